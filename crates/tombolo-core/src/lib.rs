@@ -1,0 +1,17 @@
+//! The pure part of Tombolo: what SQLite's files look like, and the words in which a diagnosis is
+//! spoken.
+//!
+//! Nothing here opens a file, asks a clock or draws a random number: bytes and times come in as
+//! arguments. So every line of this crate can be tested, fuzzed and replayed.
+//!
+//! * [`sqlite`]: layouts of the files SQLite writes, and its result codes.
+//! * [`report`]: evidence, findings, verdicts and remedies, as they are printed and serialised.
+//! * [`finding`]: the stable codes of findings and their manual pages.
+//! * [`mountinfo`]: the kernel's table of mounts.
+//! * [`errno`]: error numbers, which stay visible from the system call to the report.
+
+pub mod errno;
+pub mod finding;
+pub mod mountinfo;
+pub mod report;
+pub mod sqlite;

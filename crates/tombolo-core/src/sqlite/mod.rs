@@ -1,0 +1,1 @@
+//! What SQLite writes to disk, parsed without SQLite.

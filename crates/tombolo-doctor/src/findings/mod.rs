@@ -1,0 +1,1 @@
+//! Stage 5: from evidence to findings and verdicts.

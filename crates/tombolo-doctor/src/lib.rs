@@ -1,0 +1,23 @@
+//! The doctor: experiments on a path, what they show, and the ways out.
+//!
+//! The stages, in the order in which a diagnosis runs through them:
+//!
+//! 1. [`topology`]: which kernel, which container, who else reaches the path.
+//! 2. [`mount`]: the mount that holds it, and its row of the [`knowledge`] base.
+//! 3. [`database`]: the files, read without SQLite and without locks.
+//! 4. [`probe`]: experiments on scratch files beside it, in a child process.
+//! 5. [`findings`]: conclusions with stable codes, and the table of verdicts.
+//! 6. [`remedy`]: ways out, ranked for this machine.
+//!
+//! [`explain`] goes the other way: from the text of an error to its likely causes.
+//! [`machine`] surveys every database that any running program has open.
+
+pub mod database;
+pub mod explain;
+pub mod findings;
+pub mod knowledge;
+pub mod machine;
+pub mod mount;
+pub mod probe;
+pub mod remedy;
+pub mod topology;
