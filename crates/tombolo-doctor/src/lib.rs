@@ -6,7 +6,7 @@
 //! 2. [`mount`]: the mount that holds it, and its row of the [`knowledge`] base.
 //! 3. [`database`]: the files, read without SQLite and without locks.
 //! 4. [`probe`]: experiments on scratch files beside it, in a child process.
-//! 5. [`findings`]: conclusions with stable codes, and the table of verdicts.
+//! 5. [`findings`] and [`verdict`]: conclusions with stable codes, and the table of verdicts.
 //! 6. [`remedy`]: ways out, ranked for this machine.
 //!
 //! [`explain`] goes the other way: from the text of an error to its likely causes.
@@ -21,3 +21,4 @@ pub mod mount;
 pub mod probe;
 pub mod remedy;
 pub mod topology;
+pub mod verdict;

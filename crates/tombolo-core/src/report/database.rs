@@ -1,9 +1,9 @@
 //! A database file and what stands beside it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What was read of a database, without SQLite and without locks.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Database {
     /// Its path.
     pub path: String,
@@ -28,7 +28,7 @@ pub struct Database {
 }
 
 /// Journal mode by header bytes 18 and 19 (file format, section 1.3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeaderMode {
     /// 2/2.
@@ -42,7 +42,7 @@ pub enum HeaderMode {
 }
 
 /// A `-wal` file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct WalSummary {
     /// Size in bytes.
     pub size_bytes: u64,
@@ -55,7 +55,7 @@ pub struct WalSummary {
 }
 
 /// A `-shm` file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct WalIndexSummary {
     /// Size in bytes.
     pub size_bytes: u64,
@@ -68,7 +68,7 @@ pub struct WalIndexSummary {
 }
 
 /// A `-journal` file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct JournalSummary {
     /// Size in bytes.
     pub size_bytes: u64,
@@ -79,7 +79,7 @@ pub struct JournalSummary {
 }
 
 /// What a `-journal` file means to the next opener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JournalState {
     /// Empty, or its header was zeroed: nothing happens.
@@ -91,7 +91,7 @@ pub enum JournalState {
 }
 
 /// A program of this kernel that has the database open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Opener {
     /// Process id.
     pub pid: i32,

@@ -60,6 +60,9 @@ pub struct Report {
     pub remedies: Vec<Remedy>,
     /// Advice that is passed around for such cases and loses data.
     pub warnings: Vec<Warning>,
+    /// Reports of other mounts below a directory that hold databases.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nested: Vec<Report>,
 }
 
 /// How much of what should be looked at was looked at.

@@ -1,9 +1,9 @@
 //! The mount that holds a path.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A mount, with its row of the knowledge base.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Mount {
     /// Where it is mounted, as the examined program sees it.
     pub mount_point: String,

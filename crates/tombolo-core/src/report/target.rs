@@ -1,9 +1,9 @@
 //! What the doctor was asked about.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The path that was asked about.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Target {
     /// As it was given, with bytes that are not UTF-8 replaced.
     pub path: String,
@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// What stands at the path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TargetKind {
     /// A regular file with SQLite's header.
@@ -35,7 +35,7 @@ pub enum TargetKind {
 }
 
 /// A process whose mount namespace was entered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Viewpoint {
     /// Its process id, as this kernel's initial namespace (or ours) numbers it.
     pub pid: i32,

@@ -1,9 +1,9 @@
 //! Which kernels can reach a path.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Where the doctor runs, and who else reaches the path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Topology {
     /// The running kernel.
     pub kernel: Kernel,
@@ -18,7 +18,7 @@ pub struct Topology {
 }
 
 /// One running kernel.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Kernel {
     /// `/proc/sys/kernel/random/boot_id`; tells kernels apart. `None` without `/proc`.
     pub boot_id: Option<String>,
@@ -31,7 +31,7 @@ pub struct Kernel {
 }
 
 /// A container, as far as it can be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Container {
     /// The tool that runs it.
     pub runtime: ContainerRuntime,
@@ -42,7 +42,7 @@ pub struct Container {
 }
 
 /// Tools that run containers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContainerRuntime {
     /// Docker or Moby.
@@ -64,7 +64,7 @@ pub enum ContainerRuntime {
 }
 
 /// What a kernel runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Machine {
     /// No sign of a hypervisor.
@@ -108,7 +108,7 @@ pub enum Machine {
 }
 
 /// The kernels that can reach a path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct KernelReach {
     /// How many.
     pub count: KernelCount,
@@ -119,7 +119,7 @@ pub struct KernelReach {
 }
 
 /// How many kernels can reach a path. Reaching is not opening.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelCount {
     /// A local file system: this kernel alone, unless it is exported.

@@ -1,0 +1,117 @@
+//! Byte-range locks: what keeps two programs from writing at once.
+
+use super::{Case, Draft};
+use tombolo_core::errno::Errno;
+use tombolo_core::finding::Code;
+use tombolo_core::report::{Evidence, EvidenceKind, Outcome, Severity};
+
+pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
+    if let Some(evidence) = case.first(EvidenceKind::ProbePosixLocks, Outcome::Refused) {
+        drafts.push(refused(case, evidence));
+    }
+    if let Some(evidence) = case.first(EvidenceKind::ProbeLockUpgrade, Outcome::Refused) {
+        let kinds = [EvidenceKind::ProbeLockUpgrade, EvidenceKind::SessionRollback];
+        drafts.push(case.draft(Code::LockUpgradeRefused, Severity::Fault, &kinds).says(
+            format!(
+                "a process that holds a shared lock cannot make it exclusive ({}): SQLite says \
+                 \"database is locked\" although nobody else has the file open",
+                evidence.summary
+            ),
+            "move the database off this mount; looking for a second process or changing \
+             permissions does not help",
+        ));
+    }
+    let exclusion = [EvidenceKind::ProbePosixLocks, EvidenceKind::ProbeLockUpgrade];
+    for kind in exclusion {
+        if let Some(evidence) = case.first(kind, Outcome::Violated) {
+            drafts.push(case.draft(Code::LocksNotExclusive, Severity::Danger, &exclusion).says(
+                format!("two processes hold the same lock: {}", evidence.summary),
+                "let one process alone open the database until it stands on a file system whose \
+                 locks exclude",
+            ));
+            break;
+        }
+    }
+    if let Some(evidence) = case.first(EvidenceKind::ProbeLockQuery, Outcome::Violated) {
+        let kinds = [EvidenceKind::ProbeLockQuery];
+        drafts.push(case.draft(Code::LockQueryUntrue, Severity::Danger, &kinds).says(
+            format!("F_GETLK gives a wrong answer: {}", evidence.summary),
+            "do not use SQLite here: hot journals are not recovered, or a live wal-index is reset",
+        ));
+    }
+    for option in &case.known.masking {
+        let kinds = [EvidenceKind::Mount];
+        drafts.push(case.draft(Code::LocksMasked, Severity::Warning, &kinds).says(
+            format!("the mount option {} hides a protection: {}", option.option, option.what),
+            format!(
+                "mount without {}, or make sure that only this kernel opens the files",
+                option.option
+            ),
+        ));
+    }
+}
+
+/// ENOLCK is the lock *service*: SQLite turns it into "busy", and people look for a second program.
+fn refused(case: &Case<'_>, evidence: &Evidence) -> Draft {
+    let kinds = [EvidenceKind::ProbePosixLocks, EvidenceKind::SessionRollback];
+    let errno = evidence.errno.map_or_else(String::new, |errno| format!(" with {errno}"));
+    if matches!(evidence.errno, Some(Errno::ENOLCK | Errno::ETIMEDOUT | Errno::ECONNREFUSED)) {
+        return case.draft(Code::LockServiceMissing, Severity::Fault, &kinds).says(
+            format!(
+                "byte-range locks are refused{errno}: the lock service of this mount does not \
+                 answer, and SQLite reports it as \"database is locked\""
+            ),
+            "start or unblock the lock service on client and server, or use NFSv4; nolock would \
+             only hide it",
+        );
+    }
+    case.draft(Code::LocksUnsupported, Severity::Fault, &kinds).says(
+        format!("byte-range locks are refused{errno}: SQLite cannot use this file system"),
+        "move the database to a file system with locks, or mount this one with its lock option",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, codes};
+    use super::*;
+    use crate::findings::{MaskingOption, Protection};
+
+    #[test]
+    fn a_missing_lock_service_is_told_from_missing_locks() {
+        for (errno, code) in [
+            (Errno::ENOLCK, Code::LockServiceMissing),
+            (Errno::ENOSYS, Code::LocksUnsupported),
+            (Errno::EOPNOTSUPP, Code::LocksUnsupported),
+        ] {
+            let mut scene = Scene::new();
+            scene.fails(EvidenceKind::ProbePosixLocks, Outcome::Refused, Some(errno));
+            assert_eq!(codes(&scene.conclude(conclude)), [code]);
+        }
+    }
+
+    #[test]
+    fn locks_that_lie_are_a_danger_said_once() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbePosixLocks, Outcome::Violated, None);
+        scene.fails(EvidenceKind::ProbeLockUpgrade, Outcome::Violated, None);
+        scene.fails(EvidenceKind::ProbeLockQuery, Outcome::Violated, None);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::LocksNotExclusive, Code::LockQueryUntrue]);
+        assert!(drafts.iter().all(|draft| draft.severity == Severity::Danger));
+    }
+
+    #[test]
+    fn the_refused_upgrade_and_the_masking_option_are_named() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeLockUpgrade, Outcome::Refused, Some(Errno::EACCES));
+        scene.known.masking.push(MaskingOption {
+            option: "nobrl".to_owned(),
+            what: "locks stay here".to_owned(),
+            protection: Protection::Locks,
+        });
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::LockUpgradeRefused, Code::LocksMasked]);
+        assert!(drafts[1].what.contains("nobrl"));
+    }
+}

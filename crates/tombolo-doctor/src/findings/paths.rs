@@ -1,0 +1,120 @@
+//! The path itself: may it be written, does it answer, is it what was meant?
+
+use super::{Case, Draft};
+use tombolo_core::errno::Errno;
+use tombolo_core::finding::Code;
+use tombolo_core::report::{Evidence, EvidenceKind, HeaderMode, Outcome, Severity};
+
+pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
+    let hung = case.log.entries().iter().find(|entry| entry.outcome == Outcome::TimedOut);
+    if let Some(evidence) = hung {
+        drafts.push(case.draft(Code::MountHung, Severity::Fault, &[evidence.kind]).says(
+            format!("the mount does not answer: {}", evidence.summary),
+            "look at the server and the network; programs that touch this path hang as well",
+        ));
+    }
+    let path = case.log.of_kind(EvidenceKind::Path);
+    let scratch = case.log.of_kind(EvidenceKind::ProbeScratch);
+    let refused = path.chain(scratch).find(|entry| {
+        entry.errno.is_some() && matches!(entry.outcome, Outcome::NotRun | Outcome::Refused)
+    });
+    drafts.extend(refused.and_then(|evidence| not_writable(case, evidence)));
+    let Some(mount) = case.mount else { return };
+    if mount.file_mount {
+        drafts.push(
+            case.draft(Code::SingleFileMount, Severity::Danger, &[EvidenceKind::Mount]).says(
+                "the database file itself is mounted: SQLite makes -wal, -shm and -journal beside \
+                 it in another directory, where they are lost with the container",
+                "mount the directory that holds the database, not the file",
+            ),
+        );
+    }
+    if mount.deleted {
+        drafts.push(case.draft(Code::MountDeleted, Severity::Danger, &[EvidenceKind::Mount]).says(
+            "what is mounted here was deleted at its source: everything written is lost when \
+                 the last program closes it",
+            "copy the files out now, then mount the directory that stands there today",
+        ));
+    }
+}
+
+fn not_writable(case: &Case<'_>, evidence: &Evidence) -> Option<Draft> {
+    let kinds = [evidence.kind];
+    let draft = |code, severity| case.draft(code, severity, &kinds);
+    let summary = &evidence.summary;
+    Some(match evidence.errno? {
+        Errno::EROFS if case.journal_mode == Some(HeaderMode::Wal) => {
+            draft(Code::ReadOnly, Severity::Fault).says(
+                "the path is read-only and a database here is in WAL mode: it opens only while \
+                 -wal and -shm already stand beside it, else SQLite says \"unable to open database \
+                 file\"",
+                "mount it writable, or read a copy that was made while the database was closed",
+            )
+        }
+        Errno::EROFS => draft(Code::ReadOnly, Severity::Warning).says(
+            "the path is read-only: nothing can be written, and nothing could be measured",
+            "mount it writable if programs must write here",
+        ),
+        Errno::EACCES | Errno::EPERM => draft(Code::NotWritable, Severity::Warning).says(
+            format!("the directory may not be written: {summary}"),
+            "run the doctor as the user that runs the program, or correct owner and mode",
+        ),
+        Errno::ENOSPC | Errno::EDQUOT => draft(Code::NoSpace, Severity::Fault).says(
+            format!("there is no room: {summary}"),
+            "free space or raise the quota before any program writes again",
+        ),
+        Errno::ENOENT | Errno::ENOTDIR => draft(Code::PathMissing, Severity::Fault).says(
+            format!("the path does not exist: {summary}"),
+            "correct the path, as the program sees it",
+        ),
+        Errno::ESTALE | Errno::ENOTCONN | Errno::EREMOTEIO => {
+            draft(Code::StaleHandle, Severity::Fault).says(
+                format!("the handle of the mount is stale: {summary}"),
+                "mount it again, also inside the containers that see it",
+            )
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Scene, codes};
+    use super::*;
+
+    #[test]
+    fn the_errno_decides() {
+        for (errno, code) in [
+            (Errno::EROFS, Code::ReadOnly),
+            (Errno::EACCES, Code::NotWritable),
+            (Errno::ENOSPC, Code::NoSpace),
+            (Errno::EDQUOT, Code::NoSpace),
+            (Errno::ENOENT, Code::PathMissing),
+            (Errno::ESTALE, Code::StaleHandle),
+        ] {
+            let mut scene = Scene::new();
+            scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(errno));
+            assert_eq!(codes(&scene.conclude(conclude)), [code], "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_read_only_wal_database_is_a_fault() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(Errno::EROFS));
+        scene.journal_mode = Some(HeaderMode::Wal);
+        assert_eq!(scene.conclude(conclude)[0].severity, Severity::Fault);
+    }
+
+    #[test]
+    fn hung_deleted_and_single_file_mounts_are_named() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeSharedMap, Outcome::TimedOut, None);
+        scene.mount.file_mount = true;
+        scene.mount.deleted = true;
+        assert_eq!(
+            codes(&scene.conclude(conclude)),
+            [Code::MountHung, Code::SingleFileMount, Code::MountDeleted]
+        );
+    }
+}
