@@ -9,9 +9,13 @@
 //! * [`finding`]: the stable codes of findings and their manual pages.
 //! * [`mountinfo`]: the kernel's table of mounts.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
+//! * [`cgroup`]: the names that container tools leave in control-group paths.
+//! * [`text`]: bytes from outside, made fit for a report.
 
+pub mod cgroup;
 pub mod errno;
 pub mod finding;
 pub mod mountinfo;
 pub mod report;
 pub mod sqlite;
+pub mod text;
