@@ -1,21 +1,33 @@
 //! The command line, before the world is consulted.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::{path::PathBuf, time::Duration};
 
-/// Tells whether a path is safe for SQLite, explains SQLite's errors, and names the way out.
+/// Tells whether a path is safe for SQLite, by measuring.
 #[derive(Debug, Parser)]
 #[command(name = "tombolo", version, about, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 nothing wrong, 1 findings, 2 could not examine, 3 usage.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+    /// When to use colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Explain an error message, a log, a trace or a whole bug report
-    Explain(ExplainArguments),
+    /// Examine a database, a directory, or a path that does not exist yet
+    Doctor(DoctorArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of tombolo, in roff
+    Man,
 }
 
 /// How to print.
@@ -28,18 +40,72 @@ pub(crate) enum Format {
     Json,
 }
 
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// When the output is a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
 #[derive(Debug, Args)]
-pub(crate) struct ExplainArguments {
-    /// A file to read, `-` for standard input, or the text itself
-    #[arg(value_name = "FILE|-|TEXT")]
-    pub(crate) input: Option<String>,
+#[command(after_long_help = "\
+Nothing is ever changed: user databases are read byte by byte, never opened by SQLite and never locked. Experiments \
+run on scratch files in a hidden directory .tombolo-probe-* beside them, which is removed \
+afterwards.")]
+pub(crate) struct DoctorArguments {
+    /// Database files, directories, or paths that do not exist yet
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
+    /// Seconds that the examination of one path may take
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Look only; make no scratch files
+    #[arg(long)]
+    pub(crate) no_probes: bool,
+    /// Print all evidence and all remedies
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct CodesArguments {
     /// The code, such as TMB-MMAP-001
     pub(crate) code: Option<String>,
+}
+
+/// Seconds, with a fraction if need be: from a tenth of a second to a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("a number of seconds from 0.1 to 86400 is wanted".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_time_out_is_a_sane_number_of_seconds() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        for wrong in ["0", "-1", "nan", "inf", "1e9", "soon"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
 }

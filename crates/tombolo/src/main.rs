@@ -3,10 +3,13 @@
 
 mod args;
 mod codes;
+mod doctor;
 mod exit;
-mod explain;
+mod manual;
+mod progress;
+mod render;
 
-use args::{Arguments, Command};
+use args::{Arguments, Color, Command};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -15,9 +18,15 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return exit::usage(&error),
     };
-    let result = match arguments.command {
-        Command::Explain(explain) => explain::run(&explain),
-        Command::Codes(codes) => codes::run(&codes),
-    };
-    exit::from(result)
+    match arguments.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    exit::from(match &arguments.command {
+        Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Codes(codes) => codes::run(codes),
+        Command::Completions { shell } => manual::completions(*shell),
+        Command::Man => manual::man(),
+    })
 }

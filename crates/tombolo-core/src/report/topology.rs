@@ -103,6 +103,8 @@ pub enum Machine {
     Cloud,
     /// User-mode Linux.
     UserModeLinux,
+    /// Not looked for.
+    NotExamined,
     /// A hypervisor that did not give its name.
     UnnamedHypervisor,
 }

@@ -1,0 +1,99 @@
+//! One diagnosis, from a path to a report.
+//!
+//! The doctor's own process never touches the path: a dead NFS server would hang it for ever.
+//! Everything that looks at the path, or writes beside it, happens in child processes that can be
+//! abandoned; what they had sent by then is kept, and the report says what is missing.
+
+mod assemble;
+mod look;
+mod summary;
+
+use crate::probe;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tombolo_core::report::{EvidenceKind, Observation, Outcome, Report};
+
+/// Whether experiments are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probes {
+    /// On scratch files beside the target.
+    Run,
+    /// Nothing is written at all.
+    Skip,
+}
+
+/// What to examine, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The path, as it was given.
+    pub path: PathBuf,
+    /// Whether experiments are made.
+    pub probes: Probes,
+    /// The time for everything.
+    pub timeout: Duration,
+}
+
+/// Examines one path. Never fails: what could not be looked at stands in the report. `on_result`
+/// hears of each experiment as it ends.
+#[must_use]
+pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> Report {
+    let start = Instant::now();
+    // A hung look must leave time to say so.
+    let looked = look::look(&request.path, start + request.timeout.mul_f32(0.6));
+    let mut observations = Vec::new();
+    let not_run =
+        |why: &str| Observation::new(EvidenceKind::ProbeScratch, Outcome::NotRun, why.to_owned());
+    match (&looked.directory, request.probes) {
+        (Some(directory), Probes::Run) => {
+            probe::run_all(directory, start + request.timeout, &mut |observation| {
+                on_result(observation.kind);
+                observations.push(observation);
+            });
+        }
+        (Some(_), Probes::Skip) => observations.push(not_run("no experiment was asked for")),
+        (None, _) => observations.push(not_run("the path did not answer")),
+    }
+    assemble::assemble(&request.path.to_string_lossy(), looked, observations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tombolo_core::report::{Judgement, Openers, TargetKind};
+
+    fn request(path: PathBuf) -> Request {
+        Request { path, probes: Probes::Run, timeout: Duration::from_secs(10) }
+    }
+
+    #[test]
+    fn a_local_directory_has_no_fault_and_is_not_called_safe_on_half_the_evidence() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let report = diagnose(&request(directory.path().to_owned()), &mut |_| {});
+        assert_eq!(report.target.kind, TargetKind::Directory);
+        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        assert!(report.mount.is_some());
+        let mine = report.verdicts.iter().filter(|v| v.openers == Openers::OneKernel);
+        let judgements: Vec<_> = mine.map(|verdict| verdict.judgement).collect();
+        assert_eq!(judgements, [Judgement::NotProven; 3]);
+    }
+
+    #[test]
+    fn a_database_is_told_by_its_header_and_never_touched() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notes.txt");
+        let content = [b"SQLite format 3\0".as_slice(), &[0; 84]].concat();
+        std::fs::write(&path, &content).expect("written");
+        let report = diagnose(&request(path.clone()), &mut |_| {});
+        assert_eq!(report.target.kind, TargetKind::Database);
+        assert_eq!(std::fs::read(&path).expect("readable"), content);
+        assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_examined_at_its_parent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let report = diagnose(&request(directory.path().join("a/b/new.db")), &mut |_| {});
+        assert_eq!(report.target.kind, TargetKind::Absent);
+        assert!(report.evidence.iter().any(|e| e.kind == EvidenceKind::ProbePosixLocks));
+    }
+}

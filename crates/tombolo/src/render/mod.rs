@@ -1,0 +1,8 @@
+//! Text for people.
+
+mod page;
+mod report;
+mod words;
+
+pub(crate) use page::Page;
+pub(crate) use report::{Detail, report};

@@ -1,0 +1,263 @@
+//! One report: the sentence, the map, findings, verdicts, evidence, ways out.
+
+use super::page::{Page, Tone, styled};
+use super::words;
+use tombolo_core::report::{
+    Completeness, Database, Evidence, Mode, Openers, Outcome, Reach, Remedy, Report, Severity,
+    Verdict, Warning,
+};
+
+/// How much evidence is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What findings and verdicts other than "safe" rest on, and the first remedies.
+    Short,
+    /// Everything.
+    Full,
+}
+
+/// Databases and remedies printed before "and so many more".
+const LISTED_MAX: usize = 20;
+const REMEDIES_SHORT: usize = 3;
+
+pub(crate) fn report(page: &mut Page, report: &Report, detail: Detail) {
+    summary(page, report);
+    facts(page, report);
+    databases(page, &report.databases);
+    findings(page, report);
+    verdicts(page, &report.verdicts);
+    evidence(page, report, detail);
+    remedies(page, &report.remedies, detail);
+    warnings(page, &report.warnings);
+    missing(page, &report.completeness);
+    for other in &report.nested {
+        page.blank();
+        self::report(page, other, detail);
+    }
+}
+
+fn summary(page: &mut Page, report: &Report) {
+    let gravest = report.findings.iter().map(|finding| finding.severity).max();
+    let tone = match (gravest, &report.completeness) {
+        (Some(severity), _) if severity > Severity::Notice => words::severity(severity).0,
+        (_, Completeness::Partial { .. }) => Tone::Caution,
+        _ => Tone::Good,
+    };
+    page.paragraph(0, &styled(tone, &report.summary));
+    page.blank();
+}
+
+fn facts(page: &mut Page, report: &Report) {
+    let target = &report.target;
+    let kind = words::target(target.kind);
+    page.field("path", &format!("{} ({kind})", target.path));
+    if target.resolved != target.path {
+        page.field("resolved", &target.resolved);
+    }
+    if let Some(viewpoint) = &target.seen_by {
+        page.field("seen by", &format!("{} (pid {})", viewpoint.program, viewpoint.pid));
+    }
+    if let Some(database) = &report.database {
+        page.field("database", &words::database(database));
+    }
+    page.field("map", &report.topology.map);
+    if let Some(mount) = &report.mount {
+        let options = mount.options.iter().chain(&mount.super_options);
+        let mut seen = Vec::new();
+        options.for_each(|option| {
+            if !seen.contains(&option.as_str()) {
+                seen.push(option.as_str());
+            }
+        });
+        let what = format!("{} {} on {}", mount.filesystem, mount.source, mount.mount_point);
+        page.field("mount", &format!("{what} ({})", seen.join(",")));
+    }
+}
+
+fn databases(page: &mut Page, databases: &[Database]) {
+    if databases.is_empty() {
+        return;
+    }
+    page.heading(&words::count(databases.len(), "database", "databases"));
+    // Those with findings come first, so that they are never behind the cut.
+    let (troubled, healthy): (Vec<_>, Vec<_>) =
+        databases.iter().partition(|database| !database.findings.is_empty());
+    for database in troubled.iter().chain(&healthy).take(LISTED_MAX) {
+        let codes: Vec<_> = database.findings.iter().map(|code| code.as_str()).collect();
+        let mark =
+            if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(" ")) };
+        page.hanging(
+            "  ",
+            "      ",
+            &format!("{}: {}{mark}", database.path, words::database(database)),
+        );
+    }
+    if databases.len() > LISTED_MAX {
+        page.line(
+            2,
+            &format!("... and {} more (--format json has all)", databases.len() - LISTED_MAX),
+        );
+    }
+}
+
+fn findings(page: &mut Page, report: &Report) {
+    if report.findings.is_empty() {
+        return;
+    }
+    page.heading("Findings");
+    for finding in &report.findings {
+        let (tone, word) = words::severity(finding.severity);
+        let cited: Vec<_> = finding.evidence.iter().map(ToString::to_string).collect();
+        let about =
+            if finding.subject == report.target.resolved || finding.subject == report.target.path {
+                String::new()
+            } else {
+                format!("  {}", finding.subject)
+            };
+        let shown = styled(Tone::Dim, &cited.join(" "));
+        page.line(
+            2,
+            &format!("{}  {}{about}  {shown}", styled(tone, &format!("{word:<7}")), finding.code),
+        );
+        page.paragraph(11, &finding.what);
+        page.hanging("           \u{2192} ", "             ", &finding.action);
+    }
+    page.paragraph(2, &styled(Tone::Dim, "`tombolo codes CODE` explains a code."));
+}
+
+fn verdicts(page: &mut Page, verdicts: &[Verdict]) {
+    if verdicts.is_empty() {
+        return;
+    }
+    page.heading("Is SQLite safe here?");
+    let header = format!("{:<22}{:<24}{}", "", "opened from one kernel", "from several kernels");
+    page.line(2, &styled(Tone::Dim, &header));
+    for mode in [Mode::Wal, Mode::WalOneProcess, Mode::Rollback] {
+        let cell = |openers| {
+            let found =
+                verdicts.iter().find(|verdict| verdict.mode == mode && verdict.openers == openers);
+            let (tone, word) =
+                found.map_or((Tone::Dim, "-"), |verdict| words::judgement(verdict.judgement));
+            (tone, word)
+        };
+        let (one_tone, one) = cell(Openers::OneKernel);
+        let (several_tone, several) = cell(Openers::SeveralKernels);
+        let one = styled(one_tone, &format!("{one:<24}"));
+        page.line(2, &format!("{:<22}{one}{}", words::mode(mode), styled(several_tone, several)));
+    }
+    reasons(page, verdicts);
+}
+
+/// Equal reasons are said once.
+fn reasons(page: &mut Page, verdicts: &[Verdict]) {
+    let mut said: Vec<&str> = Vec::new();
+    for verdict in verdicts {
+        if matches!(verdict.judgement, tombolo_core::report::Judgement::Safe)
+            || said.contains(&verdict.because.as_str())
+        {
+            continue;
+        }
+        said.push(&verdict.because);
+        let openers = match verdict.openers {
+            Openers::OneKernel => "one kernel",
+            Openers::SeveralKernels => "several kernels",
+        };
+        let mut text = format!("{}, {openers}: {}", words::mode(verdict.mode), verdict.because);
+        if let Some(proof) = &verdict.would_prove {
+            text = format!("{text} (would prove it: {proof})");
+        }
+        page.hanging("  - ", "    ", &text);
+    }
+}
+
+fn evidence(page: &mut Page, report: &Report, detail: Detail) {
+    let is_shown = |entry: &&Evidence| match detail {
+        Detail::Full => true,
+        Detail::Short => {
+            let bad =
+                matches!(entry.outcome, Outcome::Refused | Outcome::Violated | Outcome::TimedOut);
+            bad || report.findings.iter().any(|finding| finding.evidence.contains(&entry.id))
+        }
+    };
+    let shown: Vec<_> = report.evidence.iter().filter(is_shown).collect();
+    let hidden = report.evidence.len() - shown.len();
+    if !shown.is_empty() {
+        page.heading("Evidence");
+    }
+    for entry in shown {
+        let (tone, word) = words::outcome(entry.outcome);
+        let name = format!("{:<4} {:<22} ", entry.id.to_string(), entry.kind.as_str());
+        let first =
+            format!("  {}{} ", styled(Tone::Dim, &name), styled(tone, &format!("{word:<9}")));
+        page.hanging(&first, &" ".repeat(12), &entry.summary);
+    }
+    if hidden > 0 && !report.evidence.is_empty() {
+        page.blank();
+        let text = format!(
+            "{} more in order (--verbose shows them)",
+            words::count(hidden, "result", "results")
+        );
+        page.paragraph(2, &styled(Tone::Dim, &text));
+    }
+}
+
+pub(crate) fn remedies(page: &mut Page, remedies: &[Remedy], detail: Detail) {
+    if remedies.is_empty() {
+        return;
+    }
+    page.heading("Ways out, best first");
+    let shown = match detail {
+        Detail::Full => remedies.len(),
+        Detail::Short => REMEDIES_SHORT.min(remedies.len()),
+    };
+    for (index, remedy) in remedies.iter().take(shown).enumerate() {
+        let reach = match remedy.reach {
+            Reach::OneKernel => "safe while one kernel opens the file",
+            Reach::SeveralKernels => "safe for several kernels",
+        };
+        let title = format!("  {}. {}  ", index + 1, styled(Tone::Heading, &remedy.title));
+        page.hanging(
+            &title,
+            "     ",
+            &styled(Tone::Dim, &format!("[{} - {reach}]", remedy.id.as_str())),
+        );
+        page.paragraph(5, &remedy.why);
+        for step in &remedy.steps {
+            page.hanging("     - ", "       ", &step.text);
+            if let Some(code) = &step.code {
+                page.code(9, code);
+            }
+        }
+        for (name, text) in [("cost", &remedy.cost), ("risk", &remedy.risk), ("undo", &remedy.undo)]
+        {
+            let first = format!("     {} ", styled(Tone::Dim, &format!("{name}:")));
+            page.hanging(&first, "           ", text);
+        }
+    }
+    for remedy in remedies.iter().skip(shown) {
+        let text = format!("{} [{}]", remedy.title, remedy.id.as_str());
+        page.hanging("  also: ", "        ", &text);
+    }
+}
+
+pub(crate) fn warnings(page: &mut Page, warnings: &[Warning]) {
+    if warnings.is_empty() {
+        return;
+    }
+    page.heading("Advice you will meet, and should not follow");
+    for warning in warnings {
+        page.hanging(
+            "  - ",
+            "    ",
+            &format!("{}: {}", styled(Tone::Fault, &warning.advice), warning.why),
+        );
+    }
+}
+
+fn missing(page: &mut Page, completeness: &Completeness) {
+    let Completeness::Partial { missing } = completeness else { return };
+    page.heading("Not examined");
+    for item in missing {
+        page.hanging("  - ", "    ", item);
+    }
+}
