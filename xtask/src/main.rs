@@ -1,6 +1,7 @@
 //! The project's own scripts, in Rust: `cargo xtask COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod bench;
 mod ci;
 mod dist;
 mod elf;
@@ -28,6 +29,8 @@ enum Command {
     Dist,
     /// Run the fuzz targets for a while
     Fuzz(fuzz::FuzzArguments),
+    /// Measure the speed that is promised, as ratios to standard tools
+    Bench(bench::BenchArguments),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Dist => dist::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -48,10 +48,14 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     let shown = show(command);
     eprintln!("+ {shown}");
-    let status = command
-        .status()
-        .map_err(|source| Failure::NotStarted { command: shown.clone(), source })?;
+    let status = status(command)?;
     if status.success() { Ok(()) } else { Err(Failure::Ended { command: shown, status }) }
+}
+
+/// Runs a command; its exit code is the caller's business.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus, Failure> {
+    let shown = show(command);
+    command.status().map_err(|source| Failure::NotStarted { command: shown, source })
 }
 
 /// Runs a command for what it prints on standard output; its exit code is the caller's business.
