@@ -58,14 +58,19 @@ impl Scratch {
 fn hold(path: PathBuf) -> Result<Scratch, CallError> {
     let opened = open_directory(&path);
     let held = opened.map_err(|errno| CallError::from_rustix("open", &path, errno))?;
-    // Where flock is refused the directory is told by its age alone.
-    let _ = rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive);
-    Ok(Scratch { path, _held: held })
+    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+        // A sweep came between mkdir and flock and is removing the directory.
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(CallError::from_rustix("flock", &path, rustix::io::Errno::WOULDBLOCK))
+        }
+        // Where flock is refused, no sweep of this kernel removes the directory either.
+        Ok(()) | Err(_) => Ok(Scratch { path, _held: held }),
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        remove(&self.path);
+        let _ = remove(&self.path);
     }
 }
 
@@ -81,10 +86,8 @@ pub fn sweep(parent: &Path) -> usize {
     let named = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
-    named.take(ENTRIES_MAX).filter(|entry| is_abandoned(&entry.path())).fold(0, |removed, entry| {
-        remove(&entry.path());
-        removed + 1
-    })
+    let abandoned = named.take(ENTRIES_MAX).filter(|entry| is_abandoned(&entry.path()));
+    abandoned.filter(|entry| remove(&entry.path())).count()
 }
 
 fn is_abandoned(path: &Path) -> bool {
@@ -102,14 +105,14 @@ fn is_abandoned(path: &Path) -> bool {
 }
 
 /// Removes the plain files of a scratch directory, then the directory. Never follows a link, never
-/// goes deeper: anything else in it was not ours, and stays.
-fn remove(path: &Path) {
+/// goes deeper: anything else in it was not ours, and stays. Answers whether the directory is gone.
+fn remove(path: &Path) -> bool {
     if let Ok(directory) = open_directory(path) {
         for name in plain_files(&directory) {
             let _ = rustix::fs::unlinkat(&directory, &name, AtFlags::empty());
         }
     }
-    let _ = rustix::fs::rmdir(path);
+    rustix::fs::rmdir(path).is_ok()
 }
 
 fn plain_files(directory: &OwnedFd) -> Vec<CString> {
@@ -173,7 +176,7 @@ mod tests {
         let left = parent.path().join(format!("{PREFIX}{}-1-0", boot_tag()));
         std::fs::create_dir_all(left.join("below")).expect("created");
         std::os::unix::fs::symlink(&precious, left.join("link")).expect("linked");
-        let _ = sweep(parent.path());
+        assert_eq!(sweep(parent.path()), 0);
         assert!(precious.exists() && left.join("below").exists());
     }
 }
