@@ -7,6 +7,7 @@
 //! * [`sqlite`]: layouts of the files SQLite writes, and its result codes.
 //! * [`report`]: evidence, findings, verdicts and remedies, as they are printed and serialised.
 //! * [`finding`]: the stable codes of findings and their manual pages.
+//! * [`locktable`]: the kernel's tables of file locks.
 //! * [`mountinfo`]: the kernel's table of mounts.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
@@ -15,6 +16,7 @@
 pub mod cgroup;
 pub mod errno;
 pub mod finding;
+pub mod locktable;
 pub mod mountinfo;
 pub mod report;
 pub mod sqlite;

@@ -366,11 +366,13 @@ mod tests {
     #[test]
     fn the_last_one_mounted_on_a_point_wins() {
         let table = parse(
-            b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:5 / /d rw - tmpfs t rw\n3 2 0:6 / /d rw - 9p p rw\n",
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:5 / /d rw - tmpfs t rw\n\
+              3 2 0:6 / /d rw - 9p p rw\n",
         );
         assert_eq!(point_of(&table, "/d/x"), Some((&b"/d"[..], 3)));
         let twins = parse(
-            b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:5 / /d rw - tmpfs t rw\n3 1 0:6 / /d rw - 9p p rw\n",
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 0:5 / /d rw - tmpfs t rw\n\
+              3 1 0:6 / /d rw - 9p p rw\n",
         );
         assert_eq!(point_of(&twins, "/d/x"), Some((&b"/d"[..], 3)));
     }
@@ -398,7 +400,8 @@ mod tests {
     #[test]
     fn a_table_that_bites_its_tail_comes_to_an_end() {
         let table = parse(
-            b"1 2 8:1 / / rw - ext4 a rw\n2 1 8:1 / /d rw - ext4 a rw\n1 2 8:1 / /d rw - ext4 a rw\n\
+            b"1 2 8:1 / / rw - ext4 a rw\n2 1 8:1 / /d rw - ext4 a rw\n\
+              1 2 8:1 / /d rw - ext4 a rw\n\
               7 7 8:1 / / rw - rootfs a rw\n",
         );
         assert_eq!(point_of(&table, "/d/x"), Some((&b"/"[..], 7)));

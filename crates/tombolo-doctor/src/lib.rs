@@ -5,6 +5,7 @@
 //! 1. [`topology`]: which kernel, which container, who else reaches the path.
 //! 2. [`mount`]: the mount that holds it, and its row of the [`knowledge`] base.
 //! 3. [`database`]: the files, read without SQLite and without locks.
+//!    [`openers`] finds the programs that have them open.
 //! 4. [`probe`]: experiments on scratch files beside it, in a child process.
 //! 5. [`findings`] and [`verdict`]: conclusions with stable codes, and the table of verdicts.
 //! 6. [`remedy`]: ways out, ranked for this machine.
@@ -19,6 +20,7 @@ pub mod findings;
 pub mod knowledge;
 pub mod machine;
 pub mod mount;
+pub mod openers;
 pub mod probe;
 pub mod remedy;
 pub mod topology;

@@ -4,12 +4,23 @@
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
+//! * [`kernel`]: the running kernel, and the signs of what it runs on.
+//! * [`container`]: the signs of a container, and the way from its name to a process.
+//! * [`namespace`]: seeing files as another process does.
+//! * [`process`]: running processes and the files that they have open.
 //! * [`signal`]: whether the user asked us to stop.
 
+mod bounded;
+pub mod container;
 pub mod error;
+pub mod kernel;
 pub mod lock;
 pub mod map;
 pub mod mount_table;
+pub mod namespace;
+pub mod process;
 pub mod scratch;
 pub mod signal;
+#[cfg(test)]
+mod testing;
 pub mod worker;

@@ -4,10 +4,9 @@
 //! [`look`] asks the file system and can wait for ever on a dead mount: call it in a process that
 //! can be left behind.
 
+use crate::bounded::{errno_of, read_file};
 use rustix::fs::{AtFlags, StatxFlags};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use tombolo_core::errno::Errno;
@@ -50,10 +49,9 @@ pub fn read(proc_root: &Path, viewer: Viewer) -> Result<Table, Error> {
         Viewer::Own => proc_root.join("self/mountinfo"),
         Viewer::Process(pid) => proc_root.join(pid.to_string()).join("mountinfo"),
     };
-    let mut bytes = Vec::new();
-    match File::open(&path).and_then(|file| file.take(TABLE_BYTES_MAX).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(mountinfo::parse(&bytes)),
-        Err(error) => Err(Error::Unreadable { path, errno: errno_of(&error) }),
+    match read_file(&path, TABLE_BYTES_MAX) {
+        Ok(bytes) => Ok(mountinfo::parse(&bytes)),
+        Err(errno) => Err(Error::Unreadable { path, errno }),
     }
 }
 
@@ -252,56 +250,13 @@ pub fn magic_name(magic: u32) -> Option<&'static str> {
     })
 }
 
-fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::BufRead;
-    use std::process::{Child, Command, Stdio};
+    use crate::testing::Namespace;
 
-    /// A shell in a mount namespace of its own, which lives until dropped.
-    struct Namespace {
-        shell: Child,
-    }
-
-    impl Namespace {
-        #[must_use = "the namespace goes away with the shell"]
-        fn with(script: &str) -> Namespace {
-            let script = format!("set -e; {script}; echo ready; read end");
-            let mut shell = Command::new("unshare")
-                .args(["--mount", "sh", "-c", &script])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .spawn()
-                .expect("unshare (util-linux) is needed");
-            let mut line = String::new();
-            let output = shell.stdout.as_mut().expect("piped");
-            std::io::BufReader::new(output).read_line(&mut line).expect("the shell speaks");
-            assert_eq!(line, "ready\n", "the script failed; this test must run as root");
-            Namespace { shell }
-        }
-
-        fn pid(&self) -> i32 {
-            i32::try_from(self.shell.id()).expect("a process id")
-        }
-
-        fn table(&self) -> Table {
-            read(Path::new("/proc"), Viewer::Process(self.pid())).expect("its table")
-        }
-
-        fn seen_from_outside(&self, path: &str) -> PathBuf {
-            PathBuf::from(format!("/proc/{}/root{path}", self.pid()))
-        }
-    }
-
-    impl Drop for Namespace {
-        fn drop(&mut self) {
-            drop(self.shell.stdin.take());
-            self.shell.wait().ok();
-        }
+    fn table(namespace: &Namespace) -> Table {
+        read(Path::new("/proc"), Viewer::Process(namespace.pid())).expect("its table")
     }
 
     #[test]
@@ -319,7 +274,7 @@ mod tests {
             mount --bind gone low; rmdir gone
             mount -t tmpfs over-the-root /"#
         ));
-        let table = namespace.table();
+        let table = table(&namespace);
         assert_eq!(table.malformed_lines(), 0);
         for below in
             ["", "a", "a/b", "a/c", "s p\\a#ce/x", "merged/new", "over/app.db", "file.db", "low"]

@@ -1,0 +1,205 @@
+//! Lines of `/proc/locks` and the `lock:` lines of `/proc/PID/fdinfo/N` (`proc_locks(5)`,
+//! `lock_get_status` in fs/locks.c).
+//!
+//! ```text
+//! 1: POSIX  ADVISORY  WRITE 708 00:2a:13545 128 128
+//! 1: -> POSIX  ADVISORY  WRITE 709 00:2a:13545 128 128     (waits for the lock above)
+//! ```
+
+/// Lines read of one table.
+const LINES_MAX: usize = 1 << 20;
+
+/// A lock that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// The call that took it.
+    pub family: Family,
+    /// Shared or exclusive.
+    pub strength: Strength,
+    /// The holder; `None` for locks that belong to an open file, and for holders that cannot be
+    /// seen from this pid namespace.
+    pub pid: Option<i32>,
+    /// Inode of the file.
+    pub inode: u64,
+    /// First byte.
+    pub first: u64,
+    /// Last byte, inclusive; `u64::MAX` for the end of the file, wherever it is.
+    pub last: u64,
+}
+
+/// The call by which a lock was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// `fcntl(F_SETLK)`; belongs to a process.
+    Posix,
+    /// `fcntl(F_OFD_SETLK)`; belongs to an open file.
+    OpenFile,
+    /// `flock`.
+    Flock,
+    /// Leases and delegations.
+    Other,
+}
+
+/// How strong a lock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength {
+    /// `F_RDLCK`.
+    Shared,
+    /// `F_WRLCK`.
+    Exclusive,
+}
+
+/// The locks that are held; lines of waiters and malformed ones are skipped.
+pub fn parse(bytes: &[u8]) -> impl Iterator<Item = Lock> {
+    bytes.split(|byte| *byte == b'\n').take(LINES_MAX).filter_map(|line| {
+        let line = std::str::from_utf8(line).ok()?;
+        parse_line(line.strip_prefix("lock:").unwrap_or(line))
+    })
+}
+
+fn parse_line(line: &str) -> Option<Lock> {
+    let mut fields = line.split_ascii_whitespace();
+    fields.next()?.strip_suffix(':')?;
+    let family = match fields.next()? {
+        "POSIX" => Family::Posix,
+        "OFDLCK" => Family::OpenFile,
+        "FLOCK" => Family::Flock,
+        "->" => return None,
+        _ => Family::Other,
+    };
+    fields.next()?;
+    let strength = match fields.next()? {
+        "READ" => Strength::Shared,
+        "WRITE" => Strength::Exclusive,
+        _ => return None,
+    };
+    let pid = fields.next()?.parse::<i32>().ok()?;
+    let inode = fields.next()?.rsplit(':').next()?.parse().ok()?;
+    let first = fields.next()?.parse().ok()?;
+    let last = match fields.next()? {
+        "EOF" => u64::MAX,
+        number => number.parse().ok()?,
+    };
+    Some(Lock { family, strength, pid: (pid > 0).then_some(pid), inode, first, last })
+}
+
+/// First of SQLite's lock bytes in a database file (`PENDING_BYTE`, file format section 1.6).
+const PENDING: u64 = 0x4000_0000;
+/// The byte behind it.
+const RESERVED: u64 = PENDING + 1;
+/// 510 bytes from here on are the range of SHARED.
+const SHARED: u64 = PENDING + 2;
+
+/// A lock on a database file in the words of SQLite (lockingv3, section 3).
+#[must_use]
+pub fn database_lock_name(lock: &Lock) -> String {
+    let name = match (lock.first, lock.strength) {
+        (PENDING, _) if lock.last > RESERVED => "EXCLUSIVE",
+        (PENDING, _) => "PENDING",
+        (RESERVED, _) => "RESERVED",
+        (SHARED, Strength::Shared) => "SHARED",
+        (SHARED, Strength::Exclusive) => "EXCLUSIVE",
+        _ => return in_numbers(lock),
+    };
+    name.to_owned()
+}
+
+/// A lock on a `-shm` file in the words of SQLite (walformat, section 2.3).
+#[must_use]
+pub fn wal_index_lock_name(lock: &Lock) -> String {
+    if lock.first != lock.last {
+        return in_numbers(lock);
+    }
+    match lock.first {
+        120 => "WAL_WRITE".to_owned(),
+        121 => "WAL_CHECKPOINT".to_owned(),
+        122 => "WAL_RECOVER".to_owned(),
+        slot @ 123..=127 => format!("WAL_READ{}", slot - 123),
+        128 => "WAL_OPEN".to_owned(),
+        _ => in_numbers(lock),
+    }
+}
+
+fn in_numbers(lock: &Lock) -> String {
+    let strength = match lock.strength {
+        Strength::Shared => "read lock",
+        Strength::Exclusive => "write lock",
+    };
+    match lock.last {
+        u64::MAX => format!("{strength} on bytes {} to the end", lock.first),
+        last => format!("{strength} on bytes {} to {last}", lock.first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(line: &str) -> Option<Lock> {
+        parse(line.as_bytes()).next()
+    }
+
+    #[test]
+    fn every_family_is_read_and_waiters_are_not_holders() {
+        let lock = one("1: POSIX  ADVISORY  WRITE 708 fe:00:13545 120 120 \n").expect("a lock");
+        assert_eq!(
+            lock,
+            Lock {
+                family: Family::Posix,
+                strength: Strength::Exclusive,
+                pid: Some(708),
+                inode: 13545,
+                first: 120,
+                last: 120,
+            }
+        );
+        let open_file = one("lock:\t1: OFDLCK ADVISORY  READ -1 00:2a:9 0 EOF").expect("a lock");
+        assert_eq!((open_file.family, open_file.pid), (Family::OpenFile, None));
+        assert_eq!((open_file.strength, open_file.last), (Strength::Shared, u64::MAX));
+        assert_eq!(
+            one("2: FLOCK  ADVISORY  WRITE 7 00:2a:9 0 EOF").map(|lock| lock.family),
+            Some(Family::Flock)
+        );
+        assert_eq!(one("1: -> POSIX  ADVISORY  WRITE 709 fe:00:13545 120 120"), None);
+        assert_eq!(one("1: POSIX  ADVISORY  WRITE 708 fe:00"), None);
+    }
+
+    #[test]
+    fn ranges_have_the_names_of_sqlite() {
+        let lock = |first, last, strength| Lock {
+            family: Family::Posix,
+            strength,
+            pid: None,
+            inode: 1,
+            first,
+            last,
+        };
+        let database = |first, last, strength| database_lock_name(&lock(first, last, strength));
+        assert_eq!(database(0x4000_0002, 0x4000_01ff, Strength::Shared), "SHARED");
+        assert_eq!(database(0x4000_0001, 0x4000_0001, Strength::Exclusive), "RESERVED");
+        assert_eq!(database(0x4000_0000, 0x4000_0000, Strength::Exclusive), "PENDING");
+        assert_eq!(database(0x4000_0002, 0x4000_01ff, Strength::Exclusive), "EXCLUSIVE");
+        // The kernel joins adjacent ranges of one holder: PENDING, RESERVED and SHARED are one.
+        assert_eq!(database(0x4000_0000, 0x4000_01ff, Strength::Exclusive), "EXCLUSIVE");
+        assert_eq!(database(0, u64::MAX, Strength::Shared), "read lock on bytes 0 to the end");
+        let names: Vec<String> = (119..=128)
+            .map(|byte| wal_index_lock_name(&lock(byte, byte, Strength::Shared)))
+            .collect();
+        assert_eq!(names[0], "read lock on bytes 119 to 119");
+        assert_eq!(names[1..4], ["WAL_WRITE", "WAL_CHECKPOINT", "WAL_RECOVER"]);
+        assert_eq!(
+            names[4..],
+            ["WAL_READ0", "WAL_READ1", "WAL_READ2", "WAL_READ3", "WAL_READ4", "WAL_OPEN"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            for lock in parse(&bytes) {
+                let _ = (database_lock_name(&lock), wal_index_lock_name(&lock));
+            }
+        }
+    }
+}
