@@ -10,7 +10,8 @@
 //! 5. [`findings`] and [`verdict`]: conclusions with stable codes, and the table of verdicts.
 //! 6. [`remedy`]: ways out, ranked for this machine.
 //!
-//! [`diagnosis`] runs them. [`explain`] goes the other way: from the text of an error to its likely causes.
+//! [`diagnosis`] runs them. [`explain`] goes the other way: from the text of an error to its
+//! likely causes.
 //! [`machine`] surveys every database that any running program has open.
 
 pub mod database;

@@ -92,6 +92,14 @@ fn known_to_be_worse(case: &Case<'_>, good: Verdict) -> Verdict {
             because: format!("measured well here, but {name} is known to lose data"),
             ..good
         },
+        KnownWord::LosesInCrash => Verdict {
+            judgement: Judgement::Unsafe,
+            because: format!(
+                "measured well here, but on {name} a crash or a power loss can take committed \
+                 transactions"
+            ),
+            ..good
+        },
         KnownWord::Risky => Verdict {
             judgement: Judgement::NotProven,
             because: format!("measured well here, but {name} is known for damage under load"),
@@ -139,7 +147,7 @@ fn several_kernels(case: &Case<'_>, mode: Mode) -> Verdict {
             )
         }
         _ => match case.known.word(mode, Openers::SeveralKernels) {
-            KnownWord::LosesData => verdict(
+            KnownWord::LosesData | KnownWord::LosesInCrash => verdict(
                 Judgement::Unsafe,
                 "locks taken here are not seen by the other kernel, so both may write at once",
                 None,
@@ -230,6 +238,15 @@ mod tests {
         for mode in [Mode::Wal, Mode::WalOneProcess, Mode::Rollback] {
             assert_eq!(cell(&scene, mode, Openers::SeveralKernels), Judgement::Unsafe);
         }
+    }
+
+    #[test]
+    fn what_a_crash_can_take_is_not_safe_however_well_it_was_measured() {
+        let mut scene = Scene::new();
+        scene.all_hold_except(&[]);
+        scene.known.words.push((Mode::Rollback, Openers::OneKernel, KnownWord::LosesInCrash));
+        assert_eq!(cell(&scene, Mode::Rollback, Openers::OneKernel), Judgement::Unsafe);
+        assert_eq!(cell(&scene, Mode::Wal, Openers::OneKernel), Judgement::Safe);
     }
 
     #[test]

@@ -54,9 +54,9 @@ pub(crate) enum Color {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Nothing is ever changed: user databases are read byte by byte, never opened by SQLite and never locked. Experiments \
-run on scratch files in a hidden directory .tombolo-probe-* beside them, which is removed \
-afterwards.")]
+Nothing is ever changed: user databases are read byte by byte, never opened by SQLite and never \
+locked. Experiments run on scratch files in a hidden directory .tombolo-probe-* beside them, which \
+is removed afterwards.")]
 pub(crate) struct DoctorArguments {
     /// Database files, directories, or paths that do not exist yet
     #[arg(value_name = "PATH", required = true)]

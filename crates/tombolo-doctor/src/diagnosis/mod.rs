@@ -9,6 +9,7 @@ mod look;
 mod summary;
 
 use crate::probe;
+use crate::topology::Surroundings;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome, Report};
@@ -53,13 +54,14 @@ pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> R
         (Some(_), Probes::Skip) => observations.push(not_run("no experiment was asked for")),
         (None, _) => observations.push(not_run("the path did not answer")),
     }
-    assemble::assemble(&request.path.to_string_lossy(), looked, observations)
+    let around = Surroundings::of("self");
+    assemble::assemble(&request.path.to_string_lossy(), &around, looked, observations)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tombolo_core::report::{Judgement, Openers, TargetKind};
+    use tombolo_core::report::{Judgement, Openers, Severity, TargetKind};
 
     fn request(path: PathBuf) -> Request {
         Request { path, probes: Probes::Run, timeout: Duration::from_secs(10) }
@@ -70,7 +72,9 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let report = diagnose(&request(directory.path().to_owned()), &mut |_| {});
         assert_eq!(report.target.kind, TargetKind::Directory);
-        assert!(report.findings.is_empty(), "{:?}", report.findings);
+        let faults = report.findings.iter().filter(|f| f.severity > Severity::Notice).count();
+        assert_eq!(faults, 0, "{:?}", report.findings);
+        assert!(report.remedies.is_empty());
         assert!(report.mount.is_some());
         let mine = report.verdicts.iter().filter(|v| v.openers == Openers::OneKernel);
         let judgements: Vec<_> = mine.map(|verdict| verdict.judgement).collect();

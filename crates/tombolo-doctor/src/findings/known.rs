@@ -9,6 +9,8 @@ pub enum KnownWord {
     Fine,
     /// SQLite is refused; nothing is damaged.
     FailsSafe,
+    /// Consistent, but a crash or a power loss can take committed transactions.
+    LosesInCrash,
     /// Credible reports of damage that short measurements do not show.
     Risky,
     /// Loses or corrupts committed data.

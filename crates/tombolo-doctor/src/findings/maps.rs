@@ -12,7 +12,8 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
         drafts.push(case.draft(Code::SharedMapRefused, Severity::Fault, &kinds).says(
             format!(
                 "mmap(MAP_SHARED) is refused{errno}, so SQLite cannot map its -shm file: WAL mode \
-                 ends in SQLITE_IOERR_SHMMAP (5386), which most programs print as \"disk I/O error\""
+                 ends in SQLITE_IOERR_SHMMAP (5386), which most programs print as \"disk I/O \
+                 error\""
             ),
             "keep WAL databases off this mount, or open them from one process with a wal-index in \
              the heap (vfs=unix-excl)",

@@ -12,8 +12,8 @@ mod row;
 pub use masking::masking_options;
 pub use matching::{KernelVersion, MountFacts, glob, option_holds};
 pub use row::{
-    Basis, Changes, Crossing, Fact, Facts, Kind, KnownRisk, MagicTrust, OptionEffect, PeerCut,
-    Role, Row, Word, Words,
+    Basis, Changes, Fact, Facts, Kind, KnownRisk, MagicTrust, OptionEffect, PeerCut, Row, Word,
+    Words,
 };
 
 use crate::findings::{Known, KnownWord};
@@ -85,10 +85,10 @@ pub fn known(facts: &MountFacts<'_>) -> Known {
     }
 }
 
-/// A crash that takes commits is no damage under load: a lossy row says so as a hazard.
 fn known_word(word: Word) -> KnownWord {
     match word {
-        Word::Ok | Word::OkIf | Word::Lossy => KnownWord::Fine,
+        Word::Ok | Word::OkIf => KnownWord::Fine,
+        Word::Lossy => KnownWord::LosesInCrash,
         Word::FailsSafe | Word::Unsupported => KnownWord::FailsSafe,
         Word::Risky => KnownWord::Risky,
         Word::Unsafe => KnownWord::LosesData,

@@ -1,6 +1,7 @@
 //! A row of the knowledge base, as it stands in `data/*.toml`.
 
 use super::matching::{self, KernelVersion, MountFacts};
+use crate::topology::Crossing;
 use serde::Deserialize;
 use tombolo_core::report::{Machine, Mode, Openers};
 
@@ -59,12 +60,12 @@ impl Row {
 
     /// Who else can reach the storage.
     #[must_use]
-    pub fn crossing(&self) -> Crossing {
+    pub fn crossing(&self) -> Crossing<'static> {
         match self.crosses {
             CrossingWord::LocalOnly => Crossing::LocalOnly,
-            CrossingWord::Host => Crossing::OtherKernel(Role::Host),
-            CrossingWord::Server => Crossing::OtherKernel(Role::Server),
-            CrossingWord::Nodes => Crossing::OtherKernel(Role::Nodes),
+            CrossingWord::Host => Crossing::OtherKernel { role: "host" },
+            CrossingWord::Server => Crossing::OtherKernel { role: "server" },
+            CrossingWord::Nodes => Crossing::OtherKernel { role: "cluster nodes" },
             CrossingWord::NotKnown => Crossing::NotKnown,
         }
     }
@@ -136,28 +137,6 @@ enum CrossingWord {
     Server,
     Nodes,
     NotKnown,
-}
-
-/// Who else can reach the storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Crossing {
-    /// This kernel alone, unless the directory is exported or the device attached elsewhere.
-    LocalOnly,
-    /// At least one other kernel, and what it is.
-    OtherKernel(Role),
-    /// The mount does not tell.
-    NotKnown,
-}
-
-/// What the other kernel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The host of this virtual machine or sandbox.
-    Host,
-    /// A server, and with it its other clients.
-    Server,
-    /// Other nodes of a cluster.
-    Nodes,
 }
 
 /// How far `statfs` can be trusted.

@@ -1,6 +1,7 @@
 //! The rows themselves, and which one a mount finds.
 
 use super::*;
+use crate::topology::Crossing;
 use std::collections::BTreeSet;
 use tombolo_core::report::Machine;
 
@@ -485,9 +486,9 @@ fn hazards_keep_to_their_kernels_and_options() {
 #[test]
 fn storage_of_other_kernels_is_known_by_role() {
     for (id, expected) in [
-        ("9p-qemu", Crossing::OtherKernel(Role::Host)),
-        ("nfs4", Crossing::OtherKernel(Role::Server)),
-        ("lustre", Crossing::OtherKernel(Role::Nodes)),
+        ("9p-qemu", Crossing::OtherKernel { role: "host" }),
+        ("nfs4", Crossing::OtherKernel { role: "server" }),
+        ("lustre", Crossing::OtherKernel { role: "cluster nodes" }),
         ("ext4", Crossing::LocalOnly),
         ("fuse-generic", Crossing::NotKnown),
     ] {
