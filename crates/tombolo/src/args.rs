@@ -19,6 +19,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Examine a database, a directory, or a path that does not exist yet
     Doctor(DoctorArguments),
+    /// Explain an error message, a log, a trace or a whole bug report
+    ///
+    /// Exit code: 0 nothing is wrong, 1 a cause was found or facts are missing, 2 the input could
+    /// not be read, 3 no text was given.
+    Explain(ExplainArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -73,6 +78,16 @@ pub(crate) struct DoctorArguments {
     /// Print all evidence and all remedies
     #[arg(short, long)]
     pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// A file to read, `-` for standard input, or the text itself
+    #[arg(value_name = "FILE|-|TEXT")]
+    pub(crate) input: Option<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

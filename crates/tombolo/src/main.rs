@@ -5,6 +5,7 @@ mod args;
 mod codes;
 mod doctor;
 mod exit;
+mod explain;
 mod manual;
 mod progress;
 mod render;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     }
     exit::from(match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Explain(explain) => explain::run(explain),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man => manual::man(),

@@ -1,1 +1,3 @@
 //! What SQLite writes to disk, parsed without SQLite.
+
+pub mod result_code;

@@ -1,0 +1,205 @@
+//! Finds failed system calls: strace lines, SQLite's own log lines, and prose.
+
+use super::text::{self, Text};
+use serde::Serialize;
+use tombolo_core::errno::Errno;
+
+/// What a failed call was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// `fcntl`, `flock` or `lockf`.
+    Lock,
+    /// `mmap`.
+    Map,
+    /// `open`, `openat`, `creat`.
+    Open,
+    /// `ftruncate`.
+    Truncate,
+    /// `fsync`, `fdatasync`, `msync`.
+    Sync,
+    /// `read`, `pread64`.
+    Read,
+    /// `write`, `pwrite64`.
+    Write,
+    /// `unlink`.
+    Unlink,
+    /// `stat`, `fstat`, `access`.
+    Stat,
+}
+
+impl Call {
+    /// The name of its commonest system call.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Call::Lock => "fcntl",
+            Call::Map => "mmap",
+            Call::Open => "open",
+            Call::Truncate => "ftruncate",
+            Call::Sync => "fsync",
+            Call::Read => "pread",
+            Call::Write => "pwrite",
+            Call::Unlink => "unlink",
+            Call::Stat => "stat",
+        }
+    }
+}
+
+/// A system call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct FailedCall {
+    /// What it was for.
+    pub call: Call,
+    /// What the kernel answered.
+    pub errno: Errno,
+    /// Whether the file was a `-shm` or `-wal`.
+    pub sidecar: bool,
+}
+
+/// Failed calls kept.
+const CALLS_KEPT: usize = 32;
+
+const NAMES: &[(&str, Call)] = &[
+    ("f_setlk", Call::Lock),
+    ("f_getlk", Call::Lock),
+    ("f_ofd_setlk", Call::Lock),
+    ("fcntl", Call::Lock),
+    ("flock", Call::Lock),
+    ("lockf", Call::Lock),
+    ("mmap", Call::Map),
+    ("map_shared", Call::Map),
+    ("ftruncate", Call::Truncate),
+    ("truncate", Call::Truncate),
+    ("fdatasync", Call::Sync),
+    ("fsync", Call::Sync),
+    ("msync", Call::Sync),
+    ("pread", Call::Read),
+    ("pwrite", Call::Write),
+    ("unlink", Call::Unlink),
+    ("openat", Call::Open),
+    ("open", Call::Open),
+    ("fstat", Call::Stat),
+    ("stat", Call::Stat),
+    ("access", Call::Stat),
+    ("read", Call::Read),
+    ("write", Call::Write),
+];
+
+/// Every failed call that the text shows.
+pub(super) fn find(text: &Text) -> Vec<FailedCall> {
+    let mut calls = Vec::new();
+    for line in text.lines() {
+        let found = match line.contains("= -1 ") {
+            true => strace(line),
+            false => sqlite_log(line).or_else(|| prose(line)),
+        };
+        if let Some(call) = found
+            && !calls.contains(&call)
+            && calls.len() < CALLS_KEPT
+        {
+            calls.push(call);
+        }
+    }
+    calls
+}
+
+/// `fcntl(3, F_SETLK, {...}) = -1 ENOLCK (No locks available)`. `EAGAIN` to a lock is an answer,
+/// not a fault, and `ENOENT` to a look-up is how programs search.
+fn strace(line: &str) -> Option<FailedCall> {
+    let (call, result) = line.split_once("= -1 ")?;
+    let errno = Errno::from_name(&text::words(result).next()?.to_ascii_uppercase())?;
+    let name = call.trim_start().split('(').next()?;
+    let name = name.rsplit(|letter: char| !letter.is_alphanumeric()).next()?;
+    let found = NAMES.iter().find(|(known, _)| name.starts_with(known))?.1;
+    let search = errno == Errno::ENOENT && matches!(found, Call::Stat | Call::Open | Call::Unlink);
+    let answer = errno == Errno::EAGAIN && found == Call::Lock;
+    let used = !search && !answer && errno != Errno::EINTR;
+    used.then(|| FailedCall { call: found, errno, sidecar: names_sidecar(line) })
+}
+
+/// `os_unix.c:45021: (22) mmap(/data/app.db-shm) - Invalid argument`.
+fn sqlite_log(line: &str) -> Option<FailedCall> {
+    let rest = line.get(line.find("os_unix.c:")?..)?;
+    let number = rest.split_once('(')?.1.split_once(')')?;
+    let errno =
+        Errno::from_raw(number.0.trim().parse().ok().filter(|raw| (1..4096).contains(raw))?);
+    let name = text::words(number.1).next()?;
+    let call = NAMES.iter().find(|(known, _)| name.starts_with(known))?.1;
+    Some(FailedCall { call, errno, sidecar: names_sidecar(rest) })
+}
+
+/// `mmap(MAP_SHARED) -> EOPNOTSUPP`, `truncate x.db-shm: invalid argument`: a call and an error on
+/// one line.
+fn prose(line: &str) -> Option<FailedCall> {
+    let errno = text::words(line)
+        .filter(|word| word.starts_with('e'))
+        .find_map(|word| Errno::from_name(&word.to_ascii_uppercase()))
+        .or_else(|| error_text(line))?;
+    let call = NAMES
+        .iter()
+        .filter(|(name, _)| name.len() > 4)
+        .find(|(name, _)| text::words(line).any(|word| word.starts_with(name)));
+    let call = call
+        .map(|(_, call)| *call)
+        .or_else(|| text::words(line).any(|word| word == "mmap").then_some(Call::Map))?;
+    Some(FailedCall { call, errno, sidecar: names_sidecar(line) })
+}
+
+fn error_text(line: &str) -> Option<Errno> {
+    const TEXTS: &[(&str, Errno)] = &[
+        ("invalid argument", Errno::EINVAL),
+        ("function not implemented", Errno::ENOSYS),
+        ("operation not supported", Errno::EOPNOTSUPP),
+        ("no locks available", Errno::ENOLCK),
+        ("no such device", Errno::ENODEV),
+        ("stale file handle", Errno::ESTALE),
+        ("stale nfs file handle", Errno::ESTALE),
+        ("permission denied", Errno::EACCES),
+        ("input/output error", Errno::EIO),
+    ];
+    TEXTS.iter().find(|(words, _)| line.contains(words)).map(|(_, errno)| *errno)
+}
+
+fn names_sidecar(line: &str) -> bool {
+    line.contains("-shm") || line.contains("-wal")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(report: &str) -> Option<(Call, Errno)> {
+        let calls = find(&Text::new(report));
+        assert!(calls.len() < 2, "{calls:?}");
+        calls.first().map(|call| (call.call, call.errno))
+    }
+
+    #[test]
+    fn each_way_of_writing_a_failed_call() {
+        for (report, call, errno) in [
+            (
+                "fcntl(3, F_SETLK, {l_type=F_RDLCK}) = -1 ENOLCK (No locks)",
+                Call::Lock,
+                Errno::ENOLCK,
+            ),
+            (
+                "[pid 7] mmap(NULL, 32768, 3, MAP_SHARED, 5, 0) = -1 ENODEV",
+                Call::Map,
+                Errno::ENODEV,
+            ),
+            ("os_unix.c:45021: (22) mmap(/x/a.db-shm) - Invalid", Call::Map, Errno::EINVAL),
+            ("mmap(MAP_SHARED) \u{2192} EOPNOTSUPP here", Call::Map, Errno::EOPNOTSUPP),
+            ("truncate /mnt/c/x.db-shm: invalid argument", Call::Truncate, Errno::EINVAL),
+            ("12:00 fsync(7) = -1 EIO (Input/output error)", Call::Sync, Errno::EIO),
+        ] {
+            assert_eq!(only(report), Some((call, errno)), "{report}");
+        }
+    }
+
+    #[test]
+    fn answers_and_searches_are_no_failures() {
+        assert_eq!(only("fcntl(3, F_SETLK, {}) = -1 EAGAIN (Resource)"), None);
+        assert_eq!(only("openat(AT_FDCWD, \"/a-journal\", 0) = -1 ENOENT (No such)"), None);
+    }
+}

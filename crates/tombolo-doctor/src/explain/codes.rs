@@ -1,0 +1,246 @@
+//! Finds SQLite's result codes: names, numbers in their usual surroundings, messages.
+
+use super::text::{self, Text};
+use tombolo_core::sqlite::result_code::ResultCode;
+
+/// Codes kept; a report that names more is a list of codes.
+const CODES_KEPT: usize = 16;
+
+/// Every code that the text names, the most telling first: extended before primary, in the order
+/// of the text.
+pub(super) fn find(text: &Text) -> Vec<ResultCode> {
+    let mut codes = Vec::new();
+    for line in text.lines() {
+        for code in names(line).chain(numbers(line)).chain(messages(line)) {
+            if !codes.contains(&code) && codes.len() < CODES_KEPT {
+                codes.push(code);
+            }
+        }
+    }
+    let told: Vec<ResultCode> =
+        codes.iter().filter(|code| code.is_extended()).map(|code| code.primary()).collect();
+    codes.retain(|code| code.is_extended() || !told.contains(code));
+    codes.sort_by_key(|code| !code.is_extended());
+    codes
+}
+
+/// `SQLITE_IOERR_SHMMAP`, also without the prefix where the rest is unmistakable.
+fn names(line: &str) -> impl Iterator<Item = ResultCode> {
+    text::words(line)
+        .filter(|word| word.contains('_') || word.starts_with("ioerr"))
+        .filter_map(|word| {
+            let word = word.trim_matches('\'').to_ascii_uppercase();
+            match ResultCode::from_name(&word) {
+                Some(code) => Some(code),
+                None if word.starts_with("IOERR") || word.starts_with("CANTOPEN_") => {
+                    ResultCode::from_name(&format!("SQLITE_{word}"))
+                }
+                None => None,
+            }
+        })
+        .filter(|code| code.number() != 0 && code.number() < 0x8000)
+}
+
+/// Words before a number that make it a result code.
+const NUMBER_LABELS: &[&str] = &[
+    "sqlite error",
+    "general error",
+    "code",
+    "rc",
+    "err",
+    "errno",
+    "error code",
+    "extended code",
+    "sqlite_error_code",
+    "errorcode",
+    "result code",
+    "sqliteexception",
+    "statement",
+    "ext",
+    "extendederrorcode",
+    "sqlite[s",
+    "errcode",
+    "primary code",
+    "status",
+    "error",
+];
+
+fn numbers(line: &str) -> impl Iterator<Item = ResultCode> {
+    let sqlite = is_about_sqlite(line);
+    digits(line).filter_map(move |(at, number, end)| {
+        let code = ResultCode::from_number(number)?;
+        let before = line
+            .get(..at)
+            .unwrap_or("")
+            .trim_end_matches([' ', '(', '=', ':', '#', '\'', '"', '[']);
+        let after = line.get(end..).unwrap_or("");
+        let message = after.trim_start_matches([')', ']', ' ', ':', ',', '\'', '"', '-', '*', '/']);
+        let named = sqlite && NUMBER_LABELS.iter().any(|label| before.ends_with(label));
+        let spoken = message.starts_with(code.message());
+        let bracketed = sqlite
+            && line.get(..at).is_some_and(|text| text.ends_with('(') || text.ends_with('['))
+            && after.starts_with([')', ']']);
+        let alone =
+            number > 0xff && code.is_extended() && telling(number) && standing_alone(line, at, end);
+        let sane = !matches!(number, 0 | 1 | 100 | 101);
+        // `errno 37` and the like are the kernel's numbers, unless SQLite's message stands by.
+        let of_kernel =
+            line.get(..at).is_some_and(|text| text.contains("[errno") || text.contains("os error"))
+                && !line.contains("code");
+        (sane && !of_kernel && (named || spoken || bracketed || alone)).then_some(code)
+    })
+}
+
+/// Numbers that hardly mean anything else, wherever they stand.
+fn telling(number: u32) -> bool {
+    matches!(number, 5386 | 4618 | 4874 | 5130 | 3850 | 5898 | 6410 | 8714 | 8458 | 6154 | 3594)
+}
+
+fn standing_alone(line: &str, start: usize, end: usize) -> bool {
+    let before = line.get(..start).and_then(|text| text.chars().next_back());
+    let after = line.get(end..).and_then(|text| text.chars().next());
+    let joins = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '/' | '-' | '_');
+    !before.is_some_and(joins)
+        && !after.is_some_and(|letter| letter.is_alphanumeric() || letter == '/')
+}
+
+/// Runs of at most five digits that stand for themselves: offset, value, end.
+fn digits(line: &str) -> impl Iterator<Item = (usize, u32, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = line.get(at..)?;
+            let start = at + rest.find(|letter: char| letter.is_ascii_digit())?;
+            let run = line.get(start..)?;
+            let length = run.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(run.len());
+            at = start + length;
+            let before = line.get(..start)?;
+            // Subversion prints `sqlite[S10]: disk I/O error`.
+            let joined = before.chars().next_back().is_some_and(char::is_alphanumeric)
+                && !before.ends_with("sqlite[s");
+            if length <= 5 && !joined {
+                return Some((start, run.get(..length)?.parse().ok()?, at));
+            }
+        }
+    })
+}
+
+fn is_about_sqlite(line: &str) -> bool {
+    const WORDS: &[&str] = &[
+        "sqlite",
+        "disk i/o error",
+        "database",
+        "sqlstate",
+        "general error",
+        "code",
+        "wal",
+        "rc=",
+        "pragma",
+        "statement",
+    ];
+    WORDS.iter().any(|word| line.contains(word))
+}
+
+/// Messages of `sqlite3_errstr`, and how wrappers spell them.
+const MESSAGES: &[(&str, ResultCode)] = &[
+    ("database is locked", ResultCode::BUSY),
+    ("database locked", ResultCode::BUSY),
+    ("database file is locked", ResultCode::BUSY),
+    ("database table is locked", ResultCode::LOCKED),
+    ("sqlite_busy", ResultCode::BUSY),
+    ("disk i/o error", ResultCode::IOERR),
+    ("i/o error on database", ResultCode::IOERR),
+    ("sqlite_ioerr", ResultCode::IOERR),
+    ("malformed", ResultCode::CORRUPT),
+    ("error code 11", ResultCode::CORRUPT),
+    ("file is not a database", ResultCode::NOTADB),
+    ("file is encrypted or is not a database", ResultCode::NOTADB),
+    ("unable to open database", ResultCode::CANTOPEN),
+    ("unable to open the database", ResultCode::CANTOPEN),
+    ("could not open database file", ResultCode::CANTOPEN),
+    ("cannot open database file", ResultCode::CANTOPEN),
+    ("locking protocol", ResultCode::PROTOCOL),
+    ("readonly database", ResultCode::READONLY),
+    ("read-only database", ResultCode::READONLY),
+    ("database or disk is full", ResultCode::FULL),
+    ("database schema is locked", ResultCode::LOCKED),
+    // Haskell, Rust, Ruby and Firefox name the code instead of printing the message.
+    ("errorbusy", ResultCode::BUSY),
+    ("errorio ", ResultCode::IOERR),
+    ("errorcorrupt", ResultCode::CORRUPT),
+    ("errorcan'topen", ResultCode::CANTOPEN),
+    ("errorprotocol", ResultCode::PROTOCOL),
+    ("databasebusy", ResultCode::BUSY),
+    ("systemiofailure", ResultCode::IOERR),
+    ("databasecorrupt", ResultCode::CORRUPT),
+    ("notadatabase", ResultCode::NOTADB),
+    ("filelockingprotocolfailed", ResultCode::PROTOCOL),
+    ("busyexception", ResultCode::BUSY),
+    ("sqlite3::ioexception", ResultCode::IOERR),
+    ("corruptexception", ResultCode::CORRUPT),
+    ("cantopenexception", ResultCode::CANTOPEN),
+    ("readonlyexception", ResultCode::READONLY),
+    ("ns_error_storage_busy", ResultCode::BUSY),
+    ("ns_error_storage_ioerr", ResultCode::IOERR),
+    ("ns_error_file_corrupted", ResultCode::CORRUPT),
+];
+
+fn messages(line: &str) -> impl Iterator<Item = ResultCode> {
+    MESSAGES.iter().filter(move |(words, _)| line.contains(words)).map(|(_, code)| *code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers_of(report: &str) -> Vec<u16> {
+        find(&Text::new(report)).into_iter().map(ResultCode::number).collect()
+    }
+
+    #[test]
+    fn codes_are_found_as_each_language_prints_them() {
+        let table: &[(&str, &[u16])] = &[
+            ("SQLite Error 5: 'database is locked'.", &[5]),
+            ("sqlite3.OperationalError: disk I/O error", &[10]),
+            ("{ errno: 5, code: 'SQLITE_BUSY' }", &[5]),
+            ("code: 'SQLITE_IOERR_SHMOPEN'", &[4618]),
+            ("[SQLITE_BUSY]  The database file is locked", &[5]),
+            ("SQLSTATE[HY000]: General error: 10 disk I/O error", &[10]),
+            ("SQLSTATE[HY000] [14] unable to open database file", &[14]),
+            ("error returned from database: (code: 5386) disk I/O error", &[5386]),
+            ("disk I/O error (5386)", &[5386]),
+            ("disk I/O error (10)", &[10]),
+            ("SqliteFailure(Error { code: SystemIoFailure, extended_code: 5386 }, None)", &[5386]),
+            ("(5386) disk I/O error", &[5386]),
+            ("Error: in prepare, database is locked (5)", &[5]),
+            ("database disk image is malformed (11)", &[11]),
+            ("sqlite: (15) locking protocol", &[15]),
+            ("err(522) SQLITE_IOERR_SHORT_READ", &[522]),
+            ("Caused by: IOERR_LOCK", &[3850]),
+            ("svn: E200030: sqlite[S10]: disk I/O error", &[10]),
+            ("SQLite3 returned ErrorIO while attempting to perform step", &[10]),
+            ("Error code 522 (SQLITE_IOERR_SHORT_READ)", &[522]),
+        ];
+        for (report, codes) in table {
+            assert_eq!(numbers_of(report), *codes, "{report}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_no_codes() {
+        for report in [
+            "OSError: [Errno 5] Input/output error",
+            "15 pods were started on 10 nodes",
+            "port 5386/tcp is open, version 1.4618.2",
+            "took 11 s",
+            "line 14: nothing",
+        ] {
+            assert_eq!(numbers_of(report), [0_u16; 0], "{report}");
+        }
+    }
+
+    #[test]
+    fn an_extended_code_replaces_its_family() {
+        assert_eq!(numbers_of("disk I/O error\nextended code 3850 of sqlite"), [3850]);
+    }
+}

@@ -1,0 +1,376 @@
+//! What a report says, as facts that the rules can ask for.
+
+use super::calls::{self, Call, FailedCall};
+use super::codes;
+use super::mounts::{self, Mounts};
+use super::openers::{self, Kernels};
+use super::scan::{self, Meaning, Mention, Use};
+use super::sign::{FileSystem, Sign};
+use super::text::{self, Text};
+use std::collections::BTreeSet;
+use tombolo_core::errno::Errno;
+use tombolo_core::sqlite::result_code::ResultCode;
+
+/// Journal mode, as far as the report tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    Wal,
+    Rollback,
+    NotTold,
+}
+
+/// The facts of one report.
+#[derive(Debug)]
+pub(super) struct Facts {
+    /// The file system that holds the database.
+    pub(super) file_system: Option<FileSystem>,
+    /// Every file system said to be in use; the holder's among them.
+    pub(super) file_systems: BTreeSet<FileSystem>,
+    pub(super) codes: Vec<ResultCode>,
+    pub(super) calls: Vec<FailedCall>,
+    pub(super) kernels: Kernels,
+    pub(super) journal: Journal,
+    pub(super) mounts: Mounts,
+    pub(super) database: Option<String>,
+    /// The application, where a label names it. For the steps of a remedy only: no rule reads it.
+    pub(super) application: Option<String>,
+    signs: BTreeSet<Sign>,
+    denied: BTreeSet<FileSystem>,
+}
+
+impl Facts {
+    /// Reads a report. Linear in its length.
+    pub(super) fn read(raw: &str) -> Self {
+        let text = Text::new(raw);
+        let mentions = scan::scan(&text);
+        let mounts = mounts::find(&text);
+        let mut holder = holder(&text, &mentions, &mounts);
+        let mut signs: BTreeSet<Sign> = mentions
+            .iter()
+            .filter(|one| one.usage != Use::Denied)
+            .filter_map(|one| match one.meaning {
+                Meaning::Says(sign) => Some(sign),
+                Meaning::On(_) => None,
+            })
+            .collect();
+        read_options(&mounts, &mut signs);
+        let in_a_vm = signs.contains(&Sign::DesktopHost) && signs.contains(&Sign::Container);
+        if holder.is_none() && in_a_vm {
+            holder = Some(FileSystem::DesktopShare);
+        }
+        let on = |usage: Use| {
+            mentions.iter().filter(move |one| one.usage == usage).filter_map(|one| {
+                match one.meaning {
+                    Meaning::On(kind) => Some(kind),
+                    Meaning::Says(_) => None,
+                }
+            })
+        };
+        let mut file_systems: BTreeSet<FileSystem> = on(Use::Asserted).collect();
+        file_systems.extend(mounts.lines.iter().map(|line| line.kind));
+        file_systems.extend(holder);
+        let several = match signs.contains(&Sign::SeveralKernels) {
+            true => openers::Phrase::Several,
+            false => openers::Phrase::None,
+        };
+        Facts {
+            file_system: holder,
+            file_systems,
+            codes: codes::find(&text),
+            calls: calls::find(&text),
+            kernels: openers::find(&text, holder, several),
+            journal: journal(&text, &signs),
+            database: mounts::database_path(&text),
+            application: application(&text),
+            denied: on(Use::Denied).collect(),
+            mounts,
+            signs,
+        }
+    }
+
+    pub(super) fn says(&self, sign: Sign) -> bool {
+        self.signs.contains(&sign)
+    }
+
+    pub(super) fn says_any(&self, signs: &[Sign]) -> bool {
+        signs.iter().any(|sign| self.says(*sign))
+    }
+
+    pub(super) fn on(&self, kind: FileSystem) -> bool {
+        self.file_system == Some(kind)
+    }
+
+    pub(super) fn on_any(&self, kinds: &[FileSystem]) -> bool {
+        kinds.iter().any(|kind| self.on(*kind))
+    }
+
+    /// Whether the holder is of a class, such as [`FileSystem::is_vm_share`].
+    pub(super) fn on_class(&self, class: fn(FileSystem) -> bool) -> bool {
+        self.file_system.is_some_and(class)
+    }
+
+    /// Whether the report says that no share is involved.
+    pub(super) fn share_denied(&self) -> bool {
+        self.denied.iter().any(|kind| !kind.is_local())
+    }
+
+    /// What the file system is called in a sentence.
+    pub(super) fn place(&self) -> &'static str {
+        self.file_system.map_or("the file system", FileSystem::name)
+    }
+
+    pub(super) fn number(&self, number: u16) -> bool {
+        self.codes.iter().any(|code| code.number() == number)
+    }
+
+    /// Whether a code of this family was named.
+    pub(super) fn family(&self, primary: ResultCode) -> bool {
+        self.codes.iter().any(|code| code.primary() == primary)
+    }
+
+    /// "disk I/O error" and no word on which call failed.
+    pub(super) fn bare_io_error(&self) -> bool {
+        self.codes.contains(&ResultCode::IOERR)
+    }
+
+    pub(super) fn busy(&self) -> bool {
+        self.family(ResultCode::BUSY)
+    }
+
+    pub(super) fn corrupt(&self) -> bool {
+        self.family(ResultCode::CORRUPT)
+            || self.family(ResultCode::NOTADB)
+            || self.says(Sign::Corrupt)
+    }
+
+    pub(super) fn cannot_open(&self) -> bool {
+        self.family(ResultCode::CANTOPEN)
+    }
+
+    pub(super) fn readonly(&self) -> bool {
+        self.family(ResultCode::READONLY)
+    }
+
+    /// The error of a failed call of this kind.
+    pub(super) fn failed(&self, call: Call) -> Option<Errno> {
+        self.calls.iter().find(|failed| failed.call == call).map(|failed| failed.errno)
+    }
+
+    /// Whether anything at all went wrong.
+    pub(super) fn trouble(&self) -> bool {
+        !self.codes.is_empty()
+            || !self.calls.is_empty()
+            || self.says_any(&[
+                Sign::DatabaseTrouble,
+                Sign::Corrupt,
+                Sign::LostData,
+                Sign::Hang,
+                Sign::StaleContent,
+                Sign::MappedPageFault,
+                Sign::Stale,
+            ])
+    }
+
+    /// "database is locked", "locking protocol", or an I/O error of a lock call.
+    pub(super) fn family_of_locks(&self) -> bool {
+        self.busy() || self.family(ResultCode::PROTOCOL) || self.number(3850)
+    }
+
+    pub(super) fn several(&self) -> bool {
+        self.kernels == Kernels::Several
+    }
+
+    pub(super) fn wal(&self) -> bool {
+        self.journal == Journal::Wal
+    }
+
+    pub(super) fn rollback(&self) -> bool {
+        self.journal == Journal::Rollback
+    }
+
+    pub(super) fn signs(&self) -> impl Iterator<Item = Sign> {
+        self.signs.iter().copied()
+    }
+}
+
+fn application(text: &Text) -> Option<String> {
+    let named = text.lines().find_map(|line| text::after_label(line, &["app", "application"]))?;
+    Some(text::head(named.trim(), 80).to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Labels of lines that name the file system of the database.
+const HOLDER_LABELS: &[&str] =
+    &["filesystem", "file system", "fs", "fstype", "storage", "volume", "mount", "storage type"];
+
+/// The file system that holds the database: what a labelled or mount line says, then prose; a
+/// share before the local disk below it; a name before "a share".
+fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSystem> {
+    let labelled = labelled_ranges(text);
+    let named = |wanted: Use, everywhere: bool| -> Vec<FileSystem> {
+        mentions
+            .iter()
+            .filter(|one| one.usage == wanted)
+            .filter(|one| everywhere || labelled.iter().any(|range| range.contains(&one.start)))
+            .filter(|one| !is_elsewhere(text, one))
+            .filter_map(|one| match one.meaning {
+                Meaning::On(kind) => Some(kind),
+                Meaning::Says(_) => None,
+            })
+            .collect()
+    };
+    let mounted: Vec<FileSystem> = mounts.lines.iter().map(|line| line.kind).collect();
+    let strong = named(Use::Asserted, false);
+    let prose = named(Use::Asserted, true);
+    let first = choose(&strong);
+    let found = match first {
+        Some(kind) if !is_vague(kind) => Some(kind),
+        vague => choose(&mounted)
+            .or_else(|| {
+                choose(&prose)
+                    .filter(|kind| vague.is_none() || !is_vague(*kind) && !kind.is_local())
+            })
+            .or(vague)
+            .or_else(|| choose(&named(Use::Contrasted, true)).filter(|kind| !kind.is_local())),
+    };
+    refine(found?, &prose, &mounted)
+}
+
+fn is_vague(kind: FileSystem) -> bool {
+    use FileSystem::{HypervisorShare, OtherFuse, UnnamedShare};
+    matches!(kind, UnnamedShare | OtherFuse | HypervisorShare)
+}
+
+fn choose(kinds: &[FileSystem]) -> Option<FileSystem> {
+    let shares = || kinds.iter().filter(|kind| !kind.is_local());
+    let block = kinds.iter().find(|kind| **kind == FileSystem::NetworkBlock);
+    shares()
+        .find(|kind| !is_vague(**kind))
+        .or(block)
+        .or_else(|| shares().next())
+        .or_else(|| kinds.iter().find(|kind| **kind == FileSystem::CopyOnWrite))
+        .or_else(|| kinds.first())
+        .copied()
+}
+
+/// A word that makes the name more exact: a 9p mount in gVisor or WSL is not QEMU's.
+fn refine(kind: FileSystem, prose: &[FileSystem], mounted: &[FileSystem]) -> Option<FileSystem> {
+    let also = |other: FileSystem| prose.contains(&other) || mounted.contains(&other);
+    let exact =
+        [FileSystem::GvisorGofer, FileSystem::WslFromWindows, FileSystem::WindowsDriveInWsl];
+    if kind == FileSystem::NineP
+        && let Some(exact) = exact.into_iter().find(|other| also(*other))
+    {
+        return Some(exact);
+    }
+    Some(kind)
+}
+
+fn labelled_ranges(text: &Text) -> Vec<std::ops::Range<usize>> {
+    let mut offset = 0;
+    let mut ranges = Vec::new();
+    for line in text.plain.split_inclusive('\n') {
+        if text::after_label(line, HOLDER_LABELS).is_some() && ranges.len() < 64 {
+            ranges.push(offset..offset + line.len());
+        }
+        offset += line.len();
+    }
+    ranges
+}
+
+/// "media on NFS" does not say where the database lies.
+fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
+    const MEDIA: &[&str] =
+        &["media", "movies", "backups", "recordings", "music", "videos", "downloads"];
+    const DATABASE: &[&str] =
+        &["db", "database", "databases", "config", "data", "sqlite", "everything", "appdata"];
+    let before = text.plain.get(..mention.start).unwrap_or("");
+    let after = text.plain.get(mention.end..).unwrap_or("");
+    let before = text::clause_before(text::tail(before, 60));
+    let after = text::clause_after(text::head(after, 40));
+    let near = || text::words(before).chain(text::words(after));
+    near().any(|word| MEDIA.contains(&word))
+        && !before.contains("media server")
+        && !near().any(|word| DATABASE.contains(&word))
+}
+
+fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
+    for line in text.lines() {
+        let Some(mode) = text::after_label(line, &["journal_mode", "journal mode", "journal"])
+        else {
+            continue;
+        };
+        let mode = mode.trim();
+        let wal = mode.starts_with("wal");
+        let rollback = ["delete", "truncate", "persist"].iter().any(|name| mode.starts_with(name));
+        let both = mode.contains("wal") && mode.contains("delete");
+        if both {
+            return Journal::NotTold;
+        }
+        if wal || rollback {
+            return if wal { Journal::Wal } else { Journal::Rollback };
+        }
+    }
+    match (signs.contains(&Sign::Wal), signs.contains(&Sign::Rollback)) {
+        (true, false) => Journal::Wal,
+        (false, true) => Journal::Rollback,
+        _ => Journal::NotTold,
+    }
+}
+
+/// What the options of mount lines and the volumes of compose files say.
+fn read_options(mounts: &Mounts, signs: &mut BTreeSet<Sign>) {
+    if mounts.single_file {
+        signs.insert(Sign::SingleFileMount);
+    }
+    if mounts.read_only {
+        signs.insert(Sign::ReadOnlyPlace);
+    }
+    for line in &mounts.lines {
+        let cached = line.options.iter().any(|option| option.starts_with("cache="));
+        if line.kind == FileSystem::NineP && !cached {
+            // 9p without `cache=` is `cache=none` (Documentation/filesystems/9p.rst).
+            signs.insert(Sign::NoPageCache);
+        }
+        for option in &line.options {
+            match option.as_str() {
+                "ro" => signs.insert(Sign::ReadOnlyPlace),
+                "soft" => signs.insert(Sign::SoftMount),
+                "nolock" => signs.insert(Sign::NoLock),
+                "nobrl" => signs.insert(Sign::NoByteRangeLocks),
+                _ => false,
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder_of(report: &str) -> Option<FileSystem> {
+        Facts::read(report).file_system
+    }
+
+    #[test]
+    fn the_holder_is_the_share_and_not_what_lies_below() {
+        assert_eq!(holder_of("filesystem: mergerfs over ext4"), Some(FileSystem::Mergerfs));
+        assert_eq!(holder_of("filesystem: ext4 on an iSCSI LUN"), Some(FileSystem::NetworkBlock));
+        assert_eq!(holder_of("database on the local SSD, media on NFS"), Some(FileSystem::Local));
+        assert_eq!(holder_of("fails on NFS but works on ext4"), Some(FileSystem::Nfs));
+        assert_eq!(holder_of("not on NFS, it is ext4"), Some(FileSystem::Local));
+        assert_eq!(holder_of("nothing said"), None);
+    }
+
+    #[test]
+    fn a_9p_mount_in_a_sandbox_is_the_gofer() {
+        let report = "runtime: gvisor\nnone /data 9p rw,trans=fd";
+        assert_eq!(holder_of(report), Some(FileSystem::GvisorGofer));
+    }
+
+    #[test]
+    fn journal_mode_comes_from_its_label_first() {
+        assert_eq!(Facts::read("journal_mode: DELETE\nno -wal file").journal, Journal::Rollback);
+        assert_eq!(Facts::read("PRAGMA journal_mode=WAL").journal, Journal::Wal);
+        assert_eq!(Facts::read("journal_mode: unknown").journal, Journal::NotTold);
+    }
+}

@@ -1,0 +1,308 @@
+//! How many kernels open the file, as far as a report tells.
+
+use super::sign::FileSystem;
+use super::text::{self, Text};
+use serde::Serialize;
+
+/// What a report says about the kernels that open the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kernels {
+    /// Nothing.
+    #[default]
+    NotTold,
+    /// One.
+    One,
+    /// Perhaps more than one: "several login nodes possible".
+    Maybe,
+    /// Two or more.
+    Several,
+}
+
+/// Whether a phrase such as "replicas: 3" was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phrase {
+    Several,
+    None,
+}
+
+/// Reads the report. `share` tells whether the two sides of a mount are two kernels, `phrase`
+/// whether a phrase was found that says it in one piece.
+pub(super) fn find(text: &Text, share: Option<FileSystem>, phrase: Phrase) -> Kernels {
+    let mut told = Kernels::NotTold;
+    let mut said = match phrase {
+        Phrase::Several => Kernels::Several,
+        Phrase::None => Kernels::NotTold,
+    };
+    for line in text.lines() {
+        if let Some(count) = text::after_label(line, &["kernels", "openers", "kernels_opening"]) {
+            let (count, labelled) = match text::after_label(count, &["kernels_opening"]) {
+                Some(count) => (count, true),
+                None => (count, line.contains("kernels_opening")),
+            };
+            if labelled {
+                told = count_of(count);
+            }
+        }
+        if !is_about_a_machine(line) && !line.contains("kernels_opening") {
+            for sentence in line.split(". ").take(64) {
+                said = strongest(said, quantities(sentence));
+                said = strongest(said, pairs(sentence, share));
+            }
+        }
+    }
+    match (told, said) {
+        (Kernels::NotTold, said) => said,
+        (Kernels::One, _) => Kernels::One,
+        (Kernels::Maybe, Kernels::Several) => Kernels::Several,
+        (told, _) => told,
+    }
+}
+
+fn strongest(left: Kernels, right: Kernels) -> Kernels {
+    let rank = |kernels| match kernels {
+        Kernels::NotTold => 0,
+        Kernels::One => 1,
+        Kernels::Maybe => 2,
+        Kernels::Several => 3,
+    };
+    if rank(right) > rank(left) { right } else { left }
+}
+
+/// Lines that only name the host or the guest, as `kernels: host: macOS`.
+fn is_about_a_machine(line: &str) -> bool {
+    text::after_label(line, &["kernels"])
+        .is_some_and(|rest| text::after_label(rest, &["host", "guest"]).is_some())
+}
+
+/// `2`, `2+ over time`, `many`, `1 client + server`, `1-2`, `1 on linux, 2 on windows`.
+fn count_of(count: &str) -> Kernels {
+    let count = count.trim();
+    let first = count.split([' ', ',', ';']).next().unwrap_or("");
+    if matches!(first, "many" | "several" | "two" | "three" | "multiple" | "both") {
+        return Kernels::Several;
+    }
+    let number: u32 = first
+        .split(|letter: char| !letter.is_ascii_digit())
+        .next()
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or(0);
+    let later = text::words(count).skip(1).any(|word| matches!(word, "2" | "3" | "many"));
+    let hedged =
+        count.contains("more if") || count.contains("may have more") || count.contains("if other");
+    match number {
+        0 => Kernels::NotTold,
+        1 if first.contains('+') || first.contains('-') || hedged => Kernels::Maybe,
+        1 if later && !count.contains("server") => Kernels::Several,
+        1 => Kernels::One,
+        _ => Kernels::Several,
+    }
+}
+
+const QUANTITIES: &[&str] = &[
+    "two",
+    "three",
+    "four",
+    "several",
+    "many",
+    "multiple",
+    "both",
+    "all",
+    "different",
+    "other",
+    "another",
+    "second",
+    "hundreds",
+    "2",
+    "3",
+    "4",
+    "5",
+    "6",
+    "8",
+    "10",
+    "16",
+    "20",
+    "32",
+    "64",
+    "various",
+    "every",
+    "separate",
+    "dozens",
+    "each",
+    "between",
+    "more",
+    "across",
+];
+
+const MACHINES: &[&str] = &[
+    "host",
+    "hosts",
+    "node",
+    "nodes",
+    "server",
+    "servers",
+    "machine",
+    "machines",
+    "computer",
+    "computers",
+    "pc",
+    "pcs",
+    "laptop",
+    "laptops",
+    "vm",
+    "vms",
+    "replica",
+    "replicas",
+    "kernels",
+    "clients",
+    "workstation",
+    "workstations",
+    "pods",
+    "desktops",
+    "guests",
+    "instances",
+    "sandboxes",
+    "macs",
+    "operating",
+    "oses",
+    "node's",
+];
+
+const HEDGES: &[&str] = &["possible", "possibly", "may", "might", "could", "perhaps", "can"];
+
+fn quantities(line: &str) -> Kernels {
+    let words: Vec<&str> = text::words(line).take(400).collect();
+    let hedged = words.iter().any(|word| HEDGES.contains(word));
+    let denied = |at: usize| {
+        let before = words.get(at.saturating_sub(2)..at).unwrap_or(&[]);
+        before
+            .iter()
+            .any(|word| matches!(*word, "no" | "not" | "never" | "without" | "nor" | "than"))
+    };
+    let found = words.iter().enumerate().any(|(at, word)| {
+        let near = words.get(at + 1..(at + 4).min(words.len())).unwrap_or(&[]);
+        let counted = near.iter().any(|next| MACHINES.contains(next) && is_plural_or(word, next));
+        QUANTITIES.contains(word) && counted && !denied(at)
+    });
+    match (found, hedged) {
+        (true, true) => Kernels::Maybe,
+        (true, false) => Kernels::Several,
+        _ if words.windows(2).any(|pair| matches!(pair, ["one" | "single", "kernel"])) => {
+            Kernels::One
+        }
+        _ => Kernels::NotTold,
+    }
+}
+
+/// "another host" is a second machine, "all host" or "different server" alone are not.
+fn is_plural_or(quantity: &str, noun: &str) -> bool {
+    let singular = matches!(quantity, "another" | "second" | "other" | "every" | "each");
+    if singular {
+        !matches!(noun, "operating" | "instances")
+    } else {
+        noun.ends_with('s') || noun == "operating"
+    }
+}
+
+/// "host and container", "Windows app + WSL app", "host writes, container reads".
+fn pairs(line: &str, share: Option<FileSystem>) -> Kernels {
+    if share.is_none_or(FileSystem::is_local) {
+        return Kernels::NotTold;
+    }
+    const OUTSIDE: &[&str] =
+        &["host", "windows", "mac", "macos", "laptop", "remote", "natively", "desktop"];
+    const INSIDE: &[&str] =
+        &["container", "guest", "vm", "wsl", "wsl2", "local", "linux", "containers"];
+    const JOINS: &[&str] = &["and", "while", "also", "too", "both", "simultaneously", "reads"];
+    const USES: &[&str] = &[
+        "open",
+        "opens",
+        "opened",
+        "opening",
+        "writes",
+        "write",
+        "writing",
+        "reads",
+        "read",
+        "reading",
+        "process",
+        "processes",
+        "openers",
+        "app",
+        "script",
+        "same",
+        "use",
+        "uses",
+        "access",
+        "runs",
+        "client",
+        "tool",
+        "concurrently",
+        "edit",
+        "browse",
+        "accessed",
+        "running",
+    ];
+    let words: Vec<&str> = text::words(line).take(60).collect();
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(word));
+    let alone = words
+        .iter()
+        .any(|word| matches!(*word, "only" | "not" | "no" | "alone" | "never" | "fine"));
+    let joined = any(JOINS) || line.contains(" + ") || line.contains("; ");
+    if any(OUTSIDE) && any(INSIDE) && any(USES) && joined && !alone {
+        let hedged = words.iter().any(|word| HEDGES.contains(word));
+        return if hedged { Kernels::Maybe } else { Kernels::Several };
+    }
+    Kernels::NotTold
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernels(report: &str) -> Kernels {
+        find(&Text::new(report), Some(FileSystem::Virtiofs), Phrase::None)
+    }
+
+    #[test]
+    fn counts_behind_the_label() {
+        for (count, wanted) in [
+            ("1 client + NFS server", Kernels::One),
+            ("1 guest kernel + host", Kernels::One),
+            ("2", Kernels::Several),
+            ("2+ over time", Kernels::Several),
+            ("many", Kernels::Several),
+            ("1-2", Kernels::Maybe),
+            ("1 on Linux, 2 on Windows/macOS", Kernels::Several),
+            ("n/a (raft)", Kernels::NotTold),
+        ] {
+            assert_eq!(kernels(&format!("kernels: kernels_opening: {count}")), wanted, "{count}");
+        }
+    }
+
+    #[test]
+    fn prose_tells_several_kernels() {
+        for report in [
+            "two servers write to it",
+            "openers: host process and container",
+            "Three different nodes open the file",
+            "host writes, container reads",
+            "a second machine has it open",
+        ] {
+            assert_eq!(kernels(report), Kernels::Several, "{report}");
+        }
+    }
+
+    #[test]
+    fn one_kernel_is_not_taken_for_several() {
+        for report in [
+            "lsof on the host shows only the VM process holding the file",
+            "kernels: host: Windows 10",
+            "no other machine opens it",
+            "the container runs on one host",
+        ] {
+            assert_ne!(kernels(report), Kernels::Several, "{report}");
+        }
+        assert_eq!(kernels("several login nodes possible"), Kernels::Maybe);
+    }
+}

@@ -1,0 +1,43 @@
+//! Locks and syncs work, but take too long.
+//!
+//! Slow or saturated disks, copy-on-write file systems under many small syncs, or a `soft` NFS
+//! mount that turns a slow answer into an I/O error. Time-outs, not lock bugs.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let local = facts.file_system.is_none_or(FileSystem::is_local);
+    if facts.says(Sign::StorageStall) && local {
+        case.speaks(68, "syncs or the storage as a whole stall");
+    } else if facts.says(Sign::StorageStall) {
+        case.speaks(40, "the storage stalls");
+    }
+    if facts.says(Sign::SlowStorage) && local {
+        case.speaks(38, "the storage is of a slow kind");
+        if facts.busy() {
+            case.speaks(30, "and slow commits hold the lock past the busy time-out");
+        }
+    }
+    if facts.on(FileSystem::CopyOnWrite) && (facts.busy() || facts.says(Sign::Slow)) {
+        case.speaks(35, "copy-on-write file systems make small syncs expensive");
+    }
+    if facts.says(Sign::Slow)
+        && (local || facts.on_class(FileSystem::is_vm_share))
+        && !facts.corrupt()
+    {
+        case.speaks(38, "the complaint is slowness or a time-out");
+    } else if facts.says(Sign::Slow) {
+        case.speaks(12, "something is slow");
+    }
+    let soft = facts.says(Sign::SoftMount) && facts.on(FileSystem::Nfs);
+    if soft && facts.family(tombolo_core::sqlite::result_code::ResultCode::IOERR) && !facts.wal() {
+        case.speaks(82, "a `soft` NFS mount turns a slow answer of the server into an I/O error");
+    } else if soft {
+        case.speaks(15, "a `soft` NFS mount gives up when the server is slow");
+    }
+    if facts.corrupt() || facts.several() {
+        case.against(25);
+    }
+}

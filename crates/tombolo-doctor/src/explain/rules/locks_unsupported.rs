@@ -1,0 +1,60 @@
+//! Byte-range locks are not supported.
+//!
+//! Lustre without `-o flock`, the document portal, vmhgfs, OrangeFS, FUSE servers without a lock
+//! operation that set one up wrongly, and WSL's files seen from Windows answer ENOSYS, ENOTSUP or
+//! EINVAL to `F_SETLK`. SQLite says SQLITE_IOERR_LOCK, or "database is locked" where no one holds
+//! a lock.
+
+use super::Case;
+use crate::explain::calls::Call;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    if facts.number(3850) || facts.number(3594) {
+        case.speaks(78, "SQLITE_IOERR_LOCK: the lock call failed, it was not refused");
+    }
+    let unsupported = [Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::EINVAL, Errno::ENOTTY];
+    if let Some(errno) = facts.failed(Call::Lock).filter(|errno| unsupported.contains(errno)) {
+        case.speaks(92, format!("the lock call failed with {errno}"));
+    }
+    if facts.says(Sign::FlockOff) {
+        case.speaks(45, "locks are switched off at the mount");
+    }
+    place(facts, case);
+    if facts.says(Sign::LocksRefused) && !facts.on_any(&[FileSystem::Nfs, FileSystem::Smb]) {
+        case.speaks(30, "the text says that a lock call fails");
+    }
+}
+
+fn place(facts: &Facts, case: &mut Case) {
+    let lock_like = facts.busy() || facts.bare_io_error() || facts.family_of_locks();
+    if facts.on(FileSystem::Lustre) {
+        case.speaks(45, "Lustre has no locks unless it is mounted with `flock`");
+        if lock_like && !facts.several() {
+            case.speaks(20, "the failure is one of locks or I/O");
+        }
+    }
+    if facts.on(FileSystem::WslFromWindows) {
+        case.speaks(95, "the redirector between Windows and WSL does not carry SQLite's locks");
+    }
+    if facts.on(FileSystem::WindowsDriveInWsl) && facts.family_of_locks() && !facts.several() {
+        case.speaks(35, "locks between WSL and Windows are incomplete");
+    }
+    if facts.on(FileSystem::DocumentPortal) {
+        case.speaks(60, "the document portal implements no locks");
+    }
+    if facts.on(FileSystem::Vmhgfs) {
+        case.speaks(50, "VMware shared folders have weak locks");
+    }
+    if facts.on(FileSystem::Fat) && facts.trouble() && !facts.readonly() && !facts.corrupt() {
+        case.speaks(55, "exFAT and FAT, mostly behind another layer, lack POSIX features");
+    }
+    if facts.on(FileSystem::Cluster) && lock_like && !facts.several() {
+        case.speaks(35, "some cluster file systems are mounted without locks");
+    }
+    if facts.on(FileSystem::Jffs2) && facts.busy() {
+        case.speaks(30, "locks on flash file systems are incomplete");
+    }
+}

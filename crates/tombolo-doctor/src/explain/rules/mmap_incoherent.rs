@@ -1,0 +1,42 @@
+//! Shared maps are accepted, but do not agree with read and write.
+//!
+//! On virtiofs, the file sharing of container VMs, sshfs and 9p with a cache the pages of a map
+//! and those of `pread` can differ, even with one kernel; SQLite then builds its wal-index from one
+//! and the WAL from the other. The sign is "malformed" within minutes, with one opener, while the
+//! same load on a volume inside the VM is clean. A page that cannot be fetched any more raises
+//! SIGBUS (Windows: EXCEPTION_IN_PAGE_ERROR).
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let shared = facts.on_class(FileSystem::is_vm_share) || facts.on(FileSystem::Sshfs);
+    let foreign = facts.file_system.is_none_or(|kind| !kind.is_local());
+    if facts.says(Sign::MappedPageFault) || facts.number(8714) {
+        case.speaks(82, "a page of a memory map could not be fetched");
+    }
+    if facts.says(Sign::MmapSize) && foreign && !facts.on(FileSystem::Nfs) {
+        case.speaks(25, "PRAGMA mmap_size makes SQLite read the database itself through a map");
+    }
+    if facts.corrupt() && shared && !facts.several() {
+        let because = format!("corruption on {} with its openers in one kernel", facts.place());
+        case.speaks(68, because);
+    }
+    if facts.says(Sign::StaleContent) && shared && !facts.several() {
+        case.speaks(45, "old sizes or old bytes are read on the share");
+    }
+    let unspecific = facts.trouble() && facts.codes.is_empty();
+    if unspecific && facts.on_any(&[FileSystem::Virtiofs, FileSystem::DesktopShare]) {
+        case.speaks(40, format!("unexplained trouble on {}", facts.place()));
+    }
+    if facts.several() {
+        case.against(40);
+    }
+    if facts.rollback() && !facts.says(Sign::MmapSize) {
+        case.against(15);
+    }
+    if facts.number(5386) {
+        case.against(50);
+    }
+}

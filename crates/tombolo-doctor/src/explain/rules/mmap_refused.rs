@@ -1,0 +1,62 @@
+//! Writable shared maps are refused.
+//!
+//! WAL needs `mmap(MAP_SHARED)` of `-shm` (`unixShmMap` in os_unix.c). 9p with `cache=none`, FUSE
+//! with direct I/O (mergerfs `cache.files=off`, virtiofs `cache=never`), ntfs3, vboxsf and JFFS2
+//! refuse it with EINVAL, ENODEV or EOPNOTSUPP. SQLite then says SQLITE_IOERR_SHMMAP, most often
+//! printed as a bare "disk I/O error", at the first access after `PRAGMA journal_mode=WAL` has
+//! answered `wal`. Nothing is damaged.
+
+use super::Case;
+use crate::explain::calls::Call;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    errors(facts, case);
+    if facts.rollback() {
+        case.against(45);
+    }
+    let vague = facts.bare_io_error() || facts.says(Sign::PragmaLied);
+    if vague && facts.on_class(FileSystem::often_refuses_maps) {
+        let because = format!("{} refuses shared maps in its usual settings", facts.place());
+        case.speaks(62, because);
+    } else if vague && facts.on_class(FileSystem::is_vm_share) {
+        case.speaks(46, format!("{} may refuse shared maps", facts.place()));
+    } else if facts.bare_io_error() && facts.on(FileSystem::OtherFuse) {
+        case.speaks(35, "FUSE file systems with direct I/O refuse shared maps");
+    }
+    if facts.says(Sign::NoPageCache) {
+        case.speaks(40, "the mount has no page cache, and without one there are no shared maps");
+    }
+    if facts.says(Sign::PragmaLied) {
+        case.speaks(30, "the pragma answered `wal`, and the next access failed");
+    }
+    if facts.corrupt() && !facts.bare_io_error() {
+        case.against(35);
+    }
+    if facts.several() {
+        case.against(15);
+    }
+}
+
+fn errors(facts: &Facts, case: &mut Case) {
+    if facts.number(5386) {
+        case.speaks(95, "SQLITE_IOERR_SHMMAP: the map of -shm was refused");
+    }
+    let sidecar = facts.number(4618) || facts.number(4874) || facts.number(5130);
+    if sidecar && !facts.says(Sign::DiskFull) {
+        case.speaks(72, "the -shm file could not be opened, sized or locked");
+    }
+    if facts.number(6154) {
+        case.speaks(50, "SQLITE_IOERR_MMAP: the map of the database was refused");
+    }
+    match facts.failed(Call::Map) {
+        Some(Errno::EACCES | Errno::EPERM | Errno::ENOMEM) => case.speaks(30, "mmap failed"),
+        Some(errno) => case.speaks(95, format!("mmap failed with {errno}")),
+        None if facts.says(Sign::MapFailed) => {
+            case.speaks(70, "the text says that a shared map failed");
+        }
+        None => {}
+    }
+}

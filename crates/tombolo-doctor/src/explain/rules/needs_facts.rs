@@ -1,0 +1,43 @@
+//! The text lacks the facts on which an answer turns.
+//!
+//! Better a question than a wrong remedy: when the mount is not named, when two user-space file
+//! systems are stacked, or when the sign of trouble fits too many causes.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    case.speaks(18, "a short text seldom tells all");
+    if facts.file_system.is_none() && facts.trouble() {
+        case.speaks(30, "the text does not say on which file system the database lies");
+    }
+    if facts.says(Sign::MountNotTold) {
+        case.speaks(28, "the mount is not named");
+    }
+    if facts.on(FileSystem::UnnamedShare) {
+        case.speaks(14, "the text speaks of a share, but not of which kind");
+    }
+    if facts.on(FileSystem::HypervisorShare) && facts.trouble() {
+        case.speaks(34, "the shared folder's protocol and options are not named");
+    }
+    if facts.on(FileSystem::GvisorGofer) && facts.trouble() && !facts.several() {
+        case.speaks(62, "the 9p of a gVisor sandbox proves nothing: who else mounts the volume?");
+    }
+    if facts.on(FileSystem::Shfs) && facts.trouble() && !facts.says(Sign::OwnerMismatch) {
+        case.speaks(45, "the path of the pool (user share or disk) decides, and is not given");
+    }
+    stacked(facts, case);
+    if facts.on(FileSystem::Vboxsf) && facts.codes.is_empty() {
+        case.speaks(40, "the text has no code of SQLite, only a program's own words");
+    }
+}
+
+fn stacked(facts: &Facts, case: &mut Case) {
+    let layers =
+        [FileSystem::Mergerfs, FileSystem::Gluster, FileSystem::Sshfs, FileSystem::ObjectStore];
+    let stacked = layers.iter().filter(|kind| facts.file_systems.contains(kind)).count() > 1;
+    if stacked && !facts.bare_io_error() {
+        case.speaks(55, "two user-space file systems are stacked: which one refuses?");
+    }
+}

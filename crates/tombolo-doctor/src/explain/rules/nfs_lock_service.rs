@@ -1,0 +1,62 @@
+//! The lock service of NFS is missing, stale or unreachable.
+//!
+//! NFSv3 needs lockd and statd on both sides, NFSv4 a server that keeps its lock state. Without
+//! them `fcntl` answers ENOLCK, which SQLite maps to "database is locked", or waits: each
+//! statement takes 12 to 60 seconds, or a process hangs in state D and prints nothing.
+
+use super::Case;
+use crate::explain::calls::Call;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let nfs = facts.on(FileSystem::Nfs);
+    if facts.calls.iter().any(|failed| failed.errno == Errno::ENOLCK) {
+        case.speaks(95, "the kernel answered ENOLCK: no lock service");
+    } else if facts.says(Sign::LockService) && (nfs || facts.file_system.is_none()) {
+        case.speaks(70, "the text names the lock service of NFS");
+    } else if facts.says(Sign::LockService) {
+        case.speaks(35, "the text says that no locks are available");
+    }
+    if !nfs {
+        return;
+    }
+    waiting(facts, case);
+    if facts.says(Sign::EmptyDatabase) && (facts.busy() || facts.bare_io_error()) {
+        case.speaks(50, "a new file of zero bytes is locked at once, so nobody else holds it");
+    }
+    if facts.rollback() && (facts.busy() || facts.bare_io_error()) {
+        case.speaks(50, "lock requests fail, and WAL is not in play");
+    }
+    if facts.says(Sign::LocalLocks) {
+        case.speaks(48, "locks are kept local or have to be, so the server's service is not used");
+    }
+    if facts.says(Sign::UserSpaceNfsServer) {
+        case.speaks(35, "NFS servers outside the kernel often have no lock manager");
+    }
+    if facts.says(Sign::LocksRefused) {
+        case.speaks(58, "a lock request was refused though nobody holds the lock");
+    }
+    if facts.says(Sign::NfsVersion3) && facts.family_of_locks() {
+        case.speaks(15, "NFSv3 needs a lock service of its own beside it");
+    }
+    if facts.several() || facts.corrupt() {
+        case.against(20);
+    }
+    if facts.says(Sign::SoftMount) {
+        case.against(if facts.bare_io_error() { 45 } else { 10 });
+    }
+}
+
+fn waiting(facts: &Facts, case: &mut Case) {
+    let several = facts.says_any(&[Sign::ManyProcesses]) && facts.wal();
+    if facts.says(Sign::Hang) && !several {
+        case.speaks(60, "the program hangs or waits for long, as it does on a lost lock request");
+    } else if facts.says(Sign::Slow) && facts.failed(Call::Lock).is_some() {
+        case.speaks(30, "lock requests take long");
+    }
+    if facts.failed(Call::Sync) == Some(Errno::EIO) {
+        case.speaks(15, "a sync failed with EIO");
+    }
+}

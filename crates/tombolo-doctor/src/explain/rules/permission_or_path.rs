@@ -1,0 +1,44 @@
+//! An owner, a mode or a path is wrong.
+//!
+//! SQLite needs to create files in the *directory* of the database. A wrong owner, a mount that
+//! fixes ownership (NTFS, exFAT, SMB), `root_squash` or a path that does not exist in the
+//! container gives "unable to open database file" or "attempt to write a readonly database".
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    if facts.says(Sign::OwnerMismatch) {
+        case.speaks(48, "the text names an owner or a mode that does not fit");
+    }
+    if facts.says(Sign::WrongPath) {
+        case.speaks(55, "the text names a path that may be wrong");
+    }
+    if facts.says(Sign::PermissionDenied) {
+        case.speaks(45, "the kernel denied permission");
+    }
+    if facts.calls.iter().any(|failed| matches!(failed.errno, Errno::EACCES | Errno::EPERM)) {
+        case.speaks(25, "a system call failed for lack of permission");
+    }
+    let ownerless = facts.on_any(&[FileSystem::NtfsFuse, FileSystem::Fat, FileSystem::Ntfs3]);
+    if facts.readonly() {
+        case.speaks(28, "SQLite may not write the file or its directory");
+        if ownerless {
+            case.speaks(25, format!("ownership cannot be changed on {}", facts.place()));
+        }
+    }
+    if facts.number(1544) {
+        case.speaks(30, "SQLITE_READONLY_DIRECTORY: the directory is not writable");
+    }
+    if facts.cannot_open() {
+        case.speaks(34, "the file or its directory could not be opened");
+        if facts.on(FileSystem::Nfs) {
+            case.against(18);
+        }
+    }
+    if facts.family_of_locks() || facts.corrupt() {
+        case.against(25);
+    }
+}

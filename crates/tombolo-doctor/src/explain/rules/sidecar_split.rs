@@ -1,0 +1,24 @@
+//! `-wal` or `-shm` was separated from its database, or deleted under it.
+//!
+//! Mounting only the database file leaves its sidecars in another directory. Deleting `-wal` or
+//! `-shm` loses every commit that was still in it, and under a running writer makes two
+//! generations of WAL. Tools that synchronise or clean directories do the same.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::Sign;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    if facts.says(Sign::SingleFileMount) {
+        case.speaks(92, "only the database file is mounted, so -wal and -shm land elsewhere");
+    }
+    if facts.says(Sign::SidecarsGone) {
+        case.speaks(72, "-wal or -shm was deleted, replaced or left behind");
+        if facts.corrupt() || facts.says(Sign::LostData) {
+            case.speaks(15, "and data were harmed");
+        }
+    }
+    if facts.number(1032) {
+        case.speaks(35, "SQLITE_READONLY_DBMOVED: the file was replaced while open");
+    }
+}

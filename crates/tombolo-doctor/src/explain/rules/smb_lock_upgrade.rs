@@ -1,0 +1,36 @@
+//! SMB refuses the step from SHARED to EXCLUSIVE.
+//!
+//! On CIFS the client sends byte-range locks to the server, where they are mandatory and bound to
+//! the handle: SQLite's EXCLUSIVE lock overlaps the range that it holds SHARED, and is refused. A
+//! single process gets "database is locked" at its first commit, often beside a file of 0 bytes.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let smb = facts.on(FileSystem::Smb);
+    let masked = facts.says(Sign::NoByteRangeLocks);
+    if smb && facts.busy() {
+        case.speaks(78, "\"database is locked\" on SMB needs no second process");
+    }
+    let other = facts.says_any(&[Sign::Kubernetes, Sign::LockService]);
+    if facts.on(FileSystem::UnnamedShare) && facts.busy() && !other {
+        case.speaks(42, "many shares that are not named are SMB, which refuses lock upgrades");
+    }
+    if smb && facts.says(Sign::EmptyDatabase) {
+        case.speaks(20, "a new file stays at zero bytes: the first commit never got its lock");
+    }
+    if smb && facts.says_any(&[Sign::Hang, Sign::LocksRefused]) && !masked {
+        case.speaks(22, "lock requests fail on SMB");
+    }
+    if facts.says(Sign::PremadeWal) && facts.says(Sign::Wal) {
+        case.against(45);
+    }
+    if facts.several() {
+        case.against(25);
+    }
+    if masked && !facts.busy() {
+        case.against(40);
+    }
+}

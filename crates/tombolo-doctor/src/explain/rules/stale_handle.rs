@@ -1,0 +1,34 @@
+//! An open handle has outlived its mount or file.
+//!
+//! ESTALE after a server or a rename took the file away, a bind mount in a container that still
+//! shows the old mount, a share whose connection died: the same path works elsewhere and after a
+//! restart.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let stale = |failed: &crate::explain::calls::FailedCall| {
+        matches!(failed.errno, Errno::ESTALE | Errno::ENOTCONN)
+    };
+    if facts.says(Sign::Stale) || facts.calls.iter().any(stale) {
+        case.speaks(92, "the kernel says that the handle or the mount is stale");
+        if facts.on(FileSystem::ObjectStore) && facts.several() {
+            case.against(25);
+        }
+    }
+    if facts.says(Sign::WorksOnlyOutside) {
+        case.speaks(70, "the file can be read on the host and not in the container");
+    }
+    if facts.says(Sign::FailsAfterWhile) {
+        case.speaks(45, "it works again after a restart, or fails since the server restarted");
+    }
+    if facts.cannot_open() && facts.on_any(&[FileSystem::DesktopShare]) {
+        case.speaks(42, "a file of a container VM's share cannot be opened any more");
+    }
+    if facts.number(1802) || facts.number(266) {
+        case.speaks(20, "a stat or read of an open file failed");
+    }
+}

@@ -1,0 +1,21 @@
+//! A bug inside one file system or kernel.
+//!
+//! Rare, and never the first guess: it takes a kernel that is not Linux, Windows or macOS, or words
+//! about a bug, an oops or a version of the kernel with which it began.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    if facts.on(FileSystem::Unikernel) {
+        case.speaks(70, "the kernel is a unikernel with a file layer of its own");
+    }
+    if facts.says(Sign::KernelBug) {
+        case.speaks(66, "the text names a bug or a version of a kernel or file system");
+    }
+    let local = facts.file_system.is_none_or(FileSystem::is_local);
+    if facts.number(522) && local {
+        case.speaks(35, "a short read of a local file with one kernel should not happen");
+    }
+}

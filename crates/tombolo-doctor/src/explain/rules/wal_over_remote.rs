@@ -1,0 +1,53 @@
+//! A WAL database on a file system whose server is elsewhere, one client at a time.
+//!
+//! WAL wants one kernel's memory (sqlite.org/wal.html, section 1; sqlite.org/useovernet.html). On
+//! NFS, SMB and cluster file systems it gives "database is locked", "locking protocol", I/O errors,
+//! and after a kill or a fail-over a malformed file. Good lock options do not help.
+
+use super::Case;
+use crate::explain::facts::Facts;
+use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::sqlite::result_code::ResultCode;
+
+pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let remote = facts.on_class(FileSystem::is_remote);
+    if facts.family(ResultCode::PROTOCOL) {
+        let points = if facts.on_class(FileSystem::is_local) { 10 } else { 42 };
+        case.speaks(points, "\"locking protocol\": the locks in -shm never settle");
+    }
+    if !remote {
+        return;
+    }
+    let clear = !facts.on_any(&[FileSystem::UnnamedShare, FileSystem::Lustre]);
+    let points = if clear { 48 } else { 22 };
+    if facts.wal() {
+        case.speaks(points, format!("WAL mode on {}", facts.place()));
+    } else if !facts.rollback() {
+        case.speaks(
+            points - 14,
+            format!("SQLite on {}, where WAL cannot be trusted", facts.place()),
+        );
+    } else {
+        case.speaks(26, format!("SQLite on {}", facts.place()));
+    }
+    smb(facts, case);
+    if facts.wal() && (facts.corrupt() || facts.bare_io_error()) && !facts.several() {
+        case.speaks(12, "the failure is of the kind that a broken wal-index gives");
+    }
+    if facts.several() {
+        case.against(if facts.bare_io_error() && facts.wal() { 0 } else { 18 });
+    }
+}
+
+fn smb(facts: &Facts, case: &mut Case) {
+    if !facts.on(FileSystem::Smb) {
+        return;
+    }
+    let wanted = facts.says(Sign::Wal) && facts.says(Sign::PremadeWal);
+    if wanted {
+        case.speaks(45, "a file that came as WAL dodges the refused lock and keeps the danger");
+    }
+    if facts.wal() && facts.bare_io_error() {
+        case.speaks(20, "the map of -shm fails on SMB");
+    }
+}

@@ -1,0 +1,283 @@
+//! What a report can tell: the alphabet in which the rules are written.
+
+use serde::Serialize;
+
+/// A kind of file system, as coarse as the rules need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileSystem {
+    /// NFS of any version, cloud services that speak it included.
+    Nfs,
+    /// SMB or CIFS, Azure Files included.
+    Smb,
+    /// 9p between a guest and its host.
+    NineP,
+    /// The 9p of a gVisor sandbox, which is not a share between machines.
+    GvisorGofer,
+    /// A Windows drive seen from WSL.
+    WindowsDriveInWsl,
+    /// A file of WSL seen from Windows (`\\wsl$`).
+    WslFromWindows,
+    /// virtiofs.
+    Virtiofs,
+    /// The file sharing of a container tool that runs its containers in a VM.
+    DesktopShare,
+    /// sshfs, reverse-sshfs included.
+    Sshfs,
+    /// mergerfs.
+    Mergerfs,
+    /// Unraid's shfs.
+    Shfs,
+    /// VirtualBox shared folders.
+    Vboxsf,
+    /// VMware shared folders.
+    Vmhgfs,
+    /// A shared folder of a hypervisor that is not named.
+    HypervisorShare,
+    /// A bucket mounted as a directory.
+    ObjectStore,
+    /// Lustre.
+    Lustre,
+    /// GlusterFS.
+    Gluster,
+    /// CephFS.
+    CephFs,
+    /// Another cluster file system (GPFS, BeeGFS, OrangeFS, MooseFS, AFS, GFS2, OCFS2).
+    Cluster,
+    /// A share or volume of which only that is told.
+    UnnamedShare,
+    /// The portal through which sandboxed desktop apps see files.
+    DocumentPortal,
+    /// A FUSE file system of no other kind.
+    OtherFuse,
+    /// NTFS by the ntfs3 driver.
+    Ntfs3,
+    /// NTFS by ntfs-3g (`fuseblk`).
+    NtfsFuse,
+    /// exFAT or FAT.
+    Fat,
+    /// JFFS2.
+    Jffs2,
+    /// The root of a sandboxing platform.
+    SandboxRoot,
+    /// The file system of a unikernel.
+    Unikernel,
+    /// A block device over the network with a local file system on it.
+    NetworkBlock,
+    /// ZFS, btrfs, bcachefs.
+    CopyOnWrite,
+    /// ext4, xfs, APFS, NTFS on Windows, tmpfs, a named volume: nobody else reaches it.
+    Local,
+}
+
+impl FileSystem {
+    /// One kernel, real locks and coherent maps.
+    pub(crate) const fn is_local(self) -> bool {
+        matches!(self, Self::Local | Self::CopyOnWrite | Self::NetworkBlock)
+    }
+
+    /// Another machine serves the files.
+    pub(crate) const fn is_remote(self) -> bool {
+        matches!(
+            self,
+            Self::Nfs
+                | Self::Smb
+                | Self::Lustre
+                | Self::Gluster
+                | Self::CephFs
+                | Self::Cluster
+                | Self::UnnamedShare
+        )
+    }
+
+    /// A host serves the files to a guest on the same machine.
+    pub(crate) const fn is_vm_share(self) -> bool {
+        matches!(
+            self,
+            Self::NineP
+                | Self::WindowsDriveInWsl
+                | Self::Virtiofs
+                | Self::DesktopShare
+                | Self::Vboxsf
+                | Self::Vmhgfs
+                | Self::HypervisorShare
+        )
+    }
+
+    /// Known to refuse writable shared maps in its usual settings.
+    pub(crate) const fn often_refuses_maps(self) -> bool {
+        matches!(
+            self,
+            Self::NineP
+                | Self::Mergerfs
+                | Self::Vboxsf
+                | Self::Ntfs3
+                | Self::Jffs2
+                | Self::SandboxRoot
+        )
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nfs => "NFS",
+            Self::Smb => "SMB",
+            Self::NineP => "9p",
+            Self::GvisorGofer => "the 9p of a gVisor sandbox",
+            Self::WindowsDriveInWsl => "a Windows drive in WSL",
+            Self::WslFromWindows => "WSL files seen from Windows",
+            Self::Virtiofs => "virtiofs",
+            Self::DesktopShare => "the file sharing of a container VM",
+            Self::Sshfs => "sshfs",
+            Self::Mergerfs => "mergerfs",
+            Self::Shfs => "Unraid's shfs",
+            Self::Vboxsf => "a VirtualBox shared folder",
+            Self::Vmhgfs => "a VMware shared folder",
+            Self::HypervisorShare => "a shared folder of a hypervisor",
+            Self::ObjectStore => "an object store",
+            Self::Lustre => "Lustre",
+            Self::Gluster => "GlusterFS",
+            Self::CephFs => "CephFS",
+            Self::Cluster => "a cluster file system",
+            Self::UnnamedShare => "a share that is not named",
+            Self::DocumentPortal => "the document portal",
+            Self::OtherFuse => "a FUSE file system",
+            Self::Ntfs3 => "NTFS (ntfs3)",
+            Self::NtfsFuse => "NTFS (fuseblk)",
+            Self::Fat => "exFAT or FAT",
+            Self::Jffs2 => "JFFS2",
+            Self::SandboxRoot => "the root of a sandbox",
+            Self::Unikernel => "the file system of a unikernel",
+            Self::NetworkBlock => "a network block device",
+            Self::CopyOnWrite => "a copy-on-write file system",
+            Self::Local => "a local file system",
+        }
+    }
+}
+
+/// One thing that a passage says, besides codes, system calls and file systems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sign {
+    /// NFS of version 4, on which `nolock` has no effect.
+    NfsVersion4,
+    /// NFS of version 2 or 3.
+    NfsVersion3,
+    /// NFS served by a program outside the kernel.
+    UserSpaceNfsServer,
+    /// A 9p, virtiofs or FUSE mount without page cache, or with direct I/O.
+    NoPageCache,
+    /// A 9p mount with a page cache.
+    PageCache,
+    /// `nolock`.
+    NoLock,
+    /// `nobrl`.
+    NoByteRangeLocks,
+    /// `local_lock`, `locallocks`, `localflock`.
+    LocalLocks,
+    /// A server or translator that acknowledges writes against locks.
+    WriteBehind,
+    /// An NFS mount that gives up.
+    SoftMount,
+    /// Lustre without `flock`, or any policy against locks.
+    FlockOff,
+    /// Read-only mount, image or directory.
+    ReadOnlyPlace,
+    /// The program opens the database only to read.
+    ReadOnlyOpen,
+    /// `PRAGMA mmap_size` above zero.
+    MmapSize,
+    /// WAL mode.
+    Wal,
+    /// A rollback journal.
+    Rollback,
+    /// A database that was in WAL mode before it came to this place.
+    PremadeWal,
+    /// The pragma answered `wal`, and a later access failed.
+    PragmaLied,
+    /// EXCLUSIVE locking mode.
+    ExclusiveMode,
+    /// No error, or the words that all is well.
+    Works,
+    /// A check of integrity passed.
+    CheckPassed,
+    /// Corruption.
+    Corrupt,
+    /// Committed rows vanished, or old data were read.
+    LostData,
+    /// A file shows an old size, zeros or old bytes.
+    StaleContent,
+    /// A file of zero bytes that cannot be written.
+    EmptyDatabase,
+    /// A hang, or waits of many seconds.
+    Hang,
+    /// Slowness.
+    Slow,
+    /// A sync, or the storage as a whole, stalls.
+    StorageStall,
+    /// A slow kind of storage.
+    SlowStorage,
+    /// SIGBUS or a fault in a mapped page.
+    MappedPageFault,
+    /// A file opens on one side and not on the other.
+    WorksOnlyOutside,
+    /// It works for minutes and then fails until something is restarted.
+    FailsAfterWhile,
+    /// A handle or mount that is stale.
+    Stale,
+    /// Lock service words: lockd, statd, rpcbind.
+    LockService,
+    /// Locks answered by "no".
+    LocksRefused,
+    /// A shared map that failed, in words.
+    MapFailed,
+    /// A single database file is mounted.
+    SingleFileMount,
+    /// `-wal` or `-shm` was deleted, replaced or left behind.
+    SidecarsGone,
+    /// An owner or mode does not fit.
+    OwnerMismatch,
+    /// A path is wrong.
+    WrongPath,
+    /// "permission denied".
+    PermissionDenied,
+    /// A policy of a sandbox forbids something.
+    SandboxPolicy,
+    /// It began with a new version of the program.
+    SinceUpgrade,
+    /// A defect of the program itself.
+    ProgramDefect,
+    /// A statement is wrong, or a constraint does its work.
+    SqlError,
+    /// A host that runs Linux containers in a VM: macOS or Windows.
+    DesktopHost,
+    /// A directory for temporary files is missing.
+    NoTemporaryDirectory,
+    /// The disk or the quota is full.
+    DiskFull,
+    /// A bug of a kernel or file system, in words.
+    KernelBug,
+    /// A database that came damaged, or lost power.
+    DamagedBefore,
+    /// The mount is not told.
+    MountNotTold,
+    /// Two layers of user-space file systems.
+    StackedFuse,
+    /// Programs of several kernels, in one phrase.
+    SeveralKernels,
+    /// Contention of several processes.
+    ManyProcesses,
+    /// One process alone.
+    OneProcess,
+    /// The text speaks of SQLite at all.
+    Sqlite,
+    /// A container.
+    Container,
+    /// podman.
+    Podman,
+    /// Kubernetes.
+    Kubernetes,
+    /// A write fails that had to succeed.
+    DatabaseTrouble,
+}

@@ -1,0 +1,80 @@
+//! One explanation: the sentence, causes, what was recognised, ways out, questions.
+
+use super::page::{Page, Tone, styled};
+use super::report::{Detail, remedies, warnings};
+use tombolo_core::text::printable;
+use tombolo_doctor::explain::{Cause, CauseCode, Explanation, Kernels, Recognised};
+
+/// Causes less likely than this are left to the JSON.
+const CONFIDENCE_SHOWN: f64 = 0.04;
+
+pub(crate) fn explanation(page: &mut Page, explanation: &Explanation) {
+    let mut all = explanation.causes.iter();
+    let Some(best) = all.next() else { return };
+    let tone = match best.code {
+        CauseCode::Healthy => Tone::Good,
+        CauseCode::NeedsFacts | CauseCode::NotFilesystem => Tone::Caution,
+        _ => Tone::Fault,
+    };
+    let reason = best.because.first().map_or("", String::as_str);
+    page.paragraph(0, &styled(tone, &format!("{}: {reason}.", best.code.sentence())));
+    page.heading("Likely causes");
+    let worth_reading = |one: &&Cause| one.code == best.code || one.confidence >= CONFIDENCE_SHOWN;
+    explanation.causes.iter().filter(worth_reading).for_each(|one| cause(page, one));
+    recognised(page, explanation);
+    remedies(page, &explanation.remedies, Detail::Short);
+    warnings(page, &explanation.warnings);
+    questions(page, &explanation.questions);
+}
+
+fn cause(page: &mut Page, cause: &Cause) {
+    let share = (cause.confidence * 100.0).round();
+    let name = styled(Tone::Caution, cause.code.as_str());
+    page.line(2, &format!("{name}  {}", styled(Tone::Dim, &format!("{share} %"))));
+    for reason in &cause.because {
+        page.hanging("    - ", "      ", reason);
+    }
+}
+
+fn recognised(page: &mut Page, explanation: &Explanation) {
+    let facts = &explanation.facts;
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    fields.extend(explanation.sqlite.iter().map(|code| ("sqlite", code.to_string())));
+    for call in &facts.calls {
+        fields.push(("call", format!("{} failed with {}", call.call.name(), call.errno)));
+    }
+    fields.extend(facts.filesystem.map(|kind| ("on", kind.name().to_owned())));
+    if !facts.options.is_empty() {
+        fields.push(("options", printable(facts.options.join(",").as_bytes())));
+    }
+    fields.extend(journal(facts).map(|text| ("journal", text.to_owned())));
+    fields.extend(openers(facts).map(|text| ("opened by", text.to_owned())));
+    if fields.is_empty() {
+        return;
+    }
+    page.heading("Recognised");
+    fields.iter().for_each(|(name, value)| page.field(name, value));
+}
+
+fn journal(facts: &Recognised) -> Option<&'static str> {
+    facts.wal.map(|wal| if wal { "WAL" } else { "rollback journal" })
+}
+
+fn openers(facts: &Recognised) -> Option<&'static str> {
+    match facts.kernels {
+        Kernels::NotTold => None,
+        Kernels::One => Some("one kernel"),
+        Kernels::Maybe => Some("perhaps several kernels"),
+        Kernels::Several => Some("several kernels"),
+    }
+}
+
+fn questions(page: &mut Page, questions: &[String]) {
+    if questions.is_empty() {
+        return;
+    }
+    page.heading("Still to be asked");
+    for question in questions {
+        page.hanging("  ? ", "    ", question);
+    }
+}
