@@ -4,6 +4,7 @@
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
+//! * [`read`] and [`walk`]: looking at a user's files without leaving a trace.
 //! * [`kernel`]: the running kernel, and the signs of what it runs on.
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
@@ -19,8 +20,10 @@ pub mod map;
 pub mod mount_table;
 pub mod namespace;
 pub mod process;
+pub mod read;
 pub mod scratch;
 pub mod signal;
 #[cfg(test)]
 mod testing;
+pub mod walk;
 pub mod worker;
