@@ -3,7 +3,7 @@
 //! SQLite folds many of them into one message: `ENOLCK` becomes "database is locked". What the
 //! kernel said is the evidence, so it is kept as a number from the call to the report.
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
 use std::fmt;
 
 /// An error number as a system call returned it (positive, below 4096).
@@ -135,6 +135,16 @@ impl Serialize for Errno {
         object.serialize_field("number", &self.0)?;
         object.serialize_field("name", &self.name())?;
         object.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Errno {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Object {
+            number: i32,
+        }
+        Object::deserialize(deserializer).map(|object| Errno(object.number))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Evidence: what was measured, observed or taken from the knowledge base.
 
 use crate::errno::Errno;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{collections::BTreeMap, fmt};
 
 /// Names one piece of evidence within one report: `E1`, `E2`, ...
@@ -116,8 +116,15 @@ impl Serialize for EvidenceKind {
     }
 }
 
+impl<'de> Deserialize<'de> for EvidenceKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| D::Error::custom(format!("no kind {name:?}")))
+    }
+}
+
 /// How an experiment ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// What SQLite needs was seen to hold.
@@ -154,7 +161,7 @@ pub struct Evidence {
 }
 
 /// A figure or fact inside a piece of evidence.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// True or false.
@@ -167,8 +174,9 @@ pub enum Value {
     List(Vec<String>),
 }
 
-/// A result without a name yet: what a probe returns and an [`EvidenceLog`] numbers.
-#[derive(Clone, Debug)]
+/// A result without a name yet: what a probe returns and an [`EvidenceLog`] numbers. It crosses the
+/// pipe from the child process that found it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Observation {
     /// See [`Evidence::kind`].
     pub kind: EvidenceKind,
@@ -274,6 +282,18 @@ mod tests {
         for kind in EvidenceKind::ALL {
             assert_eq!(EvidenceKind::from_name(kind.as_str()), Some(*kind));
         }
+    }
+
+    #[test]
+    fn an_observation_survives_its_way_through_a_pipe() {
+        let sent = Observation::new(EvidenceKind::ProbeSharedMap, Outcome::Refused, "mmap")
+            .errno(Errno::EINVAL)
+            .value("size_bytes", 32768)
+            .value("names", vec!["a".to_owned()])
+            .value("whole", true);
+        let text = serde_json::to_string(&sent).expect("JSON");
+        assert!(!text.contains('\n'));
+        assert_eq!(serde_json::from_str::<Observation>(&text).expect("JSON"), sent);
     }
 
     #[test]

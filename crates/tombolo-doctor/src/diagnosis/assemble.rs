@@ -15,7 +15,7 @@ use tombolo_core::report::{
 
 /// Stages that no report contains yet. While one is listed here, no report is complete.
 const NOT_YET: &[&str] =
-    &["the files of the database", "programs that have it open", "sessions of stock SQLite"];
+    &["databases below a directory", "programs that have it open", "sessions of stock SQLite"];
 
 pub(super) fn assemble(
     path: &str,
@@ -32,6 +32,7 @@ pub(super) fn assemble(
     let crossing = row.map_or(Crossing::NotKnown, Row::crossing);
     let (topology, reached) = topology::examine(around, looked.mount.as_ref(), crossing);
     let seen = std::mem::take(&mut looked.observations);
+    let drafts = std::mem::take(&mut looked.drafts);
     let log = number(reached.into_iter().chain(seen).chain(row.map(from_row)).chain(observations));
     let case = Case {
         subject: path,
@@ -39,10 +40,10 @@ pub(super) fn assemble(
         mount: looked.mount.as_ref(),
         reach: topology.reach.count,
         known: &known,
-        journal_mode: None,
+        journal_mode: looked.database.as_ref().map(|database| database.journal_mode),
     };
     let mut findings: Vec<Finding> =
-        conclude(&case).into_iter().map(|draft| draft.cite(log.entries())).collect();
+        conclude(&case).into_iter().chain(drafts).map(|draft| draft.cite(log.entries())).collect();
     summary::sort(&mut findings);
     let verdicts = judge(&case);
     let mut missing = std::mem::take(&mut looked.missing);
@@ -71,7 +72,7 @@ pub(super) fn assemble(
         },
         topology,
         mount: looked.mount,
-        database: None,
+        database: looked.database,
         databases: Vec::new(),
         evidence: log.into_entries(),
         findings,
@@ -120,6 +121,7 @@ fn situation(looked: &Looked, row: Option<&Row>, topology: &Topology) -> Situati
         reach: Some(topology.reach.count),
         machine: Some(topology.machine),
         container: topology.container.as_ref().map(|container| container.runtime),
+        journal_mode: looked.database.as_ref().map(|database| database.journal_mode),
         ..Situation::default()
     }
 }

@@ -1,10 +1,14 @@
 //! What stands at the path, and which mount holds it.
 
+use crate::database;
+use crate::findings::Draft;
 use crate::mount::{self, Touch};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tombolo_core::report::{EvidenceKind, Mount, Observation, Outcome, TargetKind};
+use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
 use tombolo_os::mount_table::{self, Viewer};
 use tombolo_os::worker::{self, End};
 
@@ -18,52 +22,106 @@ pub(super) struct Looked {
     /// The directory whose file system decides; `None` when the path did not answer.
     pub(super) directory: Option<PathBuf>,
     pub(super) mount: Option<Mount>,
+    pub(super) database: Option<Database>,
     pub(super) observations: Vec<Observation>,
+    /// What follows from the database's own files.
+    pub(super) drafts: Vec<Draft>,
     /// One sentence for each thing that was not examined.
     pub(super) missing: Vec<String>,
 }
 
+/// What the child says. Paths go as bytes: they need not be UTF-8.
+#[derive(Deserialize, Serialize)]
+enum Message {
+    Place { kind: TargetKind, resolved: Vec<u8>, directory: Vec<u8> },
+    Examined { database: Box<Database>, observations: Vec<Observation>, drafts: Vec<Draft> },
+}
+
 pub(super) fn look(path: &Path, deadline: Instant) -> Looked {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut lines: Vec<Vec<u8>> = Vec::new();
+    let mut looked = Looked {
+        kind: TargetKind::Unreadable,
+        resolved: absolute.clone(),
+        directory: None,
+        mount: None,
+        database: None,
+        observations: Vec::new(),
+        drafts: Vec::new(),
+        missing: Vec::new(),
+    };
     let end = worker::run(
         deadline,
         |outbox| {
-            let (kind, resolved) = stand_at(&absolute);
-            let directory = directory_of(&resolved, kind);
-            outbox.send(&[letter(kind)]);
-            outbox.send(resolved.as_os_str().as_bytes());
-            outbox.send(directory.as_os_str().as_bytes());
+            let mut send = |message: &Message| {
+                if let Ok(text) = serde_json::to_vec(message) {
+                    outbox.send(&text);
+                }
+            };
+            say(&absolute, deadline, &mut send);
         },
-        &mut |message| lines.push(message.to_vec()),
+        &mut |message| match serde_json::from_slice(message) {
+            Ok(message) => looked.hear(message),
+            Err(error) => looked.missing.push(format!("an answer that made no sense: {error}")),
+        },
     );
-    let answered = matches!(end, Ok(End::Finished)) && lines.len() == 3;
-    let mut lines = lines.into_iter();
-    let kind = lines.next().filter(|_| answered).map_or(TargetKind::Unreadable, |line| kind(&line));
-    let mut next_path =
-        || lines.next().map(|line| PathBuf::from(std::ffi::OsString::from_vec(line)));
-    let resolved = next_path().filter(|_| answered).unwrap_or(absolute);
-    let directory = next_path().filter(|_| answered);
-    let mut missing = Vec::new();
-    let mut observations = Vec::new();
-    if !answered {
+    if !matches!(end, Ok(End::Finished)) || looked.directory.is_none() {
         let summary = "the path did not answer in time, or may not be looked at";
-        observations.push(Observation::new(EvidenceKind::Path, Outcome::TimedOut, summary));
-        missing.push(format!("{}: {summary}", resolved.display()));
+        let observation = Observation::new(EvidenceKind::Path, Outcome::TimedOut, summary);
+        looked.observations.push(observation);
+        looked.missing.push(format!("{}: {summary}", looked.resolved.display()));
+        looked.directory = None;
+        looked.kind = TargetKind::Unreadable;
     }
-    let table = mount_table::read(Path::new("/proc"), Viewer::Own);
-    let mount = match table {
-        Ok(table) => {
-            let (mount, more) = mount::examine(&table, &resolved, Touch::TextOnly);
-            observations.extend(more);
-            mount
+    looked.find_mount();
+    looked
+}
+
+fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
+    let (kind, resolved) = stand_at(path);
+    let directory = directory_of(&resolved, kind);
+    send(&Message::Place {
+        kind,
+        resolved: resolved.as_os_str().as_bytes().to_vec(),
+        directory: directory.as_os_str().as_bytes().to_vec(),
+    });
+    if matches!(kind, TargetKind::Database | TargetKind::EmptyFile) {
+        let examined = database::examine(&resolved, deadline);
+        send(&Message::Examined {
+            drafts: database::conclude(&examined.facts),
+            database: Box::new(examined.database),
+            observations: examined.observations,
+        });
+    }
+}
+
+impl Looked {
+    fn hear(&mut self, message: Message) {
+        let path = |bytes| PathBuf::from(OsString::from_vec(bytes));
+        match message {
+            Message::Place { kind, resolved, directory } => {
+                self.kind = kind;
+                self.resolved = path(resolved);
+                self.directory = Some(path(directory));
+            }
+            Message::Examined { database, observations, drafts } => {
+                self.database = Some(*database);
+                self.observations.extend(observations);
+                self.drafts.extend(drafts);
+            }
         }
-        Err(error) => {
-            missing.push(error.to_string());
-            None
+    }
+
+    /// From the table alone: the path itself might hang.
+    fn find_mount(&mut self) {
+        match mount_table::read(Path::new("/proc"), Viewer::Own) {
+            Ok(table) => {
+                let (mount, more) = mount::examine(&table, &self.resolved, Touch::TextOnly);
+                self.mount = mount;
+                self.observations.splice(0..0, more);
+            }
+            Err(error) => self.missing.push(error.to_string()),
         }
-    };
-    Looked { kind, resolved, directory, mount, observations, missing }
+    }
 }
 
 fn stand_at(path: &Path) -> (TargetKind, PathBuf) {
@@ -95,22 +153,4 @@ fn directory_of(resolved: &Path, kind: TargetKind) -> PathBuf {
     let skipped = usize::from(kind != TargetKind::Directory);
     let found = resolved.ancestors().skip(skipped).find(|path| path.is_dir());
     found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
-}
-
-const LETTERS: &[(TargetKind, u8)] = &[
-    (TargetKind::Database, b'd'),
-    (TargetKind::EmptyFile, b'e'),
-    (TargetKind::OtherFile, b'o'),
-    (TargetKind::Directory, b'D'),
-    (TargetKind::Absent, b'a'),
-    (TargetKind::Unreadable, b'u'),
-];
-
-fn letter(kind: TargetKind) -> u8 {
-    LETTERS.iter().find(|(known, _)| *known == kind).map_or(b'u', |(_, letter)| *letter)
-}
-
-fn kind(line: &[u8]) -> TargetKind {
-    let found = LETTERS.iter().find(|(_, letter)| line == [*letter]);
-    found.map_or(TargetKind::Unreadable, |(kind, _)| *kind)
 }

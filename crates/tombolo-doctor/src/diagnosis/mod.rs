@@ -61,7 +61,7 @@ pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tombolo_core::report::{Judgement, Openers, Severity, TargetKind};
+    use tombolo_core::report::{HeaderMode, Judgement, Openers, Severity, TargetKind};
 
     fn request(path: PathBuf) -> Request {
         Request { path, probes: Probes::Run, timeout: Duration::from_secs(10) }
@@ -91,6 +91,27 @@ mod tests {
         assert_eq!(report.target.kind, TargetKind::Database);
         assert_eq!(std::fs::read(&path).expect("readable"), content);
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_live_wal_database_is_read_and_nothing_beside_it_moves() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("app.db");
+        let program = rusqlite::Connection::open(&path).expect("opened");
+        program
+            .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(1);")
+            .expect("written");
+        let beside = || {
+            let read = |name: &str| std::fs::read(directory.path().join(name)).expect("readable");
+            (read("app.db"), read("app.db-wal"), read("app.db-shm"))
+        };
+        let before = beside();
+        let report = diagnose(&request(path.clone()), &mut |_| {});
+        assert!(before == beside(), "a file changed");
+        let database = report.database.expect("a database");
+        assert_eq!(database.journal_mode, HeaderMode::Wal);
+        assert!(database.wal.expect("a log").committed_frames > 0);
+        assert!(database.findings.is_empty(), "{:?}", database.findings);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! A finding before its evidence is numbered.
 
+use serde::{Deserialize, Serialize};
 use tombolo_core::finding::Code;
 use tombolo_core::report::{Evidence, EvidenceKind, Finding, Severity};
 
 /// A conclusion, with the kinds of evidence it rests on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Draft {
     /// The stable code.
     pub code: Code,

@@ -5,7 +5,6 @@ mod maps;
 
 use std::path::Path;
 use std::time::Instant;
-use tombolo_core::errno::Errno;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
 use tombolo_os::scratch::{self, Scratch};
 use tombolo_os::worker::{self, End};
@@ -47,18 +46,16 @@ pub fn run_all(directory: &Path, deadline: Instant, sink: &mut dyn FnMut(Observa
     }
 }
 
-/// What the child found crosses the pipe as `outcome errno summary`.
 fn in_child(kind: EvidenceKind, probe: Probe, scratch: &Path, deadline: Instant) -> Observation {
-    let mut received = None;
+    let mut received: Option<Observation> = None;
     let end = worker::run(
         deadline,
         |outbox| {
-            let found = probe(scratch);
-            let errno = found.errno.map_or(0, Errno::raw);
-            let line = format!("{} {errno} {}", letter(found.outcome), found.summary);
-            outbox.send(line.as_bytes());
+            if let Ok(message) = serde_json::to_vec(&probe(scratch)) {
+                outbox.send(&message);
+            }
         },
-        &mut |message| received = parse(kind, message),
+        &mut |message| received = serde_json::from_slice(message).ok(),
     );
     let failed = |outcome, summary: String| Observation::new(kind, outcome, summary);
     match (end, received) {
@@ -74,31 +71,11 @@ fn in_child(kind: EvidenceKind, probe: Probe, scratch: &Path, deadline: Instant)
     }
 }
 
-const LETTERS: &[(Outcome, char)] = &[
-    (Outcome::Holds, 'h'),
-    (Outcome::Refused, 'r'),
-    (Outcome::Violated, 'v'),
-    (Outcome::NotRun, 'n'),
-];
-
-fn letter(outcome: Outcome) -> char {
-    LETTERS.iter().find(|(known, _)| *known == outcome).map_or('n', |(_, letter)| *letter)
-}
-
-fn parse(kind: EvidenceKind, message: &[u8]) -> Option<Observation> {
-    let text = std::str::from_utf8(message).ok()?;
-    let mut parts = text.splitn(3, ' ');
-    let first = parts.next()?.chars().next()?;
-    let outcome = LETTERS.iter().find(|(_, letter)| *letter == first)?.0;
-    let number: i32 = parts.next()?.parse().ok()?;
-    let observation = Observation::new(kind, outcome, parts.next()?);
-    Some(if number == 0 { observation } else { observation.errno(Errno::from_raw(number)) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::Duration;
+    use tombolo_core::errno::Errno;
 
     #[test]
     fn a_local_disk_holds_and_is_left_as_it_was() {
