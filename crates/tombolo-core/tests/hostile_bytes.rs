@@ -78,15 +78,8 @@ proptest! {
     #[test]
     fn any_bytes_as_a_wal_header(
         bytes in vec(any::<u8>(), 0..64),
-        flips in vec(0..256_usize, 0..3),
     ) {
         prop_assert!(WalHeader::read(&bytes).is_err(), "64 bits of checksum");
-        let mut good = wal_header(ChecksumOrder::LittleEndian);
-        for flip in &flips {
-            good[flip / 8] ^= 1 << (flip % 8);
-        }
-        let whole = flips.is_empty() || (flips.len() == 2 && flips[0] == flips[1]);
-        prop_assert_eq!(WalHeader::read(&good).is_ok(), whole);
     }
 
     #[test]
@@ -184,4 +177,30 @@ proptest! {
         let bytes = wal_header(ChecksumOrder::BigEndian);
         prop_assert!(WalHeader::read(&bytes[..length]).is_err());
     }
+}
+
+#[test]
+fn any_single_flipped_bit_of_a_wal_header_is_seen() {
+    let good = wal_header(ChecksumOrder::LittleEndian);
+    assert!(WalHeader::read(&good).is_ok());
+    for flip in 0..256 {
+        let mut flipped = good.clone();
+        flipped[flip / 8] ^= 1 << (flip % 8);
+        assert!(WalHeader::read(&flipped).is_err(), "bit {flip}");
+    }
+}
+
+/// The last word is only added to the second sum (walformat.html, section 4.2): the same bit
+/// flipped in the second salt and in the second checksum cancels out. SQLite takes such a header,
+/// so the parser must, too.
+#[test]
+fn two_flips_in_the_last_salt_and_its_sum_cancel_out() {
+    let good = wal_header(ChecksumOrder::LittleEndian);
+    let mut flipped = good.clone();
+    flipped[22] ^= 1;
+    assert!(WalHeader::read(&flipped).is_err());
+    flipped[29] ^= 1;
+    let read = WalHeader::read(&flipped).expect("the flips cancel out");
+    let before = WalHeader::read(&good).expect("whole");
+    assert_ne!(read.salts, before.salts);
 }
