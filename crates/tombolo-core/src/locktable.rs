@@ -6,6 +6,11 @@
 //! 1: -> POSIX  ADVISORY  WRITE 709 00:2a:13545 128 128     (waits for the lock above)
 //! ```
 
+use crate::sqlite::lock_bytes::{
+    DEAD_MAN_SWITCH, PENDING, RESERVED, SHARED_FIRST, WAL_CHECKPOINT, WAL_READ_FIRST, WAL_RECOVER,
+    WAL_WRITE,
+};
+
 /// Lines read of one table.
 const LINES_MAX: usize = 1 << 20;
 
@@ -83,13 +88,6 @@ fn parse_line(line: &str) -> Option<Lock> {
     Some(Lock { family, strength, pid: (pid > 0).then_some(pid), inode, first, last })
 }
 
-/// First of SQLite's lock bytes in a database file (`PENDING_BYTE`, file format section 1.6).
-const PENDING: u64 = 0x4000_0000;
-/// The byte behind it.
-const RESERVED: u64 = PENDING + 1;
-/// 510 bytes from here on are the range of SHARED.
-const SHARED: u64 = PENDING + 2;
-
 /// A lock on a database file in the words of SQLite (lockingv3, section 3).
 #[must_use]
 pub fn database_lock_name(lock: &Lock) -> String {
@@ -97,8 +95,8 @@ pub fn database_lock_name(lock: &Lock) -> String {
         (PENDING, _) if lock.last > RESERVED => "EXCLUSIVE",
         (PENDING, _) => "PENDING",
         (RESERVED, _) => "RESERVED",
-        (SHARED, Strength::Shared) => "SHARED",
-        (SHARED, Strength::Exclusive) => "EXCLUSIVE",
+        (SHARED_FIRST, Strength::Shared) => "SHARED",
+        (SHARED_FIRST, Strength::Exclusive) => "EXCLUSIVE",
         _ => return in_numbers(lock),
     };
     name.to_owned()
@@ -111,11 +109,11 @@ pub fn wal_index_lock_name(lock: &Lock) -> String {
         return in_numbers(lock);
     }
     match lock.first {
-        120 => "WAL_WRITE".to_owned(),
-        121 => "WAL_CHECKPOINT".to_owned(),
-        122 => "WAL_RECOVER".to_owned(),
-        slot @ 123..=127 => format!("WAL_READ{}", slot - 123),
-        128 => "WAL_OPEN".to_owned(),
+        WAL_WRITE => "WAL_WRITE".to_owned(),
+        WAL_CHECKPOINT => "WAL_CHECKPOINT".to_owned(),
+        WAL_RECOVER => "WAL_RECOVER".to_owned(),
+        slot @ WAL_READ_FIRST..DEAD_MAN_SWITCH => format!("WAL_READ{}", slot - WAL_READ_FIRST),
+        DEAD_MAN_SWITCH => "WAL_OPEN".to_owned(),
         _ => in_numbers(lock),
     }
 }

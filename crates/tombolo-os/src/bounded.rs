@@ -1,5 +1,6 @@
 //! Reading files of others with a bound.
 
+use crate::error::errno_of;
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -27,9 +28,4 @@ pub(crate) fn open(path: &Path) -> Result<File, Errno> {
 pub(crate) fn read_link(path: &Path) -> Result<Vec<u8>, Errno> {
     let target = std::fs::read_link(path).map_err(|error| errno_of(&error))?;
     Ok(target.into_os_string().into_vec())
-}
-
-/// The error number of a failed call; `EIO` where the standard library made the error up itself.
-pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -16,11 +16,10 @@ pub struct CallError {
 }
 
 impl CallError {
-    /// From what `std` reports. An error without a number becomes `EIO`.
+    /// From what `std` reports; see [`errno_of`] for an error without a number.
     #[must_use]
     pub fn new(call: &'static str, path: &Path, error: &std::io::Error) -> Self {
-        let errno = error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        CallError { call, path: path.to_owned(), errno }
+        CallError { call, path: path.to_owned(), errno: errno_of(error) }
     }
 
     /// From what `rustix` reports.
@@ -28,4 +27,10 @@ impl CallError {
     pub fn from_rustix(call: &'static str, path: &Path, errno: rustix::io::Errno) -> Self {
         CallError { call, path: path.to_owned(), errno: Errno::from_raw(errno.raw_os_error()) }
     }
+}
+
+/// The error number of a failed call; `EIO` where the standard library made the error up itself.
+#[must_use]
+pub fn errno_of(error: &std::io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -1,6 +1,7 @@
 //! Byte-range locks, as SQLite takes them: never waiting.
 #![allow(unsafe_code)] // fcntl with a struct flock has no safe form for ranges.
 
+use crate::error::errno_of;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use tombolo_core::errno::Errno;
@@ -91,6 +92,5 @@ pub enum Holder {
 }
 
 fn last() -> Errno {
-    let error = std::io::Error::last_os_error();
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
+    errno_of(&std::io::Error::last_os_error())
 }

@@ -4,7 +4,8 @@
 //! [`look`] asks the file system and can wait for ever on a dead mount: call it in a process that
 //! can be left behind.
 
-use crate::bounded::{errno_of, read_file};
+use crate::bounded::read_file;
+use crate::error::errno_of;
 use rustix::fs::{AtFlags, StatxFlags};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -3,7 +3,8 @@
 //! Files are told apart by device and inode as `stat` on `/proc/PID/fd/N` gives them: the numbers
 //! in `/proc/PID/maps` are other ones on overlayfs and btrfs.
 
-use crate::bounded::{errno_of, read_file, read_link};
+use crate::bounded::{read_file, read_link};
+use crate::error::errno_of;
 use rustix::fs::{AtFlags, FileType, StatxFlags};
 use std::path::Path;
 use tombolo_core::errno::Errno;

@@ -9,11 +9,10 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
+use tombolo_core::sqlite::header::{HEADER_BYTES, is_sqlite_header};
 use tombolo_os::mount_table::{self, Viewer};
+use tombolo_os::read;
 use tombolo_os::worker::{self, End};
-
-/// The first bytes of every SQLite database (file format, section 1.3.1).
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// What the look found.
 pub(super) struct Looked {
@@ -134,14 +133,11 @@ fn stand_at(path: &Path) -> (TargetKind, PathBuf) {
     } else if metadata.len() == 0 {
         TargetKind::EmptyFile
     } else {
-        let mut first = [0_u8; 16];
-        let opened = std::fs::File::open(&resolved);
-        let read =
-            opened.and_then(|file| std::os::unix::fs::FileExt::read_at(&file, &mut first, 0));
-        match read {
-            Ok(16) if first == *MAGIC => TargetKind::Database,
-            Ok(_) => TargetKind::OtherFile,
-            Err(_) => TargetKind::Unreadable,
+        let first = read::open(&resolved).map(|file| file.bytes_at(0, HEADER_BYTES));
+        match first {
+            Ok(Ok(bytes)) if is_sqlite_header(&bytes) => TargetKind::Database,
+            Ok(Ok(_)) => TargetKind::OtherFile,
+            Ok(Err(_)) | Err(_) => TargetKind::Unreadable,
         }
     };
     (kind, resolved)

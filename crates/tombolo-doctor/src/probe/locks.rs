@@ -9,18 +9,24 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
+use tombolo_core::sqlite::lock_bytes;
+use tombolo_os::error::errno_of;
 use tombolo_os::lock::{self, Family, Range, Strength};
 use tombolo_os::{scratch, worker};
 
 const KIND: EvidenceKind = EvidenceKind::ProbePosixLocks;
 
 const RANGES: &[(&str, Range)] = &[
-    ("PENDING", Range { start: 0x4000_0000, length: 1 }),
-    ("RESERVED", Range { start: 0x4000_0001, length: 1 }),
-    ("SHARED", Range { start: 0x4000_0002, length: 510 }),
-    ("WAL 120-127", Range { start: 120, length: 8 }),
-    ("DMS 128", Range { start: 128, length: 1 }),
+    ("PENDING", range(lock_bytes::PENDING, 1)),
+    ("RESERVED", range(lock_bytes::RESERVED, 1)),
+    ("SHARED", range(lock_bytes::SHARED_FIRST, lock_bytes::SHARED_BYTES)),
+    ("WAL 120-127", range(lock_bytes::WAL_WRITE, 8)),
+    ("DMS 128", range(lock_bytes::DEAD_MAN_SWITCH, 1)),
 ];
+
+const fn range(start: u64, length: u64) -> Range {
+    Range { start: start.cast_signed(), length: length.cast_signed() }
+}
 
 /// A peer that needs longer than this for one call is taken to hang.
 const PEER_TIME: Duration = Duration::from_secs(5);
@@ -74,7 +80,7 @@ fn peer_tries(path: &Path, range: Range) -> Peer {
             let opened = File::options().read(true).write(true).open(path);
             let result = match opened {
                 Ok(file) => lock::set(&file, Family::Posix, Strength::Exclusive, range),
-                Err(error) => Err(Errno::from_raw(error.raw_os_error().unwrap_or(5))),
+                Err(error) => Err(errno_of(&error)),
             };
             outbox.send(result.map_or_else(Errno::raw, |()| 0).to_string().as_bytes());
         },
