@@ -8,10 +8,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use tombolo_core::errno::Errno;
 use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
 use tombolo_core::sqlite::header::{HEADER_BYTES, is_sqlite_header};
+use tombolo_os::error::CallError;
 use tombolo_os::mount_table::{self, Viewer};
-use tombolo_os::read;
+use tombolo_os::read::{self, Kind, ReadError};
 use tombolo_os::worker::{self, End};
 
 /// What the look found.
@@ -32,7 +34,7 @@ pub(super) struct Looked {
 /// What the child says. Paths go as bytes: they need not be UTF-8.
 #[derive(Deserialize, Serialize)]
 enum Message {
-    Place { kind: TargetKind, resolved: Vec<u8>, directory: Vec<u8> },
+    Place { kind: TargetKind, resolved: Vec<u8>, directory: Vec<u8>, refused: Option<Observation> },
     Examined { database: Box<Database>, observations: Vec<Observation>, drafts: Vec<Draft> },
 }
 
@@ -76,12 +78,16 @@ pub(super) fn look(path: &Path, deadline: Instant) -> Looked {
 }
 
 fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
-    let (kind, resolved) = stand_at(path);
+    let (kind, resolved, refused) = stand_at(path);
     let directory = directory_of(&resolved, kind);
     send(&Message::Place {
         kind,
         resolved: resolved.as_os_str().as_bytes().to_vec(),
         directory: directory.as_os_str().as_bytes().to_vec(),
+        refused: refused.map(|error| {
+            Observation::new(EvidenceKind::Path, Outcome::Refused, error.to_string())
+                .errno(error.errno)
+        }),
     });
     if matches!(kind, TargetKind::Database | TargetKind::EmptyFile) {
         let examined = database::examine(&resolved, deadline);
@@ -97,7 +103,9 @@ impl Looked {
     fn hear(&mut self, message: Message) {
         let path = |bytes| PathBuf::from(OsString::from_vec(bytes));
         match message {
-            Message::Place { kind, resolved, directory } => {
+            Message::Place { kind, resolved, directory, refused } => {
+                self.missing.extend(refused.iter().map(|refused| refused.summary.clone()));
+                self.observations.extend(refused);
                 self.kind = kind;
                 self.resolved = path(resolved);
                 self.directory = Some(path(directory));
@@ -123,24 +131,38 @@ impl Looked {
     }
 }
 
-fn stand_at(path: &Path) -> (TargetKind, PathBuf) {
-    let Ok(resolved) = path.canonicalize() else { return (TargetKind::Absent, path.to_owned()) };
-    let Ok(metadata) = resolved.metadata() else { return (TargetKind::Unreadable, resolved) };
-    let kind = if metadata.is_dir() {
-        TargetKind::Directory
-    } else if !metadata.is_file() {
-        TargetKind::OtherFile
-    } else if metadata.len() == 0 {
-        TargetKind::EmptyFile
-    } else {
-        let first = read::open(&resolved).map(|file| file.bytes_at(0, HEADER_BYTES));
-        match first {
-            Ok(Ok(bytes)) if is_sqlite_header(&bytes) => TargetKind::Database,
-            Ok(Ok(_)) => TargetKind::OtherFile,
-            Ok(Err(_)) | Err(_) => TargetKind::Unreadable,
+/// What stands at a path, and where it leads. Only what the kernel says is not there is absent;
+/// whatever else it refuses is an answer of its own, and keeps its error number.
+fn stand_at(path: &Path) -> (TargetKind, PathBuf, Option<CallError>) {
+    let resolved = match path.canonicalize() {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            let refused = CallError::new("realpath", path, &error);
+            return match refused.errno {
+                Errno::ENOENT | Errno::ENOTDIR => (TargetKind::Absent, path.to_owned(), None),
+                _ => (TargetKind::Unreadable, path.to_owned(), Some(refused)),
+            };
         }
     };
-    (kind, resolved)
+    match kind_of(&resolved) {
+        Ok(kind) => (kind, resolved, None),
+        Err(refused) => (TargetKind::Unreadable, resolved, Some(refused)),
+    }
+}
+
+fn kind_of(resolved: &Path) -> Result<TargetKind, CallError> {
+    let status = read::status(resolved)?;
+    Ok(match status.kind {
+        Kind::Directory => TargetKind::Directory,
+        Kind::Regular if status.size_bytes == 0 => TargetKind::EmptyFile,
+        Kind::Regular => match read::open(resolved) {
+            Ok(file) if is_sqlite_header(&file.bytes_at(0, HEADER_BYTES)?) => TargetKind::Database,
+            Ok(_) | Err(ReadError::NotRegular { .. }) => TargetKind::OtherFile,
+            Err(ReadError::Call(refused)) => return Err(refused),
+            Err(_) => TargetKind::Unreadable,
+        },
+        Kind::SymbolicLink | Kind::Special => TargetKind::OtherFile,
+    })
 }
 
 /// Where the database's sidecars would stand; for a path that does not exist, the nearest ancestor

@@ -94,6 +94,21 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_cannot_be_followed_is_not_called_absent() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("loop.db");
+        std::os::unix::fs::symlink(&path, &path).expect("linked");
+        let report = diagnose(&request(path), &mut |_| {});
+        assert_eq!(report.target.kind, TargetKind::Unreadable);
+        let refused = report.evidence.iter().find(|entry| entry.kind == EvidenceKind::Path);
+        let refused = refused.expect("the refusal is evidence");
+        assert_eq!(
+            (refused.outcome, refused.errno),
+            (Outcome::Refused, Some(tombolo_core::errno::Errno::ELOOP))
+        );
+    }
+
+    #[test]
     fn a_live_wal_database_is_read_and_nothing_beside_it_moves() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("app.db");

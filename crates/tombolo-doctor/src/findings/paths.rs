@@ -18,7 +18,10 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let refused = path.chain(scratch).find(|entry| {
         entry.errno.is_some() && matches!(entry.outcome, Outcome::NotRun | Outcome::Refused)
     });
-    drafts.extend(refused.and_then(|evidence| not_writable(case, evidence)));
+    drafts.extend(refused.and_then(|evidence| match evidence.kind {
+        EvidenceKind::Path => Some(not_seen(case, evidence)),
+        _ => not_writable(case, evidence),
+    }));
     let Some(mount) = case.mount else { return };
     if mount.file_mount {
         drafts.push(
@@ -36,6 +39,17 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "copy the files out now, then mount the directory that stands there today",
         ));
     }
+}
+
+/// Not to be seen is neither absent nor well.
+fn not_seen(case: &Case<'_>, evidence: &Evidence) -> Draft {
+    let stale = matches!(evidence.errno, Some(Errno::ESTALE | Errno::ENOTCONN | Errno::EREMOTEIO));
+    not_writable(case, evidence).filter(|_| stale).unwrap_or_else(|| {
+        case.draft(Code::LookRefused, Severity::Warning, &[EvidenceKind::Path]).says(
+            format!("the path could not be looked at: {}", evidence.summary),
+            "run the doctor as root, or as the user that runs the program, and check the path",
+        )
+    })
 }
 
 fn not_writable(case: &Case<'_>, evidence: &Evidence) -> Option<Draft> {
@@ -94,6 +108,19 @@ mod tests {
         ] {
             let mut scene = Scene::new();
             scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(errno));
+            assert_eq!(codes(&scene.conclude(conclude)), [code], "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_seen_is_neither_missing_nor_read_only() {
+        for (errno, code) in [
+            (Errno::EACCES, Code::LookRefused),
+            (Errno::ELOOP, Code::LookRefused),
+            (Errno::ESTALE, Code::StaleHandle),
+        ] {
+            let mut scene = Scene::new();
+            scene.fails(EvidenceKind::Path, Outcome::Refused, Some(errno));
             assert_eq!(codes(&scene.conclude(conclude)), [code], "{errno}");
         }
     }
