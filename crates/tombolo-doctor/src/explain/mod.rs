@@ -1,8 +1,8 @@
 //! From the text of an error, a log or a whole report to its likely causes.
 //!
-//! One way, four steps: the text is made plain, the scanners find what it says (phrases,
-//! SQLite's codes, failed calls, mount lines, openers), a set of facts answers questions about it, and
-//! one rule for each cause weighs the facts. Every point that a rule gives has a sentence that says
+//! One way, four steps: the text is made plain, the scanners find what it says (phrases, SQLite's
+//! codes, failed calls, mount lines, openers), a set of facts answers questions about it, and one
+//! rule for each cause weighs the facts. Every point that a rule gives has a sentence that says
 //! why, and these sentences are the answer's reasons. Applications are never looked up by name:
 //! what counts is the class of the file system, the error and who opens the file.
 
