@@ -6,10 +6,7 @@
 //! 1: -> POSIX  ADVISORY  WRITE 709 00:2a:13545 128 128     (waits for the lock above)
 //! ```
 
-use crate::sqlite::lock_bytes::{
-    DEAD_MAN_SWITCH, PENDING, RESERVED, SHARED_FIRST, WAL_CHECKPOINT, WAL_READ_FIRST, WAL_RECOVER,
-    WAL_WRITE,
-};
+use crate::sqlite::lock_bytes::{self, LockedFile};
 
 /// Lines read of one table.
 const LINES_MAX: usize = 1 << 20;
@@ -88,34 +85,14 @@ fn parse_line(line: &str) -> Option<Lock> {
     Some(Lock { family, strength, pid: (pid > 0).then_some(pid), inode, first, last })
 }
 
-/// A lock on a database file in the words of SQLite (lockingv3, section 3).
+/// A lock in the words of SQLite, or in numbers where it locks no byte of SQLite's.
 #[must_use]
-pub fn database_lock_name(lock: &Lock) -> String {
-    let name = match (lock.first, lock.strength) {
-        (PENDING, _) if lock.last > RESERVED => "EXCLUSIVE",
-        (PENDING, _) => "PENDING",
-        (RESERVED, _) => "RESERVED",
-        (SHARED_FIRST, Strength::Shared) => "SHARED",
-        (SHARED_FIRST, Strength::Exclusive) => "EXCLUSIVE",
-        _ => return in_numbers(lock),
-    };
-    name.to_owned()
-}
-
-/// A lock on a `-shm` file in the words of SQLite (walformat, section 2.3).
-#[must_use]
-pub fn wal_index_lock_name(lock: &Lock) -> String {
-    if lock.first != lock.last {
-        return in_numbers(lock);
+pub fn lock_names(file: LockedFile, lock: &Lock) -> Vec<String> {
+    let names = lock_bytes::names(file, lock.first..=lock.last, lock.strength);
+    if names.is_empty() {
+        return vec![in_numbers(lock)];
     }
-    match lock.first {
-        WAL_WRITE => "WAL_WRITE".to_owned(),
-        WAL_CHECKPOINT => "WAL_CHECKPOINT".to_owned(),
-        WAL_RECOVER => "WAL_RECOVER".to_owned(),
-        slot @ WAL_READ_FIRST..DEAD_MAN_SWITCH => format!("WAL_READ{}", slot - WAL_READ_FIRST),
-        DEAD_MAN_SWITCH => "WAL_OPEN".to_owned(),
-        _ => in_numbers(lock),
-    }
+    names.into_iter().map(str::to_owned).collect()
 }
 
 fn in_numbers(lock: &Lock) -> String {
@@ -164,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_have_the_names_of_sqlite() {
+    fn ranges_have_the_names_of_sqlite_and_others_are_given_in_numbers() {
         let lock = |first, last, strength| Lock {
             family: Family::Posix,
             strength,
@@ -173,30 +150,25 @@ mod tests {
             first,
             last,
         };
-        let database = |first, last, strength| database_lock_name(&lock(first, last, strength));
-        assert_eq!(database(0x4000_0002, 0x4000_01ff, Strength::Shared), "SHARED");
-        assert_eq!(database(0x4000_0001, 0x4000_0001, Strength::Exclusive), "RESERVED");
-        assert_eq!(database(0x4000_0000, 0x4000_0000, Strength::Exclusive), "PENDING");
-        assert_eq!(database(0x4000_0002, 0x4000_01ff, Strength::Exclusive), "EXCLUSIVE");
-        // The kernel joins adjacent ranges of one holder: PENDING, RESERVED and SHARED are one.
-        assert_eq!(database(0x4000_0000, 0x4000_01ff, Strength::Exclusive), "EXCLUSIVE");
-        assert_eq!(database(0, u64::MAX, Strength::Shared), "read lock on bytes 0 to the end");
-        let names: Vec<String> = (119..=128)
-            .map(|byte| wal_index_lock_name(&lock(byte, byte, Strength::Shared)))
-            .collect();
-        assert_eq!(names[0], "read lock on bytes 119 to 119");
-        assert_eq!(names[1..4], ["WAL_WRITE", "WAL_CHECKPOINT", "WAL_RECOVER"]);
-        assert_eq!(
-            names[4..],
-            ["WAL_READ0", "WAL_READ1", "WAL_READ2", "WAL_READ3", "WAL_READ4", "WAL_OPEN"]
-        );
+        let names = |file, lock| lock_names(file, &lock);
+        let shared = lock(0x4000_0002, 0x4000_01ff, Strength::Shared);
+        assert_eq!(names(LockedFile::Database, shared), ["SHARED"]);
+        // The kernel joins adjacent ranges of one holder.
+        let joined = lock(121, 122, Strength::Exclusive);
+        assert_eq!(names(LockedFile::WalIndex, joined), ["WAL_CKPT_LOCK", "WAL_RECOVER_LOCK"]);
+        let foreign = lock(119, 119, Strength::Shared);
+        assert_eq!(names(LockedFile::WalIndex, foreign), ["read lock on bytes 119 to 119"]);
+        let start = lock(0, u64::MAX - 1, Strength::Exclusive);
+        assert_eq!(names(LockedFile::Database, start), ["PENDING", "RESERVED", "EXCLUSIVE"]);
     }
 
     proptest! {
         #[test]
         fn no_input_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             for lock in parse(&bytes) {
-                let _ = (database_lock_name(&lock), wal_index_lock_name(&lock));
+                for file in [LockedFile::Database, LockedFile::WalIndex] {
+                    prop_assert!(!lock_names(file, &lock).is_empty());
+                }
             }
         }
     }

@@ -3,9 +3,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tombolo_core::locktable::Strength;
 use tombolo_core::sqlite::header::{self, HEADER_BYTES, Header, MAGIC, ParsedHeader};
 use tombolo_core::sqlite::journal::{self, JOURNAL_MAGIC, JournalContent, SUPER_JOURNAL_BYTES_MAX};
-use tombolo_core::sqlite::lock_bytes::{self, LockStrength, LockedFile};
+use tombolo_core::sqlite::lock_bytes::{self, LockedFile};
 use tombolo_core::sqlite::version::SqliteVersion;
 use tombolo_core::sqlite::wal::{
     Checksum, ChecksumOrder, Progress, Summariser, WAL_HEADER_BYTES, WAL_VERSION, WalHeader,
@@ -159,7 +160,7 @@ proptest! {
     #[test]
     fn any_range_of_locks(first in any::<u64>(), last in any::<u64>()) {
         for file in [LockedFile::Database, LockedFile::WalIndex] {
-            for strength in [LockStrength::Read, LockStrength::Write] {
+            for strength in [Strength::Shared, Strength::Exclusive] {
                 prop_assert!(lock_bytes::names(file, first..=last, strength).len() <= 9);
             }
         }

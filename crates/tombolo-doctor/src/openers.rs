@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use tombolo_core::errno::Errno;
 use tombolo_core::finding::Code;
-use tombolo_core::locktable::{self, Lock};
+use tombolo_core::locktable::lock_names;
 use tombolo_core::report::{EvidenceKind, Observation, Opener, Outcome, Severity};
+use tombolo_core::sqlite::lock_bytes::LockedFile;
 use tombolo_core::text::printable;
 use tombolo_os::container::Signs;
 use tombolo_os::process::{self, FileIdentity, NameState, OpenFile, OpenMode};
@@ -104,11 +105,12 @@ impl<'a> Holding<'a> {
     fn opener(&self, proc_root: &Path, pid: i32) -> Opener {
         let signs = Signs::of(proc_root, &pid.to_string());
         let mut locks = BTreeSet::new();
-        let mut name = |files: &[&OpenFile], in_words: fn(&Lock) -> String| {
-            locks.extend(files.iter().flat_map(|file| file.locks.iter()).map(in_words));
+        let mut name = |files: &[&OpenFile], kind: LockedFile| {
+            let held = files.iter().flat_map(|file| file.locks.iter());
+            locks.extend(held.flat_map(|lock| lock_names(kind, lock)));
         };
-        name(&self.database, locktable::database_lock_name);
-        name(&self.wal_index, locktable::wal_index_lock_name);
+        name(&self.database, LockedFile::Database);
+        name(&self.wal_index, LockedFile::WalIndex);
         let mut descriptors = self.database.iter().chain(&self.deleted);
         Opener {
             pid,

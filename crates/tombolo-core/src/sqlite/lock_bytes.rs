@@ -1,6 +1,7 @@
 //! Which bytes SQLite locks (`os.h`, `os_unix.c`; file format, section 1.3.8 for the lock-byte
 //! page; walformat.html, section 2.3), and what the locks are called.
 
+use crate::locktable::Strength;
 use std::ops::RangeInclusive;
 
 /// First of the bytes that are locked in a database file: 1 GiB. SQLite stores nothing there.
@@ -33,15 +34,6 @@ pub enum LockedFile {
     WalIndex,
 }
 
-/// Whether a lock admits others of its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LockStrength {
-    /// `F_RDLCK`.
-    Read,
-    /// `F_WRLCK`.
-    Write,
-}
-
 const WAL_NAMES: [(u64, &str); 9] = [
     (WAL_WRITE, "WAL_WRITE_LOCK"),
     (WAL_CHECKPOINT, "WAL_CKPT_LOCK"),
@@ -63,7 +55,7 @@ const WAL_NAMES: [(u64, &str); 9] = [
 pub fn names(
     file: LockedFile,
     bytes: RangeInclusive<u64>,
-    strength: LockStrength,
+    strength: Strength,
 ) -> Vec<&'static str> {
     let touches =
         |first: u64, length: u64| *bytes.start() < first + length && *bytes.end() >= first;
@@ -73,8 +65,8 @@ pub fn names(
         }
         LockedFile::Database => {
             let readers = match strength {
-                LockStrength::Read => "SHARED",
-                LockStrength::Write => "EXCLUSIVE",
+                Strength::Shared => "SHARED",
+                Strength::Exclusive => "EXCLUSIVE",
             };
             [
                 (PENDING, 1, "PENDING"),
@@ -106,18 +98,18 @@ mod tests {
     fn database_locks_have_the_names_of_the_ladder() {
         let name = |first, last, strength| names(LockedFile::Database, first..=last, strength);
         let last = SHARED_FIRST + SHARED_BYTES - 1;
-        assert_eq!(name(SHARED_FIRST, last, LockStrength::Read), ["SHARED"]);
-        assert_eq!(name(SHARED_FIRST, last, LockStrength::Write), ["EXCLUSIVE"]);
-        assert_eq!(name(RESERVED, RESERVED, LockStrength::Write), ["RESERVED"]);
-        assert_eq!(name(PENDING, RESERVED, LockStrength::Write), ["PENDING", "RESERVED"]);
-        assert_eq!(name(0, u64::MAX, LockStrength::Write), ["PENDING", "RESERVED", "EXCLUSIVE"]);
-        assert!(name(0, PENDING - 1, LockStrength::Write).is_empty());
-        assert!(name(last + 1, u64::MAX, LockStrength::Write).is_empty());
+        assert_eq!(name(SHARED_FIRST, last, Strength::Shared), ["SHARED"]);
+        assert_eq!(name(SHARED_FIRST, last, Strength::Exclusive), ["EXCLUSIVE"]);
+        assert_eq!(name(RESERVED, RESERVED, Strength::Exclusive), ["RESERVED"]);
+        assert_eq!(name(PENDING, RESERVED, Strength::Exclusive), ["PENDING", "RESERVED"]);
+        assert_eq!(name(0, u64::MAX, Strength::Exclusive), ["PENDING", "RESERVED", "EXCLUSIVE"]);
+        assert!(name(0, PENDING - 1, Strength::Exclusive).is_empty());
+        assert!(name(last + 1, u64::MAX, Strength::Exclusive).is_empty());
     }
 
     #[test]
     fn wal_index_locks_have_the_names_of_wal_c() {
-        let name = |first, last| names(LockedFile::WalIndex, first..=last, LockStrength::Write);
+        let name = |first, last| names(LockedFile::WalIndex, first..=last, Strength::Exclusive);
         assert_eq!(name(120, 120), ["WAL_WRITE_LOCK"]);
         assert_eq!(name(121, 122), ["WAL_CKPT_LOCK", "WAL_RECOVER_LOCK"]);
         assert_eq!(name(127, 128), ["WAL_READ_LOCK(4)", "DMS"]);
