@@ -92,7 +92,8 @@ fn perform(job: Job) -> Ended {
             cargo(&["doc", "--workspace", "--no-deps", "--locked"])
                 .env("RUSTDOCFLAGS", "-D warnings"),
         ),
-        Job::Deny => shell::run(&mut cargo(&["deny", "check"])),
+        // Not `advisories`: they need a network and change under an unchanged tree.
+        Job::Deny => shell::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"])),
         Job::Dist => crate::dist::run(),
         // Plain `cargo test`, not a faster runner: it is there wherever Rust is, so a report of a
         // failure can be repeated by everybody.
