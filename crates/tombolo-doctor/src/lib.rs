@@ -14,6 +14,7 @@
 //! likely causes.
 //! [`machine`] surveys every database that any running program has open.
 
+mod child;
 pub mod database;
 pub mod diagnosis;
 pub mod explain;

@@ -23,7 +23,7 @@ pub mod process;
 pub mod read;
 pub mod scratch;
 pub mod signal;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod walk;
 pub mod worker;

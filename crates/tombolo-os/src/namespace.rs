@@ -45,6 +45,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// What the kernel said.
+    #[must_use]
+    pub fn errno(&self) -> Errno {
+        match self {
+            Error::NoSuchProcess { errno, .. }
+            | Error::NotPermitted { errno, .. }
+            | Error::SharedState { errno }
+            | Error::Refused { errno, .. } => *errno,
+        }
+    }
+}
+
 /// Moves the calling process into the mount namespace and root directory of another one. From then
 /// on, paths mean what they mean to that process. There is no way back.
 ///

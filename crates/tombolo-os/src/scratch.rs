@@ -1,51 +1,109 @@
 //! Hidden directories for experiments beside a user's file.
 //!
-//! A scratch directory is flat, belongs to one run of one process, and is held by `flock` while
-//! that process lives. So a later run on the same kernel can tell a directory that was left by a
-//! killed one, and removes it; what another kernel left is touched only when it is a day old.
+//! The path may hang at any moment, so this process never touches it. A child of its own, the
+//! holder, removes what killed runs have left, makes the directory, holds it by `flock`, and
+//! removes it when this process has no more need of it or is gone, by whatever death. A holder that
+//! sleeps in the kernel does its work when the mount answers again.
+//!
+//! A scratch directory is flat. A later run on the same kernel removes one that was left behind;
+//! what another kernel left is touched only when it is two days old.
+
+mod maker;
+mod sweep;
 
 use crate::error::CallError;
+use crate::mount_table::Viewer;
+use crate::namespace;
+use crate::worker::{Companion, End, Lifeline, Outbox, pause};
+use maker::Maker;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
-use std::ffi::CString;
+use rustix::io::Errno as RawErrno;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+use sweep::sweep;
+use tombolo_core::errno::Errno;
 
 const PREFIX: &str = ".tombolo-probe-";
 
-/// After this time a directory of another kernel is taken to be abandoned.
-const FOREIGN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Most entries that are removed from one directory, and most directories looked at by a sweep.
 const ENTRIES_MAX: usize = 4096;
+
+/// Most names tried for a fresh directory.
+const ATTEMPTS_MAX: u32 = 16;
+
+/// How often the holder tries to remove the directory: a child that was killed may still be writing
+/// its last file.
+const REMOVALS_MAX: u32 = 20;
+
+/// Why there is no scratch directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A call was refused: a read-only or full file system, missing permission.
+    #[error("{text}")]
+    Refused {
+        /// The call and what it was called on.
+        text: String,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// The holder gave no answer.
+    #[error("a scratch directory beside the target could not be made: {0}")]
+    NoAnswer(End),
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Error::Refused { text: error.to_string(), errno: error.errno }
+    }
+}
 
 /// A fresh directory; removed, with the files in it, when dropped.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
-    _held: OwnedFd,
+    holder: Companion,
+}
+
+/// What became of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is gone.
+    Gone,
+    /// It could not be removed, or not yet; a later run will.
+    Left,
+}
+
+/// What the holder says, as the first byte of a message.
+mod word {
+    /// The path follows.
+    pub(super) const MADE: u8 = b'm';
+    /// The error number follows, in four bytes, and the text.
+    pub(super) const REFUSED: u8 = b'r';
+    /// The directory is removed.
+    pub(super) const GONE: u8 = b'g';
 }
 
 impl Scratch {
-    /// Makes one in `parent`, readable by the caller's user alone.
+    /// Makes one in `parent` as `viewer` sees it, accessible to the caller's user alone.
     ///
     /// # Errors
-    /// What `mkdir` or `open` said: a read-only or full file system, missing permission.
-    pub fn new(parent: &Path) -> Result<Self, CallError> {
-        for _ in 0..16 {
-            let mut random = [0_u8; 8];
-            let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-            let pid = rustix::process::getpid().as_raw_nonzero();
-            let tail = u64::from_le_bytes(random);
-            let path = parent.join(format!("{PREFIX}{}-{pid}-{tail:016x}", boot_tag()));
-            match rustix::fs::mkdir(&path, Mode::RWXU) {
-                Ok(()) => return hold(path),
-                Err(rustix::io::Errno::EXIST) => {}
-                Err(errno) => return Err(CallError::from_rustix("mkdir", &path, errno)),
+    /// See [`Error`]. A holder that has not answered by then is let go, and removes what it makes.
+    pub fn new(parent: &Path, viewer: Viewer, deadline: Instant) -> Result<Self, Error> {
+        let mut holder =
+            Companion::start(|outbox, lifeline| hold(parent, viewer, deadline, outbox, lifeline))?;
+        let message = holder.message(deadline).map_err(Error::NoAnswer)?;
+        match message.split_first() {
+            Some((&word::MADE, path)) => {
+                Ok(Scratch { path: PathBuf::from(OsString::from_vec(path.to_vec())), holder })
             }
+            Some((&word::REFUSED, rest)) => Err(refusal(rest)),
+            _ => Err(Error::NoAnswer(End::NotKnown)),
         }
-        Err(CallError::from_rustix("mkdir", parent, rustix::io::Errno::EXIST))
     }
 
     /// Where it is.
@@ -53,25 +111,90 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-fn hold(path: PathBuf) -> Result<Scratch, CallError> {
-    let opened = open_directory(&path);
-    let held = opened.map_err(|errno| CallError::from_rustix("open", &path, errno))?;
-    match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
-        // A sweep came between mkdir and flock and is removing the directory.
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            Err(CallError::from_rustix("flock", &path, rustix::io::Errno::WOULDBLOCK))
+    /// Has it removed, and waits for that until the deadline.
+    #[must_use]
+    pub fn remove(mut self, deadline: Instant) -> Removal {
+        self.holder.let_go();
+        match self.holder.message(deadline) {
+            Ok(message) if message == [word::GONE] => Removal::Gone,
+            _ => Removal::Left,
         }
-        // Where flock is refused, no sweep of this kernel removes the directory either.
-        Ok(()) | Err(_) => Ok(Scratch { path, _held: held }),
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = remove(&self.path);
+fn refusal(message: &[u8]) -> Error {
+    let (number, text) = message.split_first_chunk().unwrap_or((&[0; 4], message));
+    Error::Refused {
+        text: String::from_utf8_lossy(text).into_owned(),
+        errno: Errno::from_raw(i32::from_le_bytes(*number)),
     }
+}
+
+/// The holder's whole life.
+fn hold(
+    parent: &Path,
+    viewer: Viewer,
+    deadline: Instant,
+    outbox: &mut Outbox,
+    lifeline: &Lifeline,
+) {
+    let mut refuse = |text: &str, errno: Errno| {
+        let number = errno.raw().to_le_bytes();
+        outbox.send(&[&[word::REFUSED], number.as_slice(), text.as_bytes()].concat());
+    };
+    // Reads our own `/proc`, which is out of sight afterwards.
+    let maker = Maker::here();
+    if let Viewer::Process(pid) = viewer
+        && let Err(error) = namespace::enter(Path::new("/proc"), pid)
+    {
+        return refuse(&error.to_string(), error.errno());
+    }
+    let mut made = make(parent, &maker);
+    let owner = made.as_ref().ok().and_then(|(_, held)| rustix::fs::fstat(held).ok());
+    let owner = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |status| status.st_uid);
+    let go_on = || Instant::now() < deadline && !lifeline.is_cut();
+    let swept = sweep(parent, &maker, owner, &go_on);
+    if made.is_err() && swept > 0 {
+        made = make(parent, &maker);
+    }
+    match made {
+        Ok((path, held)) => {
+            outbox.send(&[&[word::MADE], path.as_os_str().as_bytes()].concat());
+            lifeline.wait();
+            if remove_patiently(&path, &held) {
+                outbox.send(&[word::GONE]);
+            }
+        }
+        Err(error) => refuse(&error.to_string(), error.errno),
+    }
+}
+
+fn make(parent: &Path, maker: &Maker) -> Result<(PathBuf, OwnedFd), CallError> {
+    let mut taken = CallError::from_rustix("mkdir", parent, RawErrno::EXIST);
+    for _ in 0..ATTEMPTS_MAX {
+        let path = parent.join(maker.fresh_name());
+        match rustix::fs::mkdir(&path, Mode::RWXU) {
+            Ok(()) => {}
+            Err(RawErrno::EXIST) => continue,
+            Err(errno) => return Err(CallError::from_rustix("mkdir", &path, errno)),
+        }
+        let refused = |call| {
+            let path = path.clone();
+            move |errno| CallError::from_rustix(call, &path, errno)
+        };
+        let held = open_directory(&path).map_err(refused("open"))?;
+        match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
+            // Someone who cannot see this process took it for an abandoned one; it is theirs now.
+            Err(RawErrno::WOULDBLOCK) => taken = refused("flock")(RawErrno::WOULDBLOCK),
+            // Where `flock` is refused, a sweep goes by the process in the name.
+            Ok(()) | Err(_) => match rustix::fs::stat(&path) {
+                Ok(_) => return Ok((path, held)),
+                Err(errno) => taken = refused("stat")(errno),
+            },
+        }
+    }
+    Err(taken)
 }
 
 fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
@@ -79,40 +202,26 @@ fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, flags, Mode::empty())
 }
 
-/// Removes what killed runs left in `parent`; answers how many directories went.
-#[must_use]
-pub fn sweep(parent: &Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(parent) else { return 0 };
-    let named = entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
-    let abandoned = named.take(ENTRIES_MAX).filter(|entry| is_abandoned(&entry.path()));
-    abandoned.filter(|entry| remove(&entry.path())).count()
-}
-
-fn is_abandoned(path: &Path) -> bool {
-    let Ok(directory) = open_directory(path) else { return false };
-    let Ok(status) = rustix::fs::fstat(&directory) else { return false };
-    if status.st_uid != rustix::process::geteuid().as_raw() {
-        return false;
+fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
+    for _ in 0..REMOVALS_MAX {
+        match remove(path, held) {
+            Ok(()) | Err(RawErrno::NOENT) => return true,
+            Err(RawErrno::NOTEMPTY | RawErrno::EXIST | RawErrno::BUSY | RawErrno::INTR) => {
+                pause(Duration::from_millis(50));
+            }
+            Err(_) => return false,
+        }
     }
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if name.starts_with(&format!("{PREFIX}{}-", boot_tag())) && boot_tag() != UNKNOWN_BOOT {
-        return rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok();
-    }
-    let changed = UNIX_EPOCH + Duration::from_secs(u64::try_from(status.st_mtime).unwrap_or(0));
-    SystemTime::now().duration_since(changed).is_ok_and(|age| age > FOREIGN_AGE)
+    false
 }
 
 /// Removes the plain files of a scratch directory, then the directory. Never follows a link, never
-/// goes deeper: anything else in it was not ours, and stays. Answers whether the directory is gone.
-fn remove(path: &Path) -> bool {
-    if let Ok(directory) = open_directory(path) {
-        for name in plain_files(&directory) {
-            let _ = rustix::fs::unlinkat(&directory, &name, AtFlags::empty());
-        }
+/// goes deeper: anything else in it was not ours, and stays.
+fn remove(path: &Path, held: &OwnedFd) -> rustix::io::Result<()> {
+    for name in plain_files(held) {
+        let _ = rustix::fs::unlinkat(held, &name, AtFlags::empty());
     }
-    rustix::fs::rmdir(path).is_ok()
+    rustix::fs::rmdir(path)
 }
 
 fn plain_files(directory: &OwnedFd) -> Vec<CString> {
@@ -120,15 +229,6 @@ fn plain_files(directory: &OwnedFd) -> Vec<CString> {
     let entries = entries.filter_map(Result::ok).take(ENTRIES_MAX);
     let plain = entries.filter(|entry| !matches!(entry.file_type(), FileType::Directory));
     plain.map(|entry| entry.file_name().to_owned()).collect()
-}
-
-const UNKNOWN_BOOT: &str = "00000000";
-
-/// The first eight digits of the boot id, which tell this kernel's directories from others'.
-fn boot_tag() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let tag: String = id.chars().take(8).filter(char::is_ascii_hexdigit).collect();
-    if tag.len() == 8 { tag } else { UNKNOWN_BOOT.to_owned() }
 }
 
 /// Creates a new file in a scratch directory, readable and writable.
@@ -141,42 +241,4 @@ pub fn create(path: &Path) -> Result<File, CallError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_is_removed_with_its_files_and_a_live_one_is_never_swept() {
-        let parent = tempfile::tempdir().expect("a directory");
-        let scratch = Scratch::new(parent.path()).expect("a scratch directory");
-        create(&scratch.path().join("file")).expect("a file");
-        assert_eq!(sweep(parent.path()), 0);
-        assert!(scratch.path().join("file").exists());
-        drop(scratch);
-        assert_eq!(std::fs::read_dir(parent.path()).expect("readable").count(), 0);
-    }
-
-    #[test]
-    fn what_a_killed_run_left_is_swept_and_what_another_kernel_made_today_is_not() {
-        let parent = tempfile::tempdir().expect("a directory");
-        let left = parent.path().join(format!("{PREFIX}{}-1-0", boot_tag()));
-        let foreign = parent.path().join(format!("{PREFIX}ffffffff-1-0"));
-        for path in [&left, &foreign] {
-            std::fs::create_dir(path).expect("created");
-            std::fs::write(path.join("x.db"), b"x").expect("written");
-        }
-        assert_eq!(sweep(parent.path()), 1);
-        assert!(!left.exists() && foreign.exists());
-    }
-
-    #[test]
-    fn links_are_not_followed_and_directories_are_left_alone() {
-        let parent = tempfile::tempdir().expect("a directory");
-        let precious = parent.path().join("precious");
-        std::fs::write(&precious, b"data").expect("written");
-        let left = parent.path().join(format!("{PREFIX}{}-1-0", boot_tag()));
-        std::fs::create_dir_all(left.join("below")).expect("created");
-        std::os::unix::fs::symlink(&precious, left.join("link")).expect("linked");
-        assert_eq!(sweep(parent.path()), 0);
-        assert!(precious.exists() && left.join("below").exists());
-    }
-}
+mod tests;

@@ -11,7 +11,12 @@ extern "C" fn note(_signal: libc::c_int) {
 
 /// From now on the three signals set a flag instead of ending the process, so that scratch files
 /// are removed first. Blocking calls return `EINTR` (no `SA_RESTART`).
+///
+/// SIGCHLD is no longer ignored, as it is after `trap '' CHLD` in the shell that started us: the
+/// kernel would reap our children, and how they ended would not be known (`waitpid(2)`).
 pub fn catch_stop() {
+    // SAFETY: the default action has no handler that could run.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
         // SAFETY: the structure is fully written (all zero is a valid mask and flag set), and the
         // handler is async-signal-safe: it stores to an atomic and nothing else.

@@ -1,17 +1,22 @@
-//! What several tests of this crate need.
+//! What tests of this crate and of those above it need. Panics where something is missing.
 
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 /// A shell in a mount namespace of its own, which lives until dropped.
-pub(crate) struct Namespace {
+#[derive(Debug)]
+pub struct Namespace {
     shell: Child,
 }
 
 impl Namespace {
+    /// Runs a script in a fresh mount namespace and keeps the shell there.
+    ///
+    /// # Panics
+    /// Without root, without `unshare`, or when the script fails.
     #[must_use = "the namespace goes away with the shell"]
-    pub(crate) fn with(script: &str) -> Namespace {
+    pub fn with(script: &str) -> Namespace {
         let script = format!("set -e; {script}; echo ready; read end");
         let mut shell = Command::new("unshare")
             .args(["--mount", "sh", "-c", &script])
@@ -26,11 +31,18 @@ impl Namespace {
         Namespace { shell }
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    /// The shell, by which the namespace is known.
+    ///
+    /// # Panics
+    /// Never on Linux, where process ids fit.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
         i32::try_from(self.shell.id()).expect("a process id")
     }
 
-    pub(crate) fn seen_from_outside(&self, path: &str) -> PathBuf {
+    /// Where a path of the namespace is reached from out here.
+    #[must_use]
+    pub fn seen_from_outside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.pid()))
     }
 }

@@ -4,57 +4,76 @@
 //! that touches a user's path runs in a forked child that sends what it learns over a pipe, and the
 //! parent never waits beyond its deadline. A child that dies of SIGBUS is evidence, not a crash.
 //!
+//! * [`run`] attends to one child until it ends; the child dies with its parent.
+//! * [`Companion`] works beside its parent, outlives it and tidies up: see [`Lifeline`].
+//!
 //! Fork without exec, because the static binary must work in an empty chroot, and because what the
 //! child needs is in its memory already. The doctor has one thread, so that the child may do
 //! anything; where a test harness has more, glibc's own fork handlers keep its allocator usable.
 #![allow(unsafe_code)] // fork, waitpid and _exit have no safe form.
 
+mod birth;
+mod inbox;
+mod pipe_end;
+
+pub use birth::{Lifeline, Outbox};
+
 use crate::error::CallError;
-use crate::signal;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::AsFd as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use birth::{Born, Tie};
+use inbox::{Event, Heed, Inbox};
+use pipe_end::PipeEnd;
+use rustix::event::{Timespec, poll};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Longest message; a longer one is dropped whole.
-pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Longest message; a longer one is dropped whole, and [`End::MessageLost`] says so.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
 
-/// Exit code of a child whose body panicked.
-const PANICKED: i32 = 101;
+/// Most messages of one child; one that sends more is killed.
+pub const MESSAGES_MAX: usize = 1 << 17;
 
-/// How often the parent looks at the clock and at [`signal::stop_wanted`].
-const TICK: Duration = Duration::from_millis(50);
+/// Most bytes of all messages of one child together.
+pub const MESSAGES_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes kept of what a panic said.
+const PANIC_BYTES_MAX: usize = 4096;
+
+/// How long a killed child, or a companion that was let go, is waited for.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How a child ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Its body returned.
+    /// Its body returned, and all that it said was heard.
     Finished,
-    /// Its body panicked.
-    Panicked,
+    /// Its body returned, but a message was longer than [`MESSAGE_BYTES_MAX`] and was dropped.
+    MessageLost,
+    /// Its body panicked; what the panic said, bounded.
+    Panicked(String),
     /// A signal killed it, such as SIGBUS (7).
     Signalled(i32),
-    /// It was still busy at the deadline, or the user wanted to stop; it was killed, or left
-    /// behind if it sleeps in the kernel.
-    Abandoned,
+    /// It was still busy at the deadline; it was killed, or left behind if it sleeps in the kernel.
+    DeadlinePassed,
+    /// A signal asked this process to stop ([`crate::signal`]); the child was treated the same.
+    StopWanted,
+    /// It said more than [`MESSAGES_MAX`] or [`MESSAGES_BYTES_MAX`] allow, and was killed.
+    TooManyMessages,
+    /// `waitpid` could not tell, as where SIGCHLD is ignored.
+    NotKnown,
 }
 
-/// The child's way to its parent.
-#[derive(Debug)]
-pub struct Outbox {
-    pipe: File,
-}
-
-impl Outbox {
-    /// Sends one message: one line, without line breaks in it. A parent that is gone is ignored;
-    /// the child is about to die with it.
-    pub fn send(&mut self, message: &[u8]) {
-        if message.len() <= MESSAGE_BYTES_MAX && !message.contains(&b'\n') {
-            let line = [message, b"\n"].concat();
-            let _ = self.pipe.write_all(&line);
+impl fmt::Display for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Finished => formatter.write_str("it came to its end"),
+            End::MessageLost => formatter.write_str("a part of its answer was too long, and lost"),
+            End::Panicked(text) => write!(formatter, "it failed by a fault of its own: {text}"),
+            End::Signalled(signal) => write!(formatter, "signal {signal} killed it"),
+            End::DeadlinePassed => formatter.write_str("it did not end in time"),
+            End::StopWanted => formatter.write_str("it was interrupted"),
+            End::TooManyMessages => formatter.write_str("its answer was too long"),
+            End::NotKnown => formatter.write_str("how it ended is not known"),
         }
     }
 }
@@ -69,162 +88,170 @@ pub fn run(
     body: impl FnOnce(&mut Outbox),
     on_message: &mut dyn FnMut(&[u8]),
 ) -> Result<End, CallError> {
-    let failed = |call| move |errno| CallError::from_rustix(call, Path::new(""), errno);
-    let (reader, writer) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed("pipe2"))?;
-    let parent = rustix::process::getpid();
-    // SAFETY: see the module's text: the process has one thread, or glibc makes its allocator
-    // usable in the child; the child never returns from this function.
-    let pid = unsafe { libc::fork() };
-    match pid {
-        -1 => Err(CallError::new("fork", Path::new(""), &std::io::Error::last_os_error())),
-        0 => {
-            drop(reader);
-            child(parent, File::from(writer), body)
-        }
-        _ => {
-            drop(writer);
-            Ok(attend(pid, File::from(reader), deadline, on_message))
-        }
+    if crate::signal::stop_wanted() {
+        return Ok(End::StopWanted);
     }
-}
-
-fn child(parent: rustix::process::Pid, pipe: File, body: impl FnOnce(&mut Outbox)) -> ! {
-    // A signal from the terminal is for the parent, which then ends this child.
-    let _ = rustix::process::setpgid(None, None);
-    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-    let mut outbox = Outbox { pipe };
-    let code = if rustix::process::getppid() == Some(parent) {
-        match catch_unwind(AssertUnwindSafe(|| body(&mut outbox))) {
-            Ok(()) => 0,
-            Err(_) => PANICKED,
+    bury_abandoned();
+    let Born { pid, reader, lifeline } =
+        birth::fork(Tie::DiesWithParent, |outbox, _| body(outbox))?;
+    let mut inbox = Inbox::new(reader);
+    let early = loop {
+        match inbox.next(deadline, Heed::Stop) {
+            Event::Message(message) => on_message(&message),
+            Event::Closed => break None,
+            Event::Early(end) => break Some(end),
         }
-    } else {
-        PANICKED
     };
-    // SAFETY: ends the process without running the parent's exit handlers a second time.
-    unsafe { libc::_exit(code) }
+    drop(lifeline);
+    if let Some(end) = early {
+        kill(pid);
+        // What it had said before is evidence too.
+        while let Some(message) = inbox.rest() {
+            on_message(&message);
+        }
+        return Ok(end);
+    }
+    let ended = reap(pid, deadline);
+    Ok(ended.map_or_else(|| abandon(pid), |status| end_of(status, inbox)))
 }
 
-fn attend(pid: i32, mut pipe: File, deadline: Instant, on_message: &mut dyn FnMut(&[u8])) -> End {
-    let mut pending = Vec::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || signal::stop_wanted() {
-            return abandon(pid);
-        }
-        let wait = left.min(TICK);
-        let timeout = Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) };
-        let mut watched = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-        match poll(&mut watched, Some(&timeout)) {
-            Ok(0) | Err(_) => continue,
-            Ok(_) => {}
-        }
-        match pipe.read(&mut buffer) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => deliver(&mut pending, &buffer[..count], on_message),
+/// The pipe is closed and yet the child lives.
+fn abandon(pid: i32) -> End {
+    kill(pid);
+    End::DeadlinePassed
+}
+
+/// A child that outlives its parent in order to tidy up.
+///
+/// It is never killed: one that sleeps in the kernel finishes its work when the mount answers
+/// again. Dropping lets it go and waits for it a moment.
+#[derive(Debug)]
+pub struct Companion {
+    /// `None` once it has been reaped.
+    pid: Option<i32>,
+    inbox: Inbox,
+    lifeline: Option<PipeEnd>,
+}
+
+impl Companion {
+    /// Starts one. `body` should send what it has done, wait for [`Lifeline::wait`], undo it, and
+    /// return.
+    ///
+    /// # Errors
+    /// When no pipe or no process can be had.
+    pub fn start(body: impl FnOnce(&mut Outbox, &Lifeline)) -> Result<Self, CallError> {
+        bury_abandoned();
+        let Born { pid, reader, lifeline } = birth::fork(Tie::OutlivesParent, body)?;
+        Ok(Companion { pid: Some(pid), inbox: Inbox::new(reader), lifeline: Some(lifeline) })
+    }
+
+    /// Waits for its next message: until the deadline, or until a signal asks this process to stop,
+    /// which counts no more once the child was let go.
+    ///
+    /// # Errors
+    /// How it ended, or why it was not waited for any longer.
+    pub fn message(&mut self, deadline: Instant) -> Result<Vec<u8>, End> {
+        let heed = if self.lifeline.is_some() { Heed::Stop } else { Heed::DeadlineOnly };
+        match self.inbox.next(deadline, heed) {
+            Event::Message(message) => Ok(message),
+            Event::Early(end) => Err(end),
+            Event::Closed => Err(self.reap(deadline)),
         }
     }
-    reap(pid, deadline).unwrap_or_else(|| abandon(pid))
+
+    /// Tells it to tidy up.
+    pub fn let_go(&mut self) {
+        self.lifeline = None;
+    }
+
+    /// Lets it tidy up, and waits for its end until the deadline.
+    #[must_use]
+    pub fn release(mut self, deadline: Instant) -> End {
+        self.let_go();
+        self.reap(deadline)
+    }
+
+    fn reap(&mut self, deadline: Instant) -> End {
+        let Some(pid) = self.pid else { return End::NotKnown };
+        let Some(status) = reap(pid, deadline) else { return End::DeadlinePassed };
+        self.pid = None;
+        end_of(status, std::mem::take(&mut self.inbox))
+    }
 }
 
-fn deliver(pending: &mut Vec<u8>, bytes: &[u8], on_message: &mut dyn FnMut(&[u8])) {
-    for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-        if pending.len() + part.len() > MESSAGE_BYTES_MAX + 1 {
-            pending.clear();
-            continue;
-        }
-        pending.extend_from_slice(part);
-        if let Some((b'\n', message)) = pending.split_last() {
-            on_message(message);
-            pending.clear();
+impl Drop for Companion {
+    fn drop(&mut self) {
+        self.let_go();
+        let _ = self.reap(Instant::now() + PATIENCE);
+        if let Some(pid) = self.pid {
+            remember_abandoned(pid);
         }
     }
 }
 
-/// The pipe is closed, so the child is ending; `None` if it does not.
-fn reap(pid: i32, deadline: Instant) -> Option<End> {
+/// What `waitpid` said.
+#[derive(Clone, Copy)]
+enum Status {
+    Exited(i32),
+    Signalled(i32),
+    NotKnown,
+}
+
+fn end_of(status: Status, inbox: Inbox) -> End {
+    match status {
+        Status::Signalled(signal) => End::Signalled(signal),
+        Status::NotKnown => End::NotKnown,
+        Status::Exited(0) if inbox.lost_any() => End::MessageLost,
+        Status::Exited(0) => End::Finished,
+        Status::Exited(_) => End::Panicked(inbox.into_panic_text()),
+    }
+}
+
+/// `None` if it has not ended by the deadline.
+fn reap(pid: i32, deadline: Instant) -> Option<Status> {
     loop {
         let mut status = 0;
         // SAFETY: `status` is a valid place for the answer.
         match unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } {
-            0 if Instant::now() < deadline => pause(),
+            0 if Instant::now() < deadline => pause(Duration::from_millis(1)),
             0 => return None,
-            -1 => return Some(End::Abandoned),
-            _ if libc::WIFSIGNALED(status) => return Some(End::Signalled(libc::WTERMSIG(status))),
-            _ if libc::WEXITSTATUS(status) == 0 => return Some(End::Finished),
-            _ => return Some(End::Panicked),
+            -1 => return Some(Status::NotKnown),
+            _ if libc::WIFSIGNALED(status) => {
+                return Some(Status::Signalled(libc::WTERMSIG(status)));
+            }
+            _ => return Some(Status::Exited(libc::WEXITSTATUS(status))),
         }
     }
 }
 
-fn abandon(pid: i32) -> End {
+/// Kills a child that has not been reaped, with the children that it made.
+fn kill(pid: i32) {
     // SAFETY: the child has not been reaped, so its id and its group's are still its own.
     unsafe {
         libc::kill(-pid, libc::SIGKILL);
         libc::kill(pid, libc::SIGKILL);
     }
-    // One that sleeps in the kernel stays a zombie-to-be; init takes it over when we end.
-    let _ = reap(pid, Instant::now() + Duration::from_millis(200));
-    End::Abandoned
+    if reap(pid, Instant::now() + PATIENCE).is_none() {
+        remember_abandoned(pid);
+    }
 }
 
-fn pause() {
-    let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 1_000_000 }));
+/// Children that sleep in the kernel. They are reaped when they wake up; init has them after us.
+static ABANDONED: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+fn remember_abandoned(pid: i32) {
+    ABANDONED.lock().unwrap_or_else(PoisonError::into_inner).push(pid);
+}
+
+fn bury_abandoned() {
+    let mut abandoned = ABANDONED.lock().unwrap_or_else(PoisonError::into_inner);
+    abandoned.retain(|pid| reap(*pid, Instant::now()).is_none());
+}
+
+/// Waits less than a second, for another process.
+pub(crate) fn pause(wait: Duration) {
+    let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(5)
-    }
-
-    #[test]
-    fn messages_arrive_in_order_and_the_end_is_told() {
-        let mut seen = Vec::new();
-        let end = run(
-            soon(),
-            |outbox| {
-                outbox.send(b"one");
-                outbox.send(b"two\nlines are refused");
-                outbox.send(&vec![b'x'; 300_000]);
-            },
-            &mut |message| seen.push(message.len()),
-        );
-        assert_eq!(end.ok(), Some(End::Finished));
-        assert_eq!(seen, [3, 300_000]);
-    }
-
-    #[test]
-    fn a_child_that_hangs_is_abandoned_at_the_deadline() {
-        let start = Instant::now();
-        let mut seen = 0;
-        let end = run(
-            start + Duration::from_millis(200),
-            |outbox| {
-                outbox.send(b"before");
-                loop {
-                    pause();
-                }
-            },
-            &mut |_| seen += 1,
-        );
-        assert_eq!((end.ok(), seen), (Some(End::Abandoned), 1));
-        assert!(start.elapsed() < Duration::from_secs(2));
-    }
-
-    #[test]
-    fn a_signal_and_a_panic_are_told_apart() {
-        use rustix::process::{Signal, getpid, kill_process};
-        let suicide = |_: &mut Outbox| {
-            let _ = kill_process(getpid(), Signal::KILL);
-        };
-        let end = run(soon(), suicide, &mut |_| {});
-        assert_eq!(end.ok(), Some(End::Signalled(libc::SIGKILL)));
-        let end = run(soon(), |_| std::panic::resume_unwind(Box::new(())), &mut |_| {});
-        assert_eq!(end.ok(), Some(End::Panicked));
-    }
-}
+mod tests;

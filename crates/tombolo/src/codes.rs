@@ -1,7 +1,7 @@
 //! `tombolo codes`: the manual of findings.
 
 use crate::args::CodesArguments;
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use std::io::Write as _;
 use tombolo_core::finding::Code;
 
@@ -17,5 +17,5 @@ pub(crate) fn run(arguments: &CodesArguments) -> Result<Exit, Failure> {
             }
         },
     };
-    written.map_or_else(|error| Err(Failure::new(Exit::NotExamined, error)), |()| Ok(Exit::Healthy))
+    exit::printed(written).map(|()| Exit::Healthy)
 }

@@ -1,13 +1,13 @@
 //! `tombolo doctor`.
 
 use crate::args::{DoctorArguments, Format};
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::progress::ProgressLine;
 use crate::render::{self, Detail, Page};
 use serde::Serialize;
 use std::io::Write as _;
 use tombolo_core::report::{Completeness, Report, Severity, TargetKind};
-use tombolo_doctor::diagnosis::{Probes, Request, diagnose};
+use tombolo_doctor::diagnosis::{Probes, Request, Viewpoint, diagnose};
 
 /// Name and version of the JSON for several paths: an object with `schema` and `reports`.
 const SET_SCHEMA: &str = "tombolo.doctor-set/1";
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     for path in &arguments.paths {
         let request = Request {
             path: path.clone(),
+            viewpoint: Viewpoint::Own,
             probes: if arguments.no_probes { Probes::Skip } else { Probes::Run },
             timeout: arguments.timeout,
         };
@@ -33,8 +34,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
             line.show(&format!("{name}: {}", kind.as_str()));
         }));
     }
-    print(arguments, &reports).map_err(|error| Failure::new(Exit::NotExamined, error))?;
-    Ok(exit(&reports))
+    exit::printed(print(arguments, &reports))?;
+    Ok(exit_of(&reports))
 }
 
 fn print(arguments: &DoctorArguments, reports: &[Report]) -> std::io::Result<()> {
@@ -62,7 +63,7 @@ fn print(arguments: &DoctorArguments, reports: &[Report]) -> std::io::Result<()>
 }
 
 /// The gravest answer wins; a look that was not complete is never "nothing wrong".
-fn exit(reports: &[Report]) -> Exit {
+fn exit_of(reports: &[Report]) -> Exit {
     let all: Vec<&Report> = reports.iter().flat_map(with_nested).collect();
     let found = all
         .iter()

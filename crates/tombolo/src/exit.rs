@@ -1,5 +1,6 @@
 //! Exit codes, in one place.
 
+use std::io::{self, Write as _};
 use std::{error::Error, fmt, process::ExitCode};
 
 /// How the command ended, as its exit code tells.
@@ -55,12 +56,25 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What became of writing to standard output. A reader that has seen enough, such as `head`, is no
+/// failure: the exit code tells what was found, as it does without a pipe.
+pub(crate) fn printed(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let failure = Failure::new(Exit::NotExamined, error);
+            Err(failure.hint("the answer could not be written to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Turns the end of a subcommand into the exit code, and says what failed.
 pub(crate) fn from(result: Result<Exit, Failure>) -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            anstream::eprintln!("{failure}");
+            // Nobody may be left to read this either.
+            let _ = writeln!(anstream::stderr(), "{failure}");
             failure.exit.into()
         }
     }
@@ -68,9 +82,9 @@ pub(crate) fn from(result: Result<Exit, Failure>) -> ExitCode {
 
 /// Help and version are no failures; everything else that `clap` refuses is [`Exit::Usage`].
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let printed = error.print();
-    match (error.use_stderr(), printed) {
-        (false, Ok(())) => ExitCode::SUCCESS,
-        _ => Exit::Usage.into(),
+    let written = error.print();
+    if error.use_stderr() {
+        return Exit::Usage.into();
     }
+    from(printed(written).map(|()| Exit::Healthy))
 }

@@ -1,7 +1,7 @@
 //! `tombolo explain`: from error text to causes.
 
 use crate::args::{ExplainArguments, Format};
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::render::{self, Page};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -21,8 +21,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
         return Err(failure.hint("give a log line, a trace or a whole report"));
     }
     let explanation = explain(&text);
-    print(arguments.format, &explanation)
-        .map_err(|error| Failure::new(Exit::NotExamined, error))?;
+    exit::printed(print(arguments.format, &explanation))?;
     let healthy = explanation.causes.first().is_some_and(|cause| cause.code == CauseCode::Healthy);
     Ok(if healthy { Exit::Healthy } else { Exit::Findings })
 }

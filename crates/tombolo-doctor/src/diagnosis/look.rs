@@ -1,5 +1,6 @@
 //! What stands at the path, and which mount holds it.
 
+use crate::child::{self, NotSeen, Viewpoint};
 use crate::database;
 use crate::findings::Draft;
 use crate::mount::{self, Touch};
@@ -12,9 +13,9 @@ use tombolo_core::errno::Errno;
 use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
 use tombolo_core::sqlite::header::{HEADER_BYTES, is_sqlite_header};
 use tombolo_os::error::CallError;
-use tombolo_os::mount_table::{self, Viewer};
+use tombolo_os::mount_table;
 use tombolo_os::read::{self, Kind, ReadError};
-use tombolo_os::worker::{self, End};
+use tombolo_os::worker::End;
 
 /// What the look found.
 pub(super) struct Looked {
@@ -38,8 +39,11 @@ enum Message {
     Examined { database: Box<Database>, observations: Vec<Observation>, drafts: Vec<Draft> },
 }
 
-pub(super) fn look(path: &Path, deadline: Instant) -> Looked {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Looked {
+    let absolute = match viewpoint {
+        Viewpoint::Own => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        Viewpoint::Process(_) => Path::new("/").join(path),
+    };
     let mut looked = Looked {
         kind: TargetKind::Unreadable,
         resolved: absolute.clone(),
@@ -50,30 +54,14 @@ pub(super) fn look(path: &Path, deadline: Instant) -> Looked {
         drafts: Vec::new(),
         missing: Vec::new(),
     };
-    let end = worker::run(
+    let end = child::run(
+        viewpoint,
         deadline,
-        |outbox| {
-            let mut send = |message: &Message| {
-                if let Ok(text) = serde_json::to_vec(message) {
-                    outbox.send(&text);
-                }
-            };
-            say(&absolute, deadline, &mut send);
-        },
-        &mut |message| match serde_json::from_slice(message) {
-            Ok(message) => looked.hear(message),
-            Err(error) => looked.missing.push(format!("an answer that made no sense: {error}")),
-        },
+        |send: &mut dyn FnMut(&Message)| say(&absolute, deadline, send),
+        &mut |message| looked.hear(message),
     );
-    if !matches!(end, Ok(End::Finished)) || looked.directory.is_none() {
-        let summary = "the path did not answer in time, or may not be looked at";
-        let observation = Observation::new(EvidenceKind::Path, Outcome::TimedOut, summary);
-        looked.observations.push(observation);
-        looked.missing.push(format!("{}: {summary}", looked.resolved.display()));
-        looked.directory = None;
-        looked.kind = TargetKind::Unreadable;
-    }
-    looked.find_mount();
+    looked.end(end);
+    looked.find_mount(viewpoint);
     looked
 }
 
@@ -118,9 +106,34 @@ impl Looked {
         }
     }
 
+    /// How the child ended decides whether the path may be worked with.
+    fn end(&mut self, end: Result<End, NotSeen>) {
+        let path = self.resolved.display();
+        let (outcome, summary, errno) = match end {
+            Ok(End::Finished) if self.directory.is_some() => return,
+            Ok(End::DeadlinePassed) => {
+                let text = "the path did not answer in time".to_owned();
+                (Outcome::TimedOut, text, None)
+            }
+            // The path answered; only what the child would have said of it is lost.
+            Ok(end) if self.directory.is_some() && end != End::StopWanted => {
+                self.missing.push(format!("{path}: the database was not examined: {end}"));
+                return;
+            }
+            Ok(end) => (Outcome::NotRun, format!("the path was not looked at: {end}"), None),
+            Err(NotSeen { text, errno }) => (Outcome::Refused, text, Some(errno)),
+        };
+        self.missing.push(format!("{path}: {summary}"));
+        let mut observation = Observation::new(EvidenceKind::Path, outcome, summary);
+        observation.errno = errno;
+        self.observations.push(observation);
+        self.directory = None;
+        self.kind = TargetKind::Unreadable;
+    }
+
     /// From the table alone: the path itself might hang.
-    fn find_mount(&mut self) {
-        match mount_table::read(Path::new("/proc"), Viewer::Own) {
+    fn find_mount(&mut self, viewpoint: Viewpoint) {
+        match mount_table::read(Path::new("/proc"), viewpoint) {
             Ok(table) => {
                 let (mount, more) = mount::examine(&table, &self.resolved, Touch::TextOnly);
                 self.mount = mount;
@@ -171,4 +184,50 @@ fn directory_of(resolved: &Path, kind: TargetKind) -> PathBuf {
     let skipped = usize::from(kind != TargetKind::Directory);
     let found = resolved.ancestors().skip(skipped).find(|path| path.is_dir());
     found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(end: Result<End, NotSeen>) -> Looked {
+        let mut looked = Looked {
+            kind: TargetKind::Database,
+            resolved: PathBuf::from("/data/app.db"),
+            directory: Some(PathBuf::from("/data")),
+            mount: None,
+            database: None,
+            observations: Vec::new(),
+            drafts: Vec::new(),
+            missing: Vec::new(),
+        };
+        looked.end(end);
+        looked
+    }
+
+    #[test]
+    fn what_was_lost_is_missing_and_the_path_is_worked_with_still() {
+        for end in [End::MessageLost, End::Panicked("oh".to_owned()), End::Signalled(7)] {
+            let looked = ended(Ok(end.clone()));
+            assert_eq!((looked.kind, looked.directory.is_some()), (TargetKind::Database, true));
+            assert_eq!(looked.missing.len(), 1, "{end:?}");
+            assert!(looked.missing[0].contains(&end.to_string()), "{:?}", looked.missing);
+        }
+    }
+
+    #[test]
+    fn a_hung_path_an_interrupted_look_and_a_refused_viewpoint_are_three_things() {
+        let refused = NotSeen { text: "needs root".to_owned(), errno: Errno::EPERM };
+        for (end, outcome, errno) in [
+            (Ok(End::DeadlinePassed), Outcome::TimedOut, None),
+            (Ok(End::StopWanted), Outcome::NotRun, None),
+            (Err(refused), Outcome::Refused, Some(Errno::EPERM)),
+        ] {
+            let looked = ended(end);
+            assert_eq!((looked.kind, &looked.directory), (TargetKind::Unreadable, &None));
+            let seen = looked.observations.first().expect("evidence");
+            assert_eq!((seen.outcome, seen.errno), (outcome, errno));
+            assert_eq!(looked.missing.len(), 1);
+        }
+    }
 }

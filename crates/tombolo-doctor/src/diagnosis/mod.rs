@@ -4,12 +4,12 @@
 //! Everything that looks at the path, or writes beside it, happens in child processes that can be
 //! abandoned; what they had sent by then is kept, and the report says what is missing.
 
+mod around;
 mod assemble;
 mod look;
 mod summary;
 
 use crate::probe;
-use crate::topology::Surroundings;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome, Report};
@@ -23,11 +23,16 @@ pub enum Probes {
     Skip,
 }
 
+pub use crate::child::Viewpoint;
+
 /// What to examine, and how.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The path, as it was given.
+    /// The path, as it was given. A relative one is below our working directory, or below the root
+    /// directory of the process through whose eyes it is seen.
     pub path: PathBuf,
+    /// Through whose eyes it is seen.
+    pub viewpoint: Viewpoint,
     /// Whether experiments are made.
     pub probes: Probes,
     /// The time for everything.
@@ -39,24 +44,36 @@ pub struct Request {
 #[must_use]
 pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> Report {
     let start = Instant::now();
+    let Request { viewpoint, .. } = *request;
+    let (around, unseen) = around::gather(viewpoint, start + request.timeout.mul_f32(0.2));
     // A hung look must leave time to say so.
-    let looked = look::look(&request.path, start + request.timeout.mul_f32(0.6));
+    let mut looked = look::look(&request.path, viewpoint, start + request.timeout.mul_f32(0.6));
+    looked.missing.extend(unseen);
     let mut observations = Vec::new();
     let not_run =
         |why: &str| Observation::new(EvidenceKind::ProbeScratch, Outcome::NotRun, why.to_owned());
     match (&looked.directory, request.probes) {
         (Some(directory), Probes::Run) => {
-            probe::run_all(directory, start + request.timeout, &mut |observation| {
+            let deadline = start + request.timeout;
+            probe::run_all(directory, viewpoint, deadline, &mut |observation| {
                 on_result(observation.kind);
                 observations.push(observation);
             });
         }
         (Some(_), Probes::Skip) => observations.push(not_run("no experiment was asked for")),
-        (None, _) => observations.push(not_run("the path did not answer")),
+        (None, _) => observations.push(not_run("the path could not be looked at")),
     }
-    let around = Surroundings::of("self");
-    assemble::assemble(&request.path.to_string_lossy(), &around, looked, observations)
+    if tombolo_os::signal::stop_wanted() {
+        looked.missing.insert(0, "interrupted by a signal".to_owned());
+    }
+    let path = request.path.to_string_lossy();
+    let mut report = assemble::assemble(&path, &around, looked, observations);
+    report.target.seen_by = around::seen_by(viewpoint, &around);
+    report
 }
+
+#[cfg(test)]
+mod viewpoint_tests;
 
 #[cfg(test)]
 mod tests {
@@ -64,7 +81,8 @@ mod tests {
     use tombolo_core::report::{HeaderMode, Judgement, Openers, Severity, TargetKind};
 
     fn request(path: PathBuf) -> Request {
-        Request { path, probes: Probes::Run, timeout: Duration::from_secs(10) }
+        let timeout = Duration::from_secs(10);
+        Request { path, viewpoint: Viewpoint::Own, probes: Probes::Run, timeout }
     }
 
     #[test]

@@ -6,12 +6,13 @@ mod reach;
 
 pub use reach::Crossing;
 
+use serde::{Deserialize, Serialize};
 use tombolo_core::report::{
     Container, EvidenceKind, Kernel, KernelCount, Machine, Mount, Observation, Outcome, Topology,
 };
 
 /// What the stage is told; collected by [`tombolo_os::kernel`] and [`tombolo_os::container`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Surroundings {
     /// The running kernel.
     pub kernel: Kernel,

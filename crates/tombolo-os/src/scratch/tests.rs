@@ -1,0 +1,90 @@
+use super::*;
+use crate::testing::Namespace;
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(5)
+}
+
+fn names_in(parent: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(parent).expect("readable").filter_map(Result::ok);
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// A name of this kernel whose maker is in no namespace that exists.
+fn left_name() -> String {
+    let name = Maker::here().fresh_name();
+    let fields: Vec<&str> = name.strip_prefix(PREFIX).expect("ours").split('-').collect();
+    format!("{PREFIX}{}-7-1-1-0", fields[0])
+}
+
+fn sweep_now(parent: &Path) -> usize {
+    sweep(parent, &Maker::here(), rustix::process::geteuid().as_raw(), &|| true)
+}
+
+#[test]
+fn it_is_removed_with_its_files_and_a_live_one_is_never_swept() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
+    create(&scratch.path().join("file")).expect("a file");
+    assert_eq!(sweep_now(parent.path()), 0);
+    assert!(scratch.path().join("file").exists());
+    assert_eq!(scratch.remove(soon()), Removal::Gone);
+    assert!(names_in(parent.path()).is_empty());
+    let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
+    create(&scratch.path().join("file")).expect("a file");
+    drop(scratch);
+    assert!(names_in(parent.path()).is_empty());
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept_and_what_another_kernel_made_today_is_not() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let left = parent.path().join(left_name());
+    let foreign = parent.path().join(format!("{PREFIX}gggggggg-7-1-1-0"));
+    for path in [&left, &foreign] {
+        std::fs::create_dir(path).expect("created");
+        std::fs::write(path.join("x.db"), b"x").expect("written");
+    }
+    let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
+    assert!(!left.exists() && foreign.exists() && scratch.path().exists());
+}
+
+#[test]
+fn links_are_not_followed_and_directories_are_left_alone() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let precious = parent.path().join("precious");
+    std::fs::write(&precious, b"data").expect("written");
+    let left = parent.path().join(left_name());
+    std::fs::create_dir_all(left.join("below")).expect("created");
+    std::os::unix::fs::symlink(&precious, left.join("link")).expect("linked");
+    assert_eq!(sweep_now(parent.path()), 0);
+    assert!(precious.exists() && left.join("below").exists());
+}
+
+#[test]
+fn a_refusal_keeps_its_errno() {
+    let error = Scratch::new(Path::new("/nonexistent/tombolo"), Viewer::Own, soon());
+    let Err(Error::Refused { text, errno }) = error else { panic!("{error:?}") };
+    assert_eq!(errno, Errno::ENOENT);
+    assert!(text.starts_with("mkdir(/nonexistent/tombolo/"), "{text}");
+    let error = Scratch::new(Path::new("/"), Viewer::Process(i32::MAX), soon());
+    assert!(matches!(error, Err(Error::Refused { errno: Errno::ENOENT, .. })), "{error:?}");
+}
+
+#[test]
+fn it_is_made_where_another_process_sees_the_path_root_needed() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let path = parent.path().to_str().expect("UTF-8");
+    let namespace = Namespace::with(&format!("mount -t tmpfs t {path}"));
+    let viewer = Viewer::Process(namespace.pid());
+    let scratch = Scratch::new(parent.path(), viewer, soon()).expect("a scratch directory");
+    assert!(names_in(parent.path()).is_empty(), "it must not be made out here");
+    let inside = namespace.seen_from_outside(path);
+    assert_eq!(names_in(&inside).len(), 1);
+    // What a killed run left in there is found by the clock and the locks of this kernel.
+    let left = inside.join(left_name());
+    std::fs::create_dir(&left).expect("created");
+    assert_eq!(scratch.remove(soon()), Removal::Gone);
+    drop(Scratch::new(parent.path(), viewer, soon()).expect("a scratch directory"));
+    assert!(names_in(&inside).is_empty());
+}
