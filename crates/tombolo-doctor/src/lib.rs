@@ -27,3 +27,10 @@ pub mod probe;
 pub mod remedy;
 pub mod topology;
 pub mod verdict;
+
+/// Held for reading where a test uses SQLite in its own process, and for writing around a fork
+/// whose child will use it. The doctor has one thread and no SQLite before such a fork; a test
+/// harness has many of both, and the child would find SQLite's mutexes locked by threads that it
+/// does not have.
+#[cfg(test)]
+pub(crate) static SQLITE_HERE: std::sync::RwLock<()> = std::sync::RwLock::new(());

@@ -9,27 +9,98 @@ use tombolo_core::report::{
     Evidence, EvidenceId, EvidenceKind, Judgement, KernelCount, Mode, Openers, Outcome, Verdict,
 };
 
-/// What every way of using SQLite rests on.
-const COMMON: &[EvidenceKind] = &[
-    EvidenceKind::ProbePosixLocks,
-    EvidenceKind::ProbeLockUpgrade,
-    EvidenceKind::ProbeLockQuery,
-    EvidenceKind::ProbeFileSize,
-    EvidenceKind::ProbeFileSync,
-];
+/// One way to use a mode. A mode works where one of its ways does.
+struct Way {
+    /// What a program has to do, where that is not the only way.
+    name: &'static str,
+    /// What it rests on; the session comes last, as it shows the whole.
+    needs: &'static [EvidenceKind],
+}
 
-/// What each way needs besides; the session comes last, as it shows the whole.
-fn needs(mode: Mode) -> impl Iterator<Item = EvidenceKind> {
-    let own: &[EvidenceKind] = match mode {
-        Mode::Wal => &[
-            EvidenceKind::ProbeSharedMap,
-            EvidenceKind::ProbeMapCoherence,
-            EvidenceKind::SessionWal,
-        ],
-        Mode::WalOneProcess => &[EvidenceKind::SessionWalExclusive, EvidenceKind::SessionUnixExcl],
-        Mode::Rollback => &[EvidenceKind::SessionRollback],
-    };
-    COMMON.iter().chain(own).copied()
+/// The switch to WAL mode and the last close take EXCLUSIVE on the database; the first opener asks
+/// by F_GETLK for others (`unixLockSharedMemory` in `os_unix.c`).
+const WAL: Way = Way {
+    name: "any number of processes",
+    needs: &[
+        EvidenceKind::ProbePosixLocks,
+        EvidenceKind::ProbeLockUpgrade,
+        EvidenceKind::ProbeLockQuery,
+        EvidenceKind::ProbeFileSize,
+        EvidenceKind::ProbeFileSync,
+        EvidenceKind::ProbeSharedMap,
+        EvidenceKind::ProbeMapCoherence,
+        EvidenceKind::SessionWal,
+    ],
+};
+
+/// Locks the database once, for as long as it is open, and for writing from the start: no upgrade
+/// and no query (`bProcessLock` in `os_unix.c`).
+const UNIX_EXCL: Way = Way {
+    name: "the VFS unix-excl",
+    needs: &[
+        EvidenceKind::ProbePosixLocks,
+        EvidenceKind::ProbeFileSize,
+        EvidenceKind::ProbeFileSync,
+        EvidenceKind::SessionUnixExcl,
+    ],
+};
+
+/// Goes from SHARED to EXCLUSIVE and stays there (`sqlite3PagerOpenWal`).
+const EXCLUSIVE: Way = Way {
+    name: "locking_mode=EXCLUSIVE before anything else",
+    needs: &[
+        EvidenceKind::ProbePosixLocks,
+        EvidenceKind::ProbeLockUpgrade,
+        EvidenceKind::ProbeFileSize,
+        EvidenceKind::ProbeFileSync,
+        EvidenceKind::SessionWalExclusive,
+    ],
+};
+
+/// A reader asks by F_GETLK whether a journal is hot (`unixCheckReservedLock`).
+const ROLLBACK: Way = Way {
+    name: "any number of processes",
+    needs: &[
+        EvidenceKind::ProbePosixLocks,
+        EvidenceKind::ProbeLockUpgrade,
+        EvidenceKind::ProbeLockQuery,
+        EvidenceKind::ProbeFileSize,
+        EvidenceKind::ProbeFileSync,
+        EvidenceKind::SessionRollback,
+    ],
+};
+
+const fn ways(mode: Mode) -> &'static [Way] {
+    match mode {
+        Mode::Wal => &[WAL],
+        Mode::WalOneProcess => &[UNIX_EXCL, EXCLUSIVE],
+        Mode::Rollback => &[ROLLBACK],
+    }
+}
+
+/// What the measurements say of one way.
+enum State<'a> {
+    Works(Vec<EvidenceId>),
+    Fails(&'a Evidence),
+    /// Not everything was measured: why, and what was.
+    Open(String, Vec<EvidenceId>),
+}
+
+fn state<'a>(case: &Case<'a>, way: &Way) -> State<'a> {
+    let evidence: Vec<&Evidence> = way.needs.iter().filter_map(|kind| worst(case, *kind)).collect();
+    if let Some(entry) = evidence.iter().copied().find(|e| e.outcome == Outcome::Refused) {
+        return State::Fails(entry);
+    }
+    let cited = evidence.iter().map(|entry| entry.id).collect();
+    let missing = way.needs.iter().find_map(|kind| match worst(case, *kind) {
+        Some(entry) if entry.outcome == Outcome::Holds => None,
+        Some(entry) => Some(entry.summary.clone()),
+        None => Some(format!("{} was not measured", kind.as_str())),
+    });
+    match missing {
+        Some(because) => State::Open(because, cited),
+        None => State::Works(cited),
+    }
 }
 
 /// The whole table, modes down and openers across.
@@ -42,8 +113,6 @@ pub fn judge(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
-    let evidence: Vec<&Evidence> = needs(mode).filter_map(|kind| worst(case, kind)).collect();
-    let of = |outcome| evidence.iter().copied().find(|entry| entry.outcome == outcome);
     let verdict = |judgement, because: String, cited: Vec<EvidenceId>| Verdict {
         mode,
         openers: Openers::OneKernel,
@@ -52,35 +121,88 @@ fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
         evidence: cited,
         would_prove: None,
     };
-    if let Some(entry) = of(Outcome::Violated) {
+    let ways = ways(mode);
+    // A promise broken in one way is no ground to trust the other.
+    let broken = ways
+        .iter()
+        .flat_map(|way| way.needs)
+        .filter_map(|kind| worst(case, *kind))
+        .find(|entry| entry.outcome == Outcome::Violated);
+    if let Some(entry) = broken {
         return verdict(Judgement::Unsafe, entry.summary.clone(), vec![entry.id]);
     }
-    if let Some(entry) = of(Outcome::Refused) {
-        return verdict(Judgement::Fails, entry.summary.clone(), vec![entry.id]);
-    }
-    let missing = needs(mode).find(|kind| {
-        worst(case, *kind).is_none_or(|entry| !matches!(entry.outcome, Outcome::Holds))
-    });
-    let cited: Vec<EvidenceId> = evidence.iter().map(|entry| entry.id).collect();
-    if let Some(kind) = missing {
-        let because = worst(case, kind).map_or_else(
-            || format!("{} was not measured", kind.as_str()),
-            |entry| entry.summary.clone(),
-        );
-        let proof = "a run of the doctor in which every probe can work: a writable directory on \
-                     this mount, as the user that runs the program";
-        return Verdict {
-            would_prove: Some(proof.to_owned()),
-            ..verdict(Judgement::NotProven, because, cited)
+    let states: Vec<(&Way, State<'_>)> = ways.iter().map(|way| (way, state(case, way))).collect();
+    if let Some((because, cited)) = working(&states) {
+        return match slow(case.log.entries()) {
+            Some(slow) if states.len() > 1 => {
+                let because = format!("{because}; {slow}");
+                known_to_be_worse(case, verdict(Judgement::Slow, because, cited))
+            }
+            Some(slow) => known_to_be_worse(case, verdict(Judgement::Slow, slow, cited)),
+            None => known_to_be_worse(case, verdict(Judgement::Safe, because, cited)),
         };
     }
-    match slow(case.log.entries()) {
-        Some(slow) => known_to_be_worse(case, verdict(Judgement::Slow, slow, cited)),
-        None => {
-            let because = "everything it needs was seen to hold".to_owned();
-            known_to_be_worse(case, verdict(Judgement::Safe, because, cited))
+    let open = states.iter().find_map(|(_, state)| match state {
+        State::Open(because, cited) => Some((because, cited)),
+        _ => None,
+    });
+    if let Some((because, cited)) = open {
+        let proof = "a run of the doctor in which every probe can work: a writable directory with \
+                     free space on this mount, as the user that runs the program";
+        return Verdict {
+            would_prove: Some(proof.to_owned()),
+            ..verdict(Judgement::NotProven, because.clone(), cited.clone())
+        };
+    }
+    let mut failed: Vec<&Evidence> = Vec::new();
+    for (_, state) in &states {
+        if let State::Fails(entry) = state
+            && !failed.iter().any(|other| other.id == entry.id)
+        {
+            failed.push(entry);
         }
     }
+    let because: Vec<&str> = failed.iter().map(|entry| entry.summary.as_str()).collect();
+    let cited = failed.iter().map(|entry| entry.id).collect();
+    verdict(Judgement::Fails, because.join("; "), cited)
+}
+
+/// Why a mode works, and what shows it; `None` if no way of it is known to work. Where only some
+/// ways do, it says which, and what became of the others.
+fn working(states: &[(&Way, State<'_>)]) -> Option<(String, Vec<EvidenceId>)> {
+    let mut cited: Vec<EvidenceId> = Vec::new();
+    let (mut good, mut rest) = (Vec::new(), Vec::new());
+    for (way, state) in states {
+        let more = match state {
+            State::Works(evidence) => {
+                good.push(way.name);
+                evidence.clone()
+            }
+            State::Fails(entry) => {
+                rest.push(format!("{} fails ({})", way.name, entry.summary));
+                vec![entry.id]
+            }
+            State::Open(because, _) => {
+                rest.push(format!("{} is not proven ({because})", way.name));
+                Vec::new()
+            }
+        };
+        cited.extend(more);
+    }
+    if good.is_empty() {
+        return None;
+    }
+    cited.sort_unstable();
+    cited.dedup();
+    if rest.is_empty() {
+        return Some(("everything it needs was seen to hold".to_owned(), cited));
+    }
+    let because = format!(
+        "everything it needs was seen to hold by {}, but {}",
+        good.join(" and "),
+        rest.join(" and ")
+    );
+    Some((because, cited))
 }
 
 /// Lowers a good verdict where the file system is known for what a short measurement cannot show.
@@ -238,6 +360,55 @@ mod tests {
         for mode in [Mode::Wal, Mode::WalOneProcess, Mode::Rollback] {
             assert_eq!(cell(&scene, mode, Openers::SeveralKernels), Judgement::Unsafe);
         }
+    }
+
+    fn one_process(scene: &Scene) -> Verdict {
+        let found = judge(&scene.case()).into_iter().find(|verdict| {
+            verdict.mode == Mode::WalOneProcess && verdict.openers == Openers::OneKernel
+        });
+        found.expect("the cell is filled")
+    }
+
+    /// SMB: SHARED cannot become EXCLUSIVE, which `unix-excl` never asks for.
+    #[test]
+    fn one_way_that_works_is_enough_and_is_named() {
+        let mut scene = Scene::new();
+        scene.all_hold_except(&[EvidenceKind::ProbeLockUpgrade, EvidenceKind::SessionWalExclusive]);
+        scene.fails(EvidenceKind::ProbeLockUpgrade, Outcome::Refused, Some(Errno::EAGAIN));
+        scene.fails(EvidenceKind::SessionWalExclusive, Outcome::Refused, Some(Errno::EAGAIN));
+        let verdict = one_process(&scene);
+        assert_eq!(verdict.judgement, Judgement::Safe);
+        assert!(verdict.because.contains("hold by the VFS unix-excl, but"), "{}", verdict.because);
+        assert!(verdict.because.contains("EXCLUSIVE before anything else fails"));
+        assert_eq!(cell(&scene, Mode::Rollback, Openers::OneKernel), Judgement::Fails);
+
+        let mut scene = Scene::new();
+        scene.all_hold_except(&[EvidenceKind::SessionUnixExcl]);
+        scene.fails(EvidenceKind::SessionUnixExcl, Outcome::NotRun, None);
+        let verdict = one_process(&scene);
+        assert_eq!(verdict.judgement, Judgement::Safe);
+        assert!(verdict.because.contains("hold by locking_mode=EXCLUSIVE"), "{}", verdict.because);
+        assert!(verdict.because.contains("unix-excl is not proven"), "{}", verdict.because);
+    }
+
+    #[test]
+    fn a_promise_broken_in_one_way_makes_both_unsafe() {
+        let mut scene = Scene::new();
+        scene.all_hold_except(&[EvidenceKind::SessionWalExclusive]);
+        scene.fails(EvidenceKind::SessionWalExclusive, Outcome::Violated, None);
+        assert_eq!(one_process(&scene).judgement, Judgement::Unsafe);
+    }
+
+    #[test]
+    fn a_mode_fails_only_when_each_of_its_ways_does() {
+        let both = [EvidenceKind::SessionUnixExcl, EvidenceKind::SessionWalExclusive];
+        let mut scene = Scene::new();
+        scene.all_hold_except(&both);
+        scene.fails(both[0], Outcome::Refused, None);
+        assert_eq!(one_process(&scene).judgement, Judgement::NotProven);
+        scene.fails(both[1], Outcome::Refused, None);
+        let verdict = one_process(&scene);
+        assert_eq!((verdict.judgement, verdict.evidence.len()), (Judgement::Fails, 2));
     }
 
     #[test]

@@ -3,6 +3,7 @@ use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LockResult, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use tombolo_core::finding::Code;
 use tombolo_core::report::{HeaderMode, JournalState, Outcome, Severity};
@@ -13,11 +14,12 @@ use tombolo_os::worker::{self, End};
 /// A directory with a database that this process closed or copied away, so that nobody has it open.
 struct Bench {
     directory: tempfile::TempDir,
+    _sqlite: LockResult<RwLockReadGuard<'static, ()>>,
 }
 
 impl Bench {
     fn new() -> Self {
-        Bench { directory: tempfile::tempdir().unwrap() }
+        Bench { directory: tempfile::tempdir().unwrap(), _sqlite: crate::SQLITE_HERE.read() }
     }
 
     fn path(&self, name: &str) -> PathBuf {

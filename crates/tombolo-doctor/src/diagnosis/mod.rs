@@ -130,10 +130,12 @@ mod tests {
     fn a_live_wal_database_is_read_and_nothing_beside_it_moves() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("app.db");
+        let alone = crate::SQLITE_HERE.read();
         let program = rusqlite::Connection::open(&path).expect("opened");
         program
             .execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(1);")
             .expect("written");
+        drop(alone);
         let beside = || {
             let read = |name: &str| std::fs::read(directory.path().join(name)).expect("readable");
             (read("app.db"), read("app.db-wal"), read("app.db-shm"))
@@ -145,6 +147,8 @@ mod tests {
         assert_eq!(database.journal_mode, HeaderMode::Wal);
         assert!(database.wal.expect("a log").committed_frames > 0);
         assert!(database.findings.is_empty(), "{:?}", database.findings);
+        let _alone = crate::SQLITE_HERE.read();
+        drop(program);
     }
 
     #[test]

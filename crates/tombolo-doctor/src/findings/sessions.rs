@@ -4,33 +4,68 @@ use super::{Case, Draft};
 use tombolo_core::finding::Code;
 use tombolo_core::report::{EvidenceKind, Outcome, Severity};
 
-const SESSIONS: &[(EvidenceKind, Code, &str)] = &[
-    (EvidenceKind::SessionWal, Code::SessionWalFails, "in WAL mode"),
-    (
-        EvidenceKind::SessionWalExclusive,
-        Code::SessionWalExclusiveFails,
-        "in WAL mode with locking_mode=EXCLUSIVE",
-    ),
-    (EvidenceKind::SessionUnixExcl, Code::SessionUnixExclFails, "through the VFS unix-excl"),
-    (EvidenceKind::SessionRollback, Code::SessionRollbackFails, "with a rollback journal"),
+const SESSIONS: &[(EvidenceKind, Code)] = &[
+    (EvidenceKind::SessionWal, Code::SessionWalFails),
+    (EvidenceKind::SessionWalExclusive, Code::SessionWalExclusiveFails),
+    (EvidenceKind::SessionUnixExcl, Code::SessionUnixExclFails),
+    (EvidenceKind::SessionRollback, Code::SessionRollbackFails),
 ];
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
-    for (kind, code, way) in SESSIONS {
+    for (kind, code) in SESSIONS {
         if let Some(evidence) = case.first(*kind, Outcome::Violated) {
-            drafts.push(case.draft(Code::SessionCorrupts, Severity::Danger, &[*kind]).says(
-                format!("stock SQLite {way} lost or damaged its own data: {}", evidence.summary),
+            let action = if only_wal_is_broken(case) {
+                "use no WAL mode for several processes on this mount; copy the databases that are \
+                 here before anything else"
+            } else {
                 "use no SQLite database on this mount; copy the ones that are here before anything \
-                 else",
+                 else"
+            };
+            drafts.push(case.draft(Code::SessionCorrupts, Severity::Danger, &[*kind]).says(
+                format!(
+                    "SQLite could not keep its own scratch database safe: {}",
+                    evidence.summary
+                ),
+                action,
             ));
         }
         if let Some(evidence) = case.first(*kind, Outcome::Refused) {
-            drafts.push(case.draft(*code, Severity::Fault, &[*kind]).says(
-                format!("stock SQLite {way} fails: {}", evidence.summary),
-                "take a mode that the verdicts call safe",
+            let other = other_way(case, *kind);
+            let severity = if other.is_some() { Severity::Warning } else { Severity::Fault };
+            drafts.push(case.draft(*code, severity, &[*kind]).says(
+                format!("stock {}", evidence.summary),
+                other.unwrap_or("take a mode that the verdicts call safe"),
             ));
         }
     }
+}
+
+/// WAL mode for several processes is the only user of shared memory.
+fn only_wal_is_broken(case: &Case<'_>) -> bool {
+    SESSIONS.iter().all(|(kind, _)| {
+        let outcome = match kind {
+            EvidenceKind::SessionWal => Outcome::Violated,
+            _ => Outcome::Holds,
+        };
+        case.first(*kind, outcome).is_some()
+    })
+}
+
+/// What to do where the other way to WAL mode from one process works.
+fn other_way(case: &Case<'_>, kind: EvidenceKind) -> Option<&'static str> {
+    let (other, action) = match kind {
+        EvidenceKind::SessionWalExclusive => (
+            EvidenceKind::SessionUnixExcl,
+            "for WAL mode from one process, let the program open the database with vfs=unix-excl",
+        ),
+        EvidenceKind::SessionUnixExcl => (
+            EvidenceKind::SessionWalExclusive,
+            "for WAL mode from one process, let the program say locking_mode=EXCLUSIVE as its \
+             first statement",
+        ),
+        _ => return None,
+    };
+    case.first(other, Outcome::Holds).map(|_| action)
 }
 
 #[cfg(test)]
@@ -59,5 +94,26 @@ mod tests {
         let drafts = scene.conclude(conclude);
         assert_eq!(codes(&drafts), [Code::SessionCorrupts]);
         assert_eq!(drafts[0].severity, Severity::Danger);
+    }
+
+    #[test]
+    fn the_way_that_works_is_named_instead_of_the_one_that_fails() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::SessionWalExclusive, Outcome::Refused, None);
+        scene.fails(EvidenceKind::SessionUnixExcl, Outcome::Holds, None);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::SessionWalExclusiveFails]);
+        assert_eq!(drafts[0].severity, Severity::Warning);
+        assert!(drafts[0].action.contains("unix-excl"), "{}", drafts[0].action);
+    }
+
+    #[test]
+    fn where_only_shared_memory_lies_other_modes_stay_allowed() {
+        let action = |scene: &Scene| scene.conclude(conclude)[0].action.clone();
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::SessionWal, Outcome::Violated, None);
+        assert!(action(&scene).contains("no SQLite database"));
+        scene.all_hold_except(&[EvidenceKind::SessionWal]);
+        assert!(action(&scene).contains("no WAL mode"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod locks;
 mod maps;
+mod session;
 
 use crate::child::{self, NotSeen, Viewpoint};
 use std::path::Path;
@@ -16,6 +17,11 @@ const PROBES: &[(EvidenceKind, Probe)] = &[
     (EvidenceKind::ProbeSharedMap, maps::shared_map),
     (EvidenceKind::ProbeMapCoherence, maps::coherence),
     (EvidenceKind::ProbePosixLocks, locks::posix),
+    (EvidenceKind::SessionRollback, session::rollback),
+    (EvidenceKind::SessionWalExclusive, session::wal_exclusive),
+    (EvidenceKind::SessionUnixExcl, session::unix_excl),
+    // Last: where locks on the wal-index never settle, SQLite tries for ten seconds.
+    (EvidenceKind::SessionWal, session::wal),
 ];
 
 /// How long the removal of the scratch directory is waited for. It goes on without us.
@@ -79,6 +85,8 @@ fn in_child(
     viewpoint: Viewpoint,
     deadline: Instant,
 ) -> (Observation, Option<End>) {
+    #[cfg(test)]
+    let _alone = crate::SQLITE_HERE.write();
     let mut received: Option<Observation> = None;
     let end = child::run(
         viewpoint,

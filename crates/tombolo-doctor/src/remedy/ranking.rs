@@ -19,7 +19,7 @@ use tombolo_core::report::{ContainerRuntime, HeaderMode, KernelCount, Machine, R
 pub fn for_codes(codes: &[Code], situation: &Situation) -> Vec<RemedyId> {
     let mut found: Vec<RemedyId> = Vec::new();
     for id in codes.iter().flat_map(|code| ways(*code)) {
-        if !found.contains(id) && applies(*id, situation) {
+        if !found.contains(id) && applies(*id, situation) && !seen_to_fail(*id, codes) {
             found.push(*id);
         }
     }
@@ -134,6 +134,21 @@ fn ways(code: Code) -> &'static [RemedyId] {
         Code::WalLarge => &[R::LookAtApplication, R::TuneStorage],
         Code::WalResetBug => &[R::UpgradeSqlite],
         Code::KnownRisk => &[R::NamedVolume, R::MoveLocal, R::OneKernel, R::LocalPlusBackup],
+    }
+}
+
+/// Whether the sessions showed that a way does not work here.
+fn seen_to_fail(id: RemedyId, codes: &[Code]) -> bool {
+    let has = |code| codes.contains(&code);
+    match id {
+        RemedyId::OneProcessWal => {
+            has(Code::SessionWalExclusiveFails) && has(Code::SessionUnixExclFails)
+        }
+        // It leaves WAL mode by way of EXCLUSIVE.
+        RemedyId::LeaveWal => {
+            has(Code::SessionRollbackFails) || has(Code::SessionWalExclusiveFails)
+        }
+        _ => false,
     }
 }
 
@@ -312,5 +327,18 @@ mod tests {
         let mut situation = on("9p");
         situation.journal_mode = Some(HeaderMode::Rollback);
         assert!(!for_codes(&[Code::SessionWalFails], &situation).contains(&RemedyId::LeaveWal));
+    }
+
+    #[test]
+    fn a_way_that_was_seen_to_fail_is_not_recommended() {
+        let names = |codes: &[Code]| names(codes, &on("9p"));
+        let mut codes = vec![Code::SessionWalFails, Code::SessionWalExclusiveFails];
+        assert!(names(&codes).contains(&"ONE_PROCESS_WAL"));
+        assert!(!names(&codes).contains(&"LEAVE_WAL"));
+        codes.push(Code::SessionUnixExclFails);
+        assert!(!names(&codes).contains(&"ONE_PROCESS_WAL"));
+        let codes = [Code::SessionWalFails, Code::SessionRollbackFails];
+        assert!(names(&codes).contains(&"ONE_PROCESS_WAL"));
+        assert!(!names(&codes).contains(&"LEAVE_WAL"));
     }
 }
