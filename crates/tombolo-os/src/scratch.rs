@@ -32,6 +32,12 @@ const PREFIX: &str = ".tombolo-probe-";
 /// Most entries that are removed from one directory, and most directories looked at by a sweep.
 const ENTRIES_MAX: usize = 4096;
 
+/// Whether a directory of this name is one of ours.
+#[must_use]
+pub fn is_scratch_name(name: &[u8]) -> bool {
+    name.starts_with(PREFIX.as_bytes())
+}
+
 /// Most names tried for a fresh directory.
 const ATTEMPTS_MAX: u32 = 16;
 

@@ -1,12 +1,15 @@
 //! Walking through a tree and reading the first bytes of every regular file.
 //!
 //! Symbolic links are not followed, so that the walk cannot leave the tree or go in circles. It
-//! goes on into mounted file systems, but not into those of the kernel itself (`/proc`, `/sys`).
+//! goes on into mounted file systems, unless [`Bounds::untouched`] names them, but never into those
+//! of the kernel itself (`/proc`, `/sys`).
 
 use crate::error::CallError;
+use crate::scratch;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::ffi::{CStr, CString, OsStr};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,29 +24,36 @@ pub const NAMED_MAX: usize = 100;
 pub const DEPTH_MAX: usize = 512;
 
 const DIRECTORY_BUFFER_BYTES: usize = 64 * 1024;
-const FILES_BETWEEN_PROGRESS: u64 = 256;
+/// Few enough that a slow server is left soon after the deadline.
+const FILES_BETWEEN_PROGRESS: u64 = 16;
 
-/// `statfs` magics of file systems in which the kernel shows itself (linux/magic.h; tracefs,
-/// fusectl and nsfs in their own sources).
-const KERNEL_FILE_SYSTEMS: &[u64] = &[
-    0x9fa0,      // proc
-    0x6265_6572, // sysfs
-    0x0027_e0eb, // cgroup
-    0x6367_7270, // cgroup2
-    0x1cd1,      // devpts
-    0x6462_6720, // debugfs
-    0x7472_6163, // tracefs
-    0x7363_6673, // securityfs
-    0xcafe_4a11, // bpf
-    0x6165_676c, // pstore
-    0xde5e_81e4, // efivarfs
-    0x6265_6570, // configfs
-    0xf97c_ff8c, // selinuxfs
-    0x1980_0202, // mqueue
-    0x6573_5543, // fusectl
-    0x4249_4e4d, // binfmt_misc
-    0x6e73_6673, // nsfs
+/// File systems in which the kernel shows itself: `statfs` magic (linux/magic.h; tracefs, fusectl
+/// and nsfs in their own sources) and type as the mount table has it.
+const KERNEL_FILE_SYSTEMS: &[(u64, &str)] = &[
+    (0x9fa0, "proc"),
+    (0x6265_6572, "sysfs"),
+    (0x0027_e0eb, "cgroup"),
+    (0x6367_7270, "cgroup2"),
+    (0x1cd1, "devpts"),
+    (0x6462_6720, "debugfs"),
+    (0x7472_6163, "tracefs"),
+    (0x7363_6673, "securityfs"),
+    (0xcafe_4a11, "bpf"),
+    (0x6165_676c, "pstore"),
+    (0xde5e_81e4, "efivarfs"),
+    (0x6265_6570, "configfs"),
+    (0xf97c_ff8c, "selinuxfs"),
+    (0x1980_0202, "mqueue"),
+    (0x6573_5543, "fusectl"),
+    (0x4249_4e4d, "binfmt_misc"),
+    (0x6e73_6673, "nsfs"),
 ];
+
+/// Whether the kernel shows itself in file systems of this type, so that no user's file is there.
+#[must_use]
+pub fn is_kernels_own_type(filesystem: &str) -> bool {
+    KERNEL_FILE_SYSTEMS.iter().any(|(_, name)| *name == filesystem)
+}
 
 /// A regular file that the walk came upon.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +132,16 @@ pub struct Walked {
     pub passed_by: Vec<PathBuf>,
 }
 
+/// How far a walk may go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds<'a> {
+    /// When it ends; calls on a dead mount can wait beyond it.
+    pub deadline: Option<Instant>,
+    /// Files and directories that are passed by without a single call, such as mount points whose
+    /// server may be dead. Named as the walk meets them: the root as given, then names.
+    pub untouched: &'a [PathBuf],
+}
+
 /// Walks through the tree below `root`.
 ///
 /// Calls on a dead mount can wait for ever; the deadline is looked at between them.
@@ -131,7 +151,7 @@ pub struct Walked {
 /// When `root` itself cannot be opened as a directory. Problems below it are in the result.
 pub fn walk(
     root: &Path,
-    deadline: Option<Instant>,
+    bounds: Bounds<'_>,
     visitor: &mut dyn Visitor,
 ) -> Result<Walked, CallError> {
     let call = |errno| CallError::from_rustix("open", root, errno);
@@ -146,7 +166,15 @@ pub fn walk(
         passed_by: Vec::new(),
     };
     let buffer = vec![MaybeUninit::uninit(); DIRECTORY_BUFFER_BYTES];
-    let mut walk = Walk { visitor, deadline, walked, path: root.to_owned(), buffer };
+    let mut walk = Walk {
+        visitor,
+        deadline: bounds.deadline,
+        untouched: bounds.untouched.iter().map(PathBuf::as_path).collect(),
+        guarded: bounds.untouched.iter().filter_map(|path| path.parent()).collect(),
+        walked,
+        path: root.to_owned(),
+        buffer,
+    };
     if let Err(end) = walk.run(directory) {
         walk.walked.end = end;
     }
@@ -172,6 +200,9 @@ struct Level {
 struct Walk<'a> {
     visitor: &'a mut dyn Visitor,
     deadline: Option<Instant>,
+    untouched: HashSet<&'a Path>,
+    /// The directories that hold one of these: only there is each name looked up.
+    guarded: HashSet<&'a Path>,
     walked: Walked,
     /// The directory being read.
     path: PathBuf,
@@ -200,6 +231,8 @@ impl Walk<'_> {
             };
             let entered = match opened {
                 Ok(directory) => self.enter(directory, Some(parent_device))?,
+                // Deleted since its name was read: not a problem of ours.
+                Err(Errno::NOENT) => None,
                 Err(errno) => {
                     self.problem("open", &self.path.clone(), errno);
                     None
@@ -253,10 +286,12 @@ impl Walk<'_> {
         buffer: &mut [MaybeUninit<u8>],
         subdirectories: &mut Vec<CString>,
     ) -> Result<(), WalkEnd> {
+        let guarded = self.guarded.contains(self.path.as_path());
         let mut entries = RawDir::new(directory, buffer);
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
+                Err(Errno::NOENT) => break,
                 Err(errno) => {
                     self.problem("getdents64", &self.path.clone(), errno);
                     break;
@@ -266,17 +301,25 @@ impl Walk<'_> {
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
             }
+            if guarded && self.is_untouched(name) {
+                continue;
+            }
             let kind = match entry.file_type() {
                 FileType::Unknown => self.kind_of(directory, name),
                 kind => kind,
             };
             match kind {
+                FileType::Directory if scratch::is_scratch_name(name.to_bytes()) => {}
                 FileType::Directory => subdirectories.push(name.to_owned()),
                 FileType::RegularFile => self.look(directory, name)?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn is_untouched(&self, name: &CStr) -> bool {
+        self.untouched.contains(self.path.join(OsStr::from_bytes(name.to_bytes())).as_path())
     }
 
     /// Some file systems do not tell the kind along with the name.
@@ -299,7 +342,6 @@ impl Walk<'_> {
                 let start = start.get(..count).unwrap_or_default();
                 self.visitor.file(Found { directory: &self.path, name: text, start });
             }
-            // Deleted since its name was read: not a problem of ours.
             Err((_, Errno::NOENT)) => {}
             Err((call, errno)) => self.problem(call, &self.path.join(text), errno),
         }
@@ -336,7 +378,11 @@ fn push_named(names: &mut Vec<PathBuf>, path: &Path) {
 
 fn is_kernels_own(directory: &OwnedFd) -> bool {
     rustix::fs::fstatfs(directory)
-        .is_ok_and(|statfs| KERNEL_FILE_SYSTEMS.contains(&statfs.f_type.cast_unsigned()))
+        .is_ok_and(|statfs| has_kernels_magic(statfs.f_type.cast_unsigned()))
+}
+
+fn has_kernels_magic(magic: u64) -> bool {
+    KERNEL_FILE_SYSTEMS.iter().any(|(own, _)| *own == magic)
 }
 
 /// One open, one read, one close: half of the cost of a walk is in these three.
@@ -392,7 +438,7 @@ mod tests {
         let pipe = deep.join("pipe");
         rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
         let mut collector = Collector::default();
-        let walked = walk(root.path(), None, &mut collector).unwrap();
+        let walked = walk(root.path(), Bounds::default(), &mut collector).unwrap();
         assert_eq!(walked.end, WalkEnd::Complete);
         assert_eq!(walked.seen, Seen { directories: 5, files: 3 });
         assert_eq!(walked.problem_count, 0);
@@ -410,7 +456,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("file");
         fs::write(&file, b"").unwrap();
-        let error = walk(&file, None, &mut Collector::default()).unwrap_err();
+        let error = walk(&file, Bounds::default(), &mut Collector::default()).unwrap_err();
         assert_eq!(error.errno, tombolo_core::errno::Errno::ENOTDIR);
     }
 
@@ -420,10 +466,11 @@ mod tests {
         for index in 0..FILES_BETWEEN_PROGRESS * 2 {
             fs::write(root.path().join(index.to_string()), b"").unwrap();
         }
-        let walked = walk(root.path(), Some(Instant::now()), &mut Collector::default()).unwrap();
+        let now = Bounds { deadline: Some(Instant::now()), ..Bounds::default() };
+        let walked = walk(root.path(), now, &mut Collector::default()).unwrap();
         assert_eq!((walked.end, walked.seen.files), (WalkEnd::Deadline, 0));
         let mut collector = Collector { stop_after_files: Some(1), ..Collector::default() };
-        let walked = walk(root.path(), None, &mut collector).unwrap();
+        let walked = walk(root.path(), Bounds::default(), &mut collector).unwrap();
         assert_eq!((walked.end, walked.seen.files), (WalkEnd::Stopped, FILES_BETWEEN_PROGRESS));
     }
 
@@ -435,15 +482,60 @@ mod tests {
             deep.push("d");
         }
         fs::create_dir_all(&deep).unwrap();
-        let walked = walk(root.path(), None, &mut Collector::default()).unwrap();
+        let walked = walk(root.path(), Bounds::default(), &mut Collector::default()).unwrap();
         assert_eq!(walked.seen.directories, DEPTH_MAX as u64);
         assert_eq!(walked.problem_count, 1);
     }
 
     #[test]
     fn the_kernels_own_file_systems_are_passed_by() {
-        let walked = walk(Path::new("/proc"), None, &mut Collector::default()).unwrap();
+        let walked =
+            walk(Path::new("/proc"), Bounds::default(), &mut Collector::default()).unwrap();
         assert_eq!(walked.passed_by, [PathBuf::from("/proc")]);
+        assert_eq!(walked.seen.files, 0);
+    }
+
+    #[test]
+    fn what_is_deleted_under_the_walk_is_no_problem() {
+        struct Remover;
+        impl Visitor for Remover {
+            fn file(&mut self, found: Found<'_>) {
+                let _ = fs::remove_dir_all(found.directory.join("gone"));
+            }
+        }
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("gone/deep")).unwrap();
+        fs::write(root.path().join("file"), b"").unwrap();
+        let walked = walk(root.path(), Bounds::default(), &mut Remover).unwrap();
+        assert_eq!(walked.problem_count, 0, "{:?}", walked.problems);
+        assert_eq!(walked.seen, Seen { directories: 1, files: 1 });
+    }
+
+    #[test]
+    fn what_is_not_to_be_touched_is_not_even_asked_for_its_kind() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        for directory in ["dead", "alive/dead", "dead-not"] {
+            fs::create_dir_all(path(directory)).unwrap();
+            fs::write(path(directory).join("file"), b"").unwrap();
+        }
+        fs::write(path("alive/mounted.db"), b"").unwrap();
+        let untouched = [path("dead"), path("alive/dead"), path("alive/mounted.db")];
+        let bounds = Bounds { untouched: &untouched, ..Bounds::default() };
+        let mut collector = Collector::default();
+        walk(root.path(), bounds, &mut collector).unwrap();
+        let found: Vec<_> = collector.files.into_iter().map(|(path, _)| path).collect();
+        assert_eq!(found, [path("dead-not/file")]);
+    }
+
+    #[test]
+    fn scratch_directories_of_another_run_hold_no_users_file() {
+        let root = tempfile::tempdir().unwrap();
+        let viewer = crate::mount_table::Viewer::Own;
+        let soon = Instant::now() + std::time::Duration::from_secs(10);
+        let scratch = scratch::Scratch::new(root.path(), viewer, soon).unwrap();
+        fs::write(scratch.path().join("probe.db"), b"").unwrap();
+        let walked = walk(root.path(), Bounds::default(), &mut Collector::default()).unwrap();
         assert_eq!(walked.seen.files, 0);
     }
 }

@@ -7,7 +7,7 @@ use crate::render::{self, Detail, Page};
 use serde::Serialize;
 use std::io::Write as _;
 use tombolo_core::report::{Completeness, Report, Severity, TargetKind};
-use tombolo_doctor::diagnosis::{Probes, Request, Viewpoint, diagnose};
+use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 
 /// Name and version of the JSON for several paths: an object with `schema` and `reports`.
 const SET_SCHEMA: &str = "tombolo.doctor-set/1";
@@ -30,8 +30,11 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
         };
         let mut line = ProgressLine::new();
         let name = path.display();
-        reports.push(diagnose(&request, &mut |kind| {
-            line.show(&format!("{name}: {}", kind.as_str()));
+        reports.push(diagnose(&request, &mut |progress| match progress {
+            Progress::Probe(kind) => line.show(&format!("{name}: {}", kind.as_str())),
+            Progress::Search { directory, files, databases } => line
+                .show(&format!("{files} files, {databases} databases in {}", directory.display())),
+            _ => {}
         }));
     }
     exit::printed(print(arguments, &reports))?;

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
+use tombolo_core::text::printable;
 
 /// Short enough to look alive, long enough not to cost anything.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -38,10 +39,22 @@ impl ProgressLine {
             return;
         }
         self.last = Some(now);
+        let text = fitted(text, columns());
         let mut stderr = std::io::stderr().lock();
         // A terminal that went away must not end the diagnosis.
         let _ = write!(stderr, "\r\x1b[2K{text}").and_then(|()| stderr.flush());
     }
+}
+
+/// A line that the terminal breaks could not be removed any more.
+fn fitted(text: &str, columns: usize) -> String {
+    let plain = printable(text.as_bytes());
+    plain.chars().take(columns.saturating_sub(1)).collect()
+}
+
+fn columns() -> usize {
+    let window = rustix::termios::tcgetwinsize(rustix::stdio::stderr());
+    window.ok().map(|size| usize::from(size.ws_col)).filter(|count| *count > 0).unwrap_or(80)
 }
 
 impl Drop for ProgressLine {
@@ -49,5 +62,16 @@ impl Drop for ProgressLine {
         if self.last.is_some() {
             let _ = std::io::stderr().lock().write_all(b"\r\x1b[2K");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_one_line_and_steers_no_terminal() {
+        assert_eq!(fitted("12 files in /long/path", 11), "12 files i");
+        assert_eq!(fitted("/a\x1b[2J\nb", 80), "/a?[2J?b");
     }
 }

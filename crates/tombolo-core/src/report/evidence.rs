@@ -48,6 +48,8 @@ kinds! {
     Knowledge = "knowledge",
     /// Path, type, owner and mode of the target.
     Path = "path",
+    /// The search for databases below a directory.
+    DatabaseScan = "database.scan",
     /// The database's header.
     DatabaseHeader = "database.header",
     /// The `-wal` file.

@@ -47,6 +47,11 @@ pub fn conclude(facts: &Facts) -> Vec<Draft> {
     at_rest.iter().chain(OF_ANY_FILES).filter_map(|rule| rule(facts)).collect()
 }
 
+/// Whether something looks wrong that a program at work can make look so.
+pub(super) fn doubts(facts: &Facts) -> bool {
+    OF_FILES_AT_REST.iter().any(|rule| rule(facts).is_some())
+}
+
 fn text(path: &Path) -> String {
     printable(path.as_os_str().as_bytes())
 }

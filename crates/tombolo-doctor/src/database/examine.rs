@@ -1,11 +1,11 @@
 //! Looking at a database.
 
-use super::describe;
 use super::facts::{
     Content, Facts, JournalFacts, Presence, Sidecar, SidecarKind, Stability, SuperJournal,
     WalContent, WalIndexContent, WalIndexFacts,
 };
 use super::wal_scan::{self, ScanExtent, WalScan};
+use super::{conclude, describe};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -50,7 +50,7 @@ pub struct Examination {
 pub fn examine(path: &Path, deadline: Instant) -> Examination {
     let mut facts = look(path, deadline);
     let mut looks = 1;
-    while !super::conclude(&facts).is_empty() {
+    while conclude::doubts(&facts) {
         if looks == LOOKS_MAX || Instant::now() >= deadline {
             facts.stability = Stability::Moving;
             break;

@@ -20,7 +20,7 @@ pub use facts::{
     Content, Facts, JournalFacts, Presence, Sidecar, SidecarKind, Stability, SuperJournal,
     WalContent, WalIndexContent, WalIndexFacts,
 };
-pub use scan::{DATABASES_MAX, Scan, scan};
+pub use scan::{DATABASES_MAX, Scan, Sight, scan};
 pub use wal_scan::{ScanExtent, WalScan, WalScanError, summarise_wal};
 
 #[cfg(test)]

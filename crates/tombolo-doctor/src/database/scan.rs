@@ -5,78 +5,92 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::header;
 use tombolo_core::sqlite::journal::JOURNAL_MAGIC;
 use tombolo_core::sqlite::wal::{WAL_VERSION, WalHeader};
 use tombolo_os::error::CallError;
 use tombolo_os::read;
-use tombolo_os::walk::{self, Found, Seen, Step, Visitor, Walked};
+use tombolo_os::walk::{self, Bounds, Found, Seen, Step, Visitor, Walked};
 
-/// Databases that are kept of one tree; the rest is only counted.
-pub const DATABASES_MAX: usize = 100_000;
+/// Databases that are named of one tree; the rest is only counted.
+pub const DATABASES_MAX: u64 = 100_000;
 
-/// What a tree holds.
+/// What a scan comes upon, told at once, so that a scan that is given up was not for nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sight {
+    /// A file with the header of a database.
+    Database(PathBuf),
+    /// No file, but a `-wal`, `-shm` or `-journal` of a database of this name.
+    Missing(PathBuf),
+    /// How far the walk has come; every now and then.
+    Progress(Seen),
+}
+
+/// How a scan ended.
 #[derive(Clone, Debug)]
 pub struct Scan {
-    /// Its databases, sorted.
-    pub databases: Vec<PathBuf>,
-    /// Databases that are gone while a `-wal`, `-shm` or `-journal` of theirs is still there,
-    /// sorted.
-    pub missing: Vec<PathBuf>,
     /// Databases beyond [`DATABASES_MAX`].
-    pub unkept: u64,
+    pub unnamed: u64,
     /// How far the walk came, and what it could not see.
     pub walked: Walked,
 }
 
-/// Finds every database below a directory. `progress` is told every now and then how much was
-/// seen and can end the scan.
+/// Finds every database below a directory. The order is that of the directories; `on_sight` can end
+/// the scan when it hears of progress.
 ///
 /// # Errors
 ///
-/// When the directory itself cannot be opened.
+/// When the directory itself cannot be opened; `ENOTDIR` if it is a file.
 pub fn scan(
     directory: &Path,
-    deadline: Option<Instant>,
-    progress: &mut dyn FnMut(Seen) -> Step,
+    bounds: Bounds<'_>,
+    on_sight: &mut dyn FnMut(Sight) -> Step,
 ) -> Result<Scan, CallError> {
-    let mut finder =
-        Finder { databases: Vec::new(), missing: BTreeSet::new(), unkept: 0, progress };
-    let walked = walk::walk(directory, deadline, &mut finder)?;
-    let Finder { mut databases, missing, unkept, .. } = finder;
-    databases.sort();
-    Ok(Scan { databases, missing: missing.into_iter().collect(), unkept, walked })
+    let mut finder = Finder { named: 0, unnamed: 0, missing: BTreeSet::new(), on_sight };
+    let walked = walk::walk(directory, bounds, &mut finder)?;
+    Ok(Scan { unnamed: finder.unnamed, walked })
 }
 
 struct Finder<'a> {
-    databases: Vec<PathBuf>,
+    named: u64,
+    unnamed: u64,
+    /// Those of the directory being read.
     missing: BTreeSet<PathBuf>,
-    unkept: u64,
-    progress: &'a mut dyn FnMut(Seen) -> Step,
+    on_sight: &'a mut dyn FnMut(Sight) -> Step,
+}
+
+impl Finder<'_> {
+    fn name(&mut self, sight: Sight) {
+        if self.named == DATABASES_MAX {
+            self.unnamed += 1;
+        } else {
+            self.named += 1;
+            let _ = (self.on_sight)(sight);
+        }
+    }
 }
 
 impl Visitor for Finder<'_> {
     fn file(&mut self, found: Found<'_>) {
         if header::is_sqlite_header(found.start) {
-            if self.databases.len() < DATABASES_MAX {
-                self.databases.push(found.path());
-            } else {
-                self.unkept += 1;
-            }
+            self.name(Sight::Database(found.path()));
         } else if let Some(name) = sidecar_of(found) {
             let database = found.directory.join(name);
+            // Its sidecars stand in one directory, so that those of the last need not be kept.
+            if self.missing.first().is_some_and(|first| first.parent() != Some(found.directory)) {
+                self.missing.clear();
+            }
             let gone =
                 read::status_of_name(&database).is_err_and(|error| error.errno == Errno::ENOENT);
-            if gone && self.missing.len() < DATABASES_MAX {
-                self.missing.insert(database);
+            if gone && self.named < DATABASES_MAX && self.missing.insert(database.clone()) {
+                self.name(Sight::Missing(database));
             }
         }
     }
 
     fn progress(&mut self, seen: Seen) -> Step {
-        (self.progress)(seen)
+        (self.on_sight)(Sight::Progress(seen))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tombolo_core::finding::Code;
 use tombolo_core::report::{HeaderMode, JournalState, Outcome, Severity};
 use tombolo_core::sqlite::journal::JOURNAL_MAGIC;
-use tombolo_os::walk::{Step, WalkEnd};
+use tombolo_os::walk::{Bounds, Step, WalkEnd};
 use tombolo_os::worker::{self, End};
 
 /// A directory with a database that this process closed or copied away, so that nobody has it open.
@@ -461,7 +461,7 @@ fn an_examination_leaves_no_trace() {
     };
     let before = listing();
     bench.examine();
-    scan(bench.directory.path(), None, &mut |_| Step::Go).unwrap();
+    scan(bench.directory.path(), Bounds::default(), &mut |_| Step::Go).unwrap();
     assert_eq!(listing(), before);
 }
 
@@ -475,11 +475,21 @@ fn a_scan_finds_databases_by_header_and_orphans_by_content() {
     fs::copy(bench.sidecar(SidecarKind::WalIndex), bench.path("sub/gone.db-shm")).unwrap();
     fs::write(bench.path("sub/notes.db"), "SQLite format 2").unwrap();
     fs::write(bench.path("sub/fake-wal"), "text").unwrap();
-    let found = scan(bench.directory.path(), None, &mut |_| Step::Go).unwrap();
+    let (mut databases, mut missing) = (Vec::new(), Vec::new());
+    let mut see = |sight| {
+        match sight {
+            Sight::Database(path) => databases.push(path),
+            Sight::Missing(path) => missing.push(path),
+            Sight::Progress(_) => {}
+        }
+        Step::Go
+    };
+    let found = scan(bench.directory.path(), Bounds::default(), &mut see).unwrap();
+    databases.sort();
     let expected = [bench.database(), bench.path("live.db"), bench.path("sub/photo.jpg")];
-    assert_eq!(found.databases, expected);
-    assert_eq!(found.missing, [bench.path("sub/gone.db")]);
-    assert_eq!((found.unkept, found.walked.end), (0, WalkEnd::Complete));
+    assert_eq!(databases, expected);
+    assert_eq!(missing, [bench.path("sub/gone.db")]);
+    assert_eq!((found.unnamed, found.walked.end), (0, WalkEnd::Complete));
 }
 
 #[test]

@@ -1,27 +1,35 @@
 //! From everything gathered to the report.
 
+use super::below::Found;
 use super::look::Looked;
 use super::summary;
-use crate::findings::{Case, Known, conclude};
+use crate::findings::{Case, Draft, Known, conclude};
 use crate::knowledge::{self, MountFacts, Row};
 use crate::remedy::{self, Situation};
 use crate::topology::{self, Crossing, Surroundings};
 use crate::verdict::judge;
+use std::os::unix::ffi::OsStrExt as _;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{
-    Completeness, DOCTOR_SCHEMA, EvidenceKind, EvidenceLog, Finding, Observation, Outcome, Remedy,
-    Report, Severity, Target, TargetKind, Topology, Warning,
+    Completeness, DOCTOR_SCHEMA, Database, Evidence, EvidenceKind, EvidenceLog, Finding,
+    HeaderMode, Observation, Outcome, Remedy, Report, Severity, Target, TargetKind, Topology,
+    Warning,
 };
+use tombolo_core::text::printable;
 
 /// Stages that no report contains yet. While one is listed here, no report is complete.
-const NOT_YET: &[&str] = &["databases below a directory", "programs that have it open"];
+const NOT_YET: &[&str] = &["programs that have it open"];
 
+/// `found` is what was found below a directory, on its own mount.
 pub(super) fn assemble(
     path: &str,
     around: &Surroundings,
     mut looked: Looked,
     observations: Vec<Observation>,
+    mut found: Found,
 ) -> Report {
+    let path = &printable(path.as_bytes());
+    mark_file_mount(&mut looked);
     let facts = looked
         .mount
         .as_ref()
@@ -31,7 +39,7 @@ pub(super) fn assemble(
     let crossing = row.map_or(Crossing::NotKnown, Row::crossing);
     let (topology, reached) = topology::examine(around, looked.mount.as_ref(), crossing);
     let seen = std::mem::take(&mut looked.observations);
-    let drafts = std::mem::take(&mut looked.drafts);
+    let seen = seen.into_iter().chain(found.scan.take());
     let log = number(reached.into_iter().chain(seen).chain(row.map(from_row)).chain(observations));
     let case = Case {
         subject: path,
@@ -39,17 +47,19 @@ pub(super) fn assemble(
         mount: looked.mount.as_ref(),
         reach: topology.reach.count,
         known: &known,
-        journal_mode: looked.database.as_ref().map(|database| database.journal_mode),
+        journal_mode: journal_mode(&looked, &found),
     };
-    let mut findings: Vec<Finding> =
-        conclude(&case).into_iter().chain(drafts).map(|draft| draft.cite(log.entries())).collect();
-    summary::sort(&mut findings);
+    let mut drafts = conclude(&case);
     let verdicts = judge(&case);
-    let mut missing = std::mem::take(&mut looked.missing);
-    missing.extend(NOT_YET.iter().map(|&stage| stage.to_owned()));
-    let completeness = Completeness::Partial { missing };
+    name_stuck(&mut drafts, &mut found.databases);
+    drafts.append(&mut looked.drafts);
+    let mut findings: Vec<Finding> =
+        drafts.into_iter().map(|draft| draft.cite(log.entries())).collect();
+    let evidence = cite_each(log, &mut found, &mut findings);
+    summary::sort(&mut findings);
+    let completeness = completeness(&mut looked, &mut found);
     let sentence = summary::sentence(path, looked.kind, &findings, &verdicts, &completeness);
-    let situation = situation(&looked, row, &topology);
+    let situation = situation(&looked, &found, row, &topology);
     let codes: Vec<Code> = findings
         .iter()
         .filter(|finding| finding.severity > Severity::Notice)
@@ -63,23 +73,88 @@ pub(super) fn assemble(
         schema: DOCTOR_SCHEMA,
         summary: sentence,
         completeness,
-        target: Target {
-            path: path.to_owned(),
-            resolved: looked.resolved.to_string_lossy().into_owned(),
-            kind: looked.kind,
-            seen_by: None,
-        },
+        target: target(path, &looked),
         topology,
         mount: looked.mount,
         database: looked.database,
-        databases: Vec::new(),
-        evidence: log.into_entries(),
+        databases: found.databases,
+        evidence,
         findings,
         verdicts,
         remedies,
         warnings,
         nested: Vec::new(),
     }
+}
+
+fn completeness(looked: &mut Looked, found: &mut Found) -> Completeness {
+    let mut missing = std::mem::take(&mut looked.missing);
+    missing.append(&mut found.missing);
+    if !found.databases.is_empty() {
+        missing.push("programs that have the databases below open".to_owned());
+    }
+    missing.extend(NOT_YET.iter().map(|&stage| stage.to_owned()));
+    if missing.is_empty() { Completeness::Complete } else { Completeness::Partial { missing } }
+}
+
+fn target(path: &str, looked: &Looked) -> Target {
+    Target {
+        path: path.to_owned(),
+        resolved: printable(looked.resolved.as_os_str().as_bytes()),
+        kind: looked.kind,
+        seen_by: None,
+    }
+}
+
+/// The table of mounts alone does not tell a file from a directory; the look at the path does.
+fn mark_file_mount(looked: &mut Looked) {
+    let is_file =
+        matches!(looked.kind, TargetKind::Database | TargetKind::EmptyFile | TargetKind::OtherFile);
+    let resolved = printable(looked.resolved.as_os_str().as_bytes());
+    if let Some(mount) = looked.mount.as_mut().filter(|mount| mount.mount_point == resolved) {
+        mount.file_mount |= is_file;
+    }
+}
+
+fn journal_mode(looked: &Looked, found: &Found) -> Option<HeaderMode> {
+    let own = looked.database.as_ref().map(|database| database.journal_mode);
+    own.or_else(|| found.journal_mode())
+}
+
+/// Which databases below the directory are stuck in WAL mode.
+fn name_stuck(drafts: &mut [Draft], databases: &mut [Database]) {
+    let Some(draft) = drafts.iter_mut().find(|draft| draft.code == Code::WalDatabaseStuck) else {
+        return;
+    };
+    let stuck = databases.iter_mut().filter(|database| database.journal_mode == HeaderMode::Wal);
+    let mut count = 0_u64;
+    for database in stuck {
+        database.findings.push(Code::WalDatabaseStuck);
+        if count == 0 {
+            draft.subject.clone_from(&database.path);
+        }
+        count += 1;
+    }
+    if count > 1 {
+        draft.what = format!("{}; it is one of {count} such databases here", draft.what);
+    }
+}
+
+/// Adds the evidence of each database with findings; these cite that of their own database alone.
+fn cite_each(
+    mut log: EvidenceLog,
+    found: &mut Found,
+    findings: &mut Vec<Finding>,
+) -> Vec<Evidence> {
+    for trouble in std::mem::take(&mut found.troubles) {
+        let before = log.entries().len();
+        for observation in trouble.observations {
+            log.record(observation);
+        }
+        let own = log.entries().get(before..).unwrap_or_default();
+        findings.extend(trouble.drafts.into_iter().map(|draft| draft.cite(own)));
+    }
+    log.into_entries()
 }
 
 fn number(observations: impl Iterator<Item = Observation>) -> EvidenceLog {
@@ -105,11 +180,18 @@ fn ways_out(codes: &[Code], situation: &Situation) -> (Vec<Remedy>, Vec<Warning>
     (remedies, remedy::warnings(situation))
 }
 
-fn situation(looked: &Looked, row: Option<&Row>, topology: &Topology) -> Situation {
+fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topology) -> Situation {
     let mount = looked.mount.as_ref();
     let is_database = matches!(looked.kind, TargetKind::Database | TargetKind::EmptyFile);
+    let troubled = found.databases.iter().find(|database| !database.findings.is_empty());
+    let below = match found.databases.as_slice() {
+        [only] => Some(only),
+        _ => troubled,
+    };
     Situation {
-        database: is_database.then(|| looked.resolved.to_string_lossy().into_owned()),
+        database: is_database
+            .then(|| looked.resolved.to_string_lossy().into_owned())
+            .or_else(|| below.map(|database| database.path.clone())),
         filesystem: mount.map(|mount| mount.filesystem.clone()),
         knowledge: row.map(|row| row.id.clone()),
         mount_point: mount.map(|mount| mount.mount_point.clone()),
@@ -120,7 +202,60 @@ fn situation(looked: &Looked, row: Option<&Row>, topology: &Topology) -> Situati
         reach: Some(topology.reach.count),
         machine: Some(topology.machine),
         container: topology.container.as_ref().map(|container| container.runtime),
-        journal_mode: looked.database.as_ref().map(|database| database.journal_mode),
+        journal_mode: journal_mode(looked, found),
         ..Situation::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(path: &str, journal_mode: HeaderMode) -> Database {
+        Database {
+            path: path.to_owned(),
+            size_bytes: 8192,
+            journal_mode,
+            page_size_bytes: None,
+            writer_version: None,
+            wal: None,
+            wal_index: None,
+            journal: None,
+            openers: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn stuck(databases: &mut [Database]) -> Draft {
+        let draft = Draft {
+            code: Code::WalDatabaseStuck,
+            severity: Severity::Fault,
+            subject: "/data".to_owned(),
+            what: "it cannot be opened".to_owned(),
+            action: String::new(),
+            kinds: Vec::new(),
+        };
+        let mut drafts = [draft];
+        name_stuck(&mut drafts, databases);
+        let [draft] = drafts;
+        draft
+    }
+
+    #[test]
+    fn a_stuck_database_below_a_directory_is_named_and_the_others_are_counted() {
+        assert_eq!(stuck(&mut []).subject, "/data", "the target is the database itself");
+        let mut databases = [
+            database("/data/a.db", HeaderMode::Rollback),
+            database("/data/b.db", HeaderMode::Wal),
+            database("/data/c.db", HeaderMode::Wal),
+        ];
+        assert_eq!(stuck(&mut databases[..2]).subject, "/data/b.db");
+        databases[1].findings.clear();
+        let draft = stuck(&mut databases);
+        assert_eq!(draft.subject, "/data/b.db");
+        assert!(draft.what.contains("one of 2"), "{}", draft.what);
+        let codes = databases.map(|database| database.findings);
+        let named = vec![Code::WalDatabaseStuck];
+        assert_eq!(codes, [Vec::new(), named.clone(), named]);
     }
 }

@@ -6,13 +6,15 @@
 
 mod around;
 mod assemble;
+mod below;
 mod look;
 mod summary;
 
 use crate::probe;
-use std::path::PathBuf;
+use look::Looked;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tombolo_core::report::{EvidenceKind, Observation, Outcome, Report};
+use tombolo_core::report::{EvidenceKind, Observation, Outcome, Report, TargetKind};
 
 /// Whether experiments are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,24 +41,76 @@ pub struct Request {
     pub timeout: Duration,
 }
 
-/// Examines one path. Never fails: what could not be looked at stands in the report. `on_result`
-/// hears of each experiment as it ends.
+/// What is going on, for those who wait.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// An experiment has ended.
+    Probe(EvidenceKind),
+    /// A tree is searched for databases.
+    Search {
+        /// The directory.
+        directory: &'a Path,
+        /// Files seen below it so far.
+        files: u64,
+        /// Databases among them.
+        databases: u64,
+    },
+}
+
+/// Examines one path. Never fails: what could not be looked at stands in the report.
 #[must_use]
-pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> Report {
+pub fn diagnose(request: &Request, on_progress: &mut dyn FnMut(Progress<'_>)) -> Report {
     let start = Instant::now();
-    let Request { viewpoint, .. } = *request;
-    let (around, unseen) = around::gather(viewpoint, start + request.timeout.mul_f32(0.2));
-    // A hung look must leave time to say so.
-    let mut looked = look::look(&request.path, viewpoint, start + request.timeout.mul_f32(0.6));
+    let deadline = start + request.timeout;
+    let (around, unseen) = around::gather(request.viewpoint, start + request.timeout.mul_f32(0.2));
+    let spot = Spot { path: &request.path, home: None, deadline };
+    let (mut looked, observations) = examine(request, spot, on_progress);
     looked.missing.extend(unseen);
+    let mut report = if looked.kind == TargetKind::Directory {
+        below::report(request, &around, (looked, observations), deadline, on_progress)
+    } else {
+        let path = request.path.to_string_lossy();
+        assemble::assemble(&path, &around, looked, observations, below::Found::default())
+    };
+    let seen_by = around::seen_by(request.viewpoint, &around);
+    for nested in &mut report.nested {
+        nested.target.seen_by.clone_from(&seen_by);
+    }
+    report.target.seen_by = seen_by;
+    report
+}
+
+/// A path to look at and to make experiments at.
+struct Spot<'a> {
+    path: &'a Path,
+    /// Where the experiments are made, if not in the path's own directory.
+    home: Option<&'a Path>,
+    deadline: Instant,
+}
+
+fn examine(
+    request: &Request,
+    spot: Spot<'_>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> (Looked, Vec<Observation>) {
+    let start = Instant::now();
+    let left = spot.deadline.saturating_duration_since(start);
+    // A hung look must leave time to say so.
+    let mut looked = look::look(spot.path, request.viewpoint, start + left.mul_f32(0.6));
+    if let (Some(directory), Some(home)) = (&mut looked.directory, spot.home) {
+        home.clone_into(directory);
+    }
+    // Hung experiments must leave time to search a directory.
+    let share = if looked.kind == TargetKind::Directory { 0.5 } else { 1.0 };
     let mut observations = Vec::new();
     let not_run =
         |why: &str| Observation::new(EvidenceKind::ProbeScratch, Outcome::NotRun, why.to_owned());
     match (&looked.directory, request.probes) {
         (Some(directory), Probes::Run) => {
-            let deadline = start + request.timeout;
-            probe::run_all(directory, viewpoint, deadline, &mut |observation| {
-                on_result(observation.kind);
+            let deadline = start + left.mul_f32(share);
+            probe::run_all(directory, request.viewpoint, deadline, &mut |observation| {
+                on_progress(Progress::Probe(observation.kind));
                 observations.push(observation);
             });
         }
@@ -66,10 +120,7 @@ pub fn diagnose(request: &Request, on_result: &mut dyn FnMut(EvidenceKind)) -> R
     if tombolo_os::signal::stop_wanted() {
         looked.missing.insert(0, "interrupted by a signal".to_owned());
     }
-    let path = request.path.to_string_lossy();
-    let mut report = assemble::assemble(&path, &around, looked, observations);
-    report.target.seen_by = around::seen_by(viewpoint, &around);
-    report
+    (looked, observations)
 }
 
 #[cfg(test)]
@@ -78,7 +129,7 @@ mod viewpoint_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tombolo_core::report::{HeaderMode, Judgement, Openers, Severity, TargetKind};
+    use tombolo_core::report::{HeaderMode, Judgement, Openers, Severity};
 
     fn request(path: PathBuf) -> Request {
         let timeout = Duration::from_secs(10);
@@ -109,6 +160,16 @@ mod tests {
         assert_eq!(report.target.kind, TargetKind::Database);
         assert_eq!(std::fs::read(&path).expect("readable"), content);
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1);
+    }
+
+    #[test]
+    fn a_path_with_control_characters_steers_no_terminal() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("a\nb\u{1b}[31m");
+        let Report { summary, target, .. } = diagnose(&request(path), &mut |_| {});
+        for text in [summary, target.path, target.resolved] {
+            assert!(!text.contains(char::is_control), "{text:?}");
+        }
     }
 
     #[test]

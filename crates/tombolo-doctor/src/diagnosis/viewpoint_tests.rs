@@ -55,3 +55,25 @@ fn a_process_that_is_gone_makes_a_partial_report_and_nothing_is_touched() {
     assert!(report.mount.is_none(), "our own mounts say nothing about that process");
     assert!(empty(directory.path()));
 }
+
+#[test]
+fn databases_and_mounts_below_a_directory_are_those_that_the_process_sees_root_needed() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = directory.path().join("template.db");
+    rusqlite::Connection::open(&database)
+        .and_then(|connection| connection.execute_batch("CREATE TABLE t(x)"))
+        .expect("written");
+    std::fs::create_dir(directory.path().join("inner")).expect("mkdir");
+    let base = directory.path().to_str().expect("UTF-8").to_owned();
+    let namespace = Namespace::with(&format!(
+        "mount -t tmpfs only-in-there {base}/inner; cp {base}/template.db {base}/inner/app.db"
+    ));
+    let report = diagnose(&request(directory.path().to_owned(), namespace.pid()), &mut |_| {});
+    let paths =
+        |report: &Report| report.databases.iter().map(|one| one.path.clone()).collect::<Vec<_>>();
+    assert_eq!(paths(&report), [database.to_string_lossy()]);
+    let [inner] = report.nested.as_slice() else { panic!("{:?}", report.nested) };
+    assert_eq!(paths(inner), [format!("{base}/inner/app.db")]);
+    assert_eq!(inner.mount.as_ref().expect("a mount").source, "only-in-there");
+    assert_eq!(inner.target.seen_by.as_ref().expect("a viewpoint").pid, namespace.pid());
+}

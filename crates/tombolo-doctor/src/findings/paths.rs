@@ -6,7 +6,7 @@ use tombolo_core::finding::Code;
 use tombolo_core::report::{Evidence, EvidenceKind, HeaderMode, Outcome, Severity};
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
-    let hung = case.log.entries().iter().find(|entry| entry.outcome == Outcome::TimedOut);
+    let hung = case.log.entries().iter().find(|entry| is_hung(entry));
     if let Some(evidence) = hung {
         drafts.push(case.draft(Code::MountHung, Severity::Fault, &[evidence.kind]).says(
             format!("the mount does not answer: {}", evidence.summary),
@@ -39,6 +39,12 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "copy the files out now, then mount the directory that stands there today",
         ));
     }
+}
+
+/// Of a database, time can also run out because its log is long or a program keeps it moving.
+fn is_hung(entry: &Evidence) -> bool {
+    entry.outcome == Outcome::TimedOut
+        && !matches!(entry.kind, EvidenceKind::DatabaseHeader | EvidenceKind::DatabaseWal)
 }
 
 /// Not to be seen is neither absent nor well.
@@ -131,6 +137,17 @@ mod tests {
         scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(Errno::EROFS));
         scene.journal_mode = Some(HeaderMode::Wal);
         assert_eq!(scene.conclude(conclude)[0].severity, Severity::Fault);
+    }
+
+    #[test]
+    fn a_log_too_long_for_the_time_is_no_dead_mount() {
+        let mut scene = Scene::new();
+        for kind in [EvidenceKind::DatabaseHeader, EvidenceKind::DatabaseWal] {
+            scene.fails(kind, Outcome::TimedOut, None);
+        }
+        assert_eq!(codes(&scene.conclude(conclude)), []);
+        scene.fails(EvidenceKind::DatabaseScan, Outcome::TimedOut, None);
+        assert_eq!(codes(&scene.conclude(conclude)), [Code::MountHung]);
     }
 
     #[test]

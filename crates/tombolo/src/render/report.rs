@@ -2,6 +2,8 @@
 
 use super::page::{Page, Tone, styled};
 use super::words;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use tombolo_core::report::{
     Completeness, Database, Evidence, Mode, Openers, Outcome, Reach, Remedy, Report, Severity,
     Verdict, Warning,
@@ -16,31 +18,42 @@ pub(crate) enum Detail {
     Full,
 }
 
-/// Databases and remedies printed before "and so many more".
-const LISTED_MAX: usize = 20;
+/// Databases of each sort, findings and gaps printed before "and so many more".
+const LISTED_SHORT: usize = 20;
 const REMEDIES_SHORT: usize = 3;
+
+impl Detail {
+    /// How many of a list are printed.
+    fn listed(self, count: usize) -> usize {
+        match self {
+            Detail::Full => count,
+            Detail::Short => LISTED_SHORT.min(count),
+        }
+    }
+}
 
 pub(crate) fn report(page: &mut Page, report: &Report, detail: Detail) {
     summary(page, report);
     facts(page, report);
-    databases(page, &report.databases);
-    findings(page, report);
+    databases(page, report, detail);
+    findings(page, report, detail);
     verdicts(page, &report.verdicts);
     evidence(page, report, detail);
     remedies(page, &report.remedies, detail);
     warnings(page, &report.warnings);
-    missing(page, &report.completeness);
+    missing(page, &report.completeness, detail);
     for other in &report.nested {
-        page.blank();
+        page.heading(&format!("On another mount: {}", other.target.path));
         self::report(page, other, detail);
     }
 }
 
 fn summary(page: &mut Page, report: &Report) {
-    let gravest = report.findings.iter().map(|finding| finding.severity).max();
-    let tone = match (gravest, &report.completeness) {
-        (Some(severity), _) if severity > Severity::Notice => words::severity(severity).0,
-        (_, Completeness::Partial { .. }) => Tone::Caution,
+    let all = || std::iter::once(report).chain(&report.nested);
+    let gravest = all().flat_map(|one| &one.findings).map(|finding| finding.severity).max();
+    let tone = match gravest {
+        Some(severity) if severity > Severity::Notice => words::severity(severity).0,
+        _ if all().any(|one| one.completeness != Completeness::Complete) => Tone::Caution,
         _ => Tone::Good,
     };
     page.paragraph(0, &styled(tone, &report.summary));
@@ -74,38 +87,52 @@ fn facts(page: &mut Page, report: &Report) {
     }
 }
 
-fn databases(page: &mut Page, databases: &[Database]) {
+/// The endangered ones first, by the gravity of what was found; then one line for each healthy one.
+fn databases(page: &mut Page, report: &Report, detail: Detail) {
+    let databases = &report.databases;
     if databases.is_empty() {
         return;
     }
-    page.heading(&words::count(databases.len(), "database", "databases"));
-    // Those with findings come first, so that they are never behind the cut.
-    let (troubled, healthy): (Vec<_>, Vec<_>) =
+    let gravity = |database: &Database| {
+        let about = |code| report.findings.iter().filter(move |finding| finding.code == code);
+        let all = database.findings.iter().flat_map(|code| about(*code));
+        all.map(|finding| finding.severity).max()
+    };
+    let (mut troubled, healthy): (Vec<_>, Vec<_>) =
         databases.iter().partition(|database| !database.findings.is_empty());
-    for database in troubled.iter().chain(&healthy).take(LISTED_MAX) {
-        let codes: Vec<_> = database.findings.iter().map(|code| code.as_str()).collect();
-        let mark =
-            if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(" ")) };
-        page.hanging(
-            "  ",
-            "      ",
-            &format!("{}: {}{mark}", database.path, words::database(database)),
-        );
+    troubled.sort_by_cached_key(|database| Reverse(gravity(database)));
+    let count = words::count(databases.len(), "database", "databases");
+    match troubled.len() {
+        0 => page.heading(&count),
+        some => page.heading(&format!("{count}, {some} with findings")),
     }
-    if databases.len() > LISTED_MAX {
-        page.line(
-            2,
-            &format!("... and {} more (--format json has all)", databases.len() - LISTED_MAX),
-        );
+    for (list, word) in [(troubled, "with findings"), (healthy, "healthy")] {
+        let shown = detail.listed(list.len());
+        for database in list.iter().take(shown) {
+            let codes: Vec<_> = database.findings.iter().map(|code| code.as_str()).collect();
+            let mark =
+                if codes.is_empty() { String::new() } else { format!("  [{}]", codes.join(" ")) };
+            let text = format!("{}: {}{mark}", database.path, words::database(database));
+            page.hanging("  ", "      ", &text);
+        }
+        more(page, list.len() - shown, word);
     }
 }
 
-fn findings(page: &mut Page, report: &Report) {
+fn more(page: &mut Page, count: usize, word: &str) {
+    if count > 0 {
+        let text = format!("... and {count} more {word} (--verbose lists them)");
+        page.paragraph(2, &styled(Tone::Dim, &text));
+    }
+}
+
+fn findings(page: &mut Page, report: &Report, detail: Detail) {
     if report.findings.is_empty() {
         return;
     }
     page.heading("Findings");
-    for finding in &report.findings {
+    let shown_max = detail.listed(report.findings.len());
+    for finding in report.findings.iter().take(shown_max) {
         let (tone, word) = words::severity(finding.severity);
         let cited: Vec<_> = finding.evidence.iter().map(ToString::to_string).collect();
         let about =
@@ -122,6 +149,7 @@ fn findings(page: &mut Page, report: &Report) {
         page.paragraph(11, &finding.what);
         page.hanging("           \u{2192} ", "             ", &finding.action);
     }
+    more(page, report.findings.len() - shown_max, "findings");
     page.paragraph(2, &styled(Tone::Dim, "`tombolo codes CODE` explains a code."));
 }
 
@@ -171,12 +199,15 @@ fn reasons(page: &mut Page, verdicts: &[Verdict]) {
 }
 
 fn evidence(page: &mut Page, report: &Report, detail: Detail) {
+    let findings = report.findings.iter().take(detail.listed(report.findings.len()));
+    let cited: BTreeSet<_> = findings.flat_map(|finding| &finding.evidence).collect();
+    let of_one_database = |entry: &Evidence| entry.values.contains_key("database");
     let is_shown = |entry: &&Evidence| match detail {
         Detail::Full => true,
         Detail::Short => {
             let bad =
                 matches!(entry.outcome, Outcome::Refused | Outcome::Violated | Outcome::TimedOut);
-            bad || report.findings.iter().any(|finding| finding.evidence.contains(&entry.id))
+            (bad && !of_one_database(entry)) || cited.contains(&entry.id)
         }
     };
     let shown: Vec<_> = report.evidence.iter().filter(is_shown).collect();
@@ -193,10 +224,8 @@ fn evidence(page: &mut Page, report: &Report, detail: Detail) {
     }
     if hidden > 0 && !report.evidence.is_empty() {
         page.blank();
-        let text = format!(
-            "{} more in order (--verbose shows them)",
-            words::count(hidden, "result", "results")
-        );
+        let text =
+            format!("{} more (--verbose shows them)", words::count(hidden, "result", "results"));
         page.paragraph(2, &styled(Tone::Dim, &text));
     }
 }
@@ -254,10 +283,12 @@ pub(crate) fn warnings(page: &mut Page, warnings: &[Warning]) {
     }
 }
 
-fn missing(page: &mut Page, completeness: &Completeness) {
+fn missing(page: &mut Page, completeness: &Completeness, detail: Detail) {
     let Completeness::Partial { missing } = completeness else { return };
     page.heading("Not examined");
-    for item in missing {
+    let shown = detail.listed(missing.len());
+    for item in missing.iter().take(shown) {
         page.hanging("  - ", "    ", item);
     }
+    more(page, missing.len() - shown, "gaps");
 }
