@@ -8,8 +8,13 @@ use std::io::{self, Read, Write as _};
 use std::path::Path;
 use tombolo_doctor::explain::{CauseCode, Explanation, explain};
 
-/// Bytes of a report that are read. What lies behind is left out, and that is said.
-const REPORT_BYTES_MAX: u64 = 8 << 20;
+/// Bytes explained from the beginning of a report, where the set-up stands.
+const HEAD_BYTES: usize = 2 << 20;
+/// Bytes explained from its end, where a log has its last error. What lies between the two is left
+/// out, and that is said.
+const TAIL_BYTES: usize = 6 << 20;
+/// Bytes after which an endless input is given up.
+const INPUT_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
     let text = report(arguments.input.as_deref()).map_err(|error| {
@@ -58,13 +63,35 @@ fn names_file(argument: &str) -> bool {
 
 /// Logs are seldom clean UTF-8; what is not becomes replacement characters.
 fn bounded(source: impl Read) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    let length = source.take(REPORT_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if length as u64 > REPORT_BYTES_MAX {
-        bytes.truncate(REPORT_BYTES_MAX as usize);
-        anstream::eprintln!("tombolo: only the first 8 MiB of the report are read");
+    let (bytes, left_out) = ends(source, HEAD_BYTES, TAIL_BYTES)?;
+    if left_out > 0 {
+        anstream::eprintln!(
+            "tombolo: only the first 2 and the last 6 MiB of the report are read, {left_out} bytes \
+             between them are not"
+        );
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The beginning and the end of an input, and how many bytes between them are left out.
+fn ends(source: impl Read, head: usize, tail: usize) -> io::Result<(Vec<u8>, usize)> {
+    let mut source = source.take(INPUT_BYTES_MAX);
+    let mut bytes = Vec::new();
+    source.by_ref().take(head as u64).read_to_end(&mut bytes)?;
+    let mut left_out = 0;
+    loop {
+        // Twice the tail at most is held; the older half goes.
+        if source.by_ref().take(tail as u64).read_to_end(&mut bytes)? == 0 {
+            break;
+        }
+        let surplus = bytes.len().saturating_sub(head + tail);
+        bytes.drain(head.min(bytes.len())..(head + surplus).min(bytes.len()));
+        left_out += surplus;
+    }
+    if left_out > 0 {
+        bytes.insert(head, b'\n');
+    }
+    Ok((bytes, left_out))
 }
 
 #[cfg(test)]
@@ -74,8 +101,20 @@ mod tests {
     #[test]
     fn a_report_is_bounded_and_need_not_be_utf8() {
         assert_eq!(bounded(&b"a\xffb"[..]).expect("read"), "a\u{fffd}b");
-        let long = io::repeat(b'x').take(REPORT_BYTES_MAX + 100);
-        assert_eq!(bounded(long).expect("read").len() as u64, REPORT_BYTES_MAX);
+        let long = io::repeat(b'x').take((HEAD_BYTES + TAIL_BYTES) as u64 + 100);
+        assert_eq!(bounded(long).expect("read").len(), HEAD_BYTES + TAIL_BYTES + 1);
+    }
+
+    #[test]
+    fn of_a_long_report_the_beginning_and_the_end_are_kept() {
+        for (input, kept, left_out) in [
+            (&b"ab"[..], &b"ab"[..], 0),
+            (b"abcdefg", b"abcdefg", 0),
+            (b"abc-defg", b"abc\ndefg", 1),
+            (b"abc12345678901234567defg", b"abc\ndefg", 17),
+        ] {
+            assert_eq!(ends(input, 3, 4).expect("read"), (kept.to_vec(), left_out));
+        }
     }
 
     #[test]

@@ -66,3 +66,13 @@ fn broken_utf8_is_read_all_the_same() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(json(&output)["sqlite"][0]["name"], "SQLITE_BUSY");
 }
+
+#[test]
+fn the_last_lines_of_a_long_log_are_read() {
+    let mut log = "INFO request served in 3 ms\n".repeat((10 << 20) / 28);
+    log.push_str(REPORT);
+    let output = explain(&["--format", "json", "-"], log.as_bytes());
+    assert_eq!(json(&output)["causes"][0]["code"], "MMAP_REFUSED");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains("bytes between them are not"), "{said}");
+}

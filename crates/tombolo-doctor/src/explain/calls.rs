@@ -89,11 +89,13 @@ const NAMES: &[(&str, Call)] = &[
 /// Every failed call that the text shows.
 pub(super) fn find(text: &Text) -> Vec<FailedCall> {
     let mut calls = Vec::new();
+    let mut previous = "";
     for line in text.lines() {
         let found = match line.contains("= -1 ") {
             true => strace(line),
-            false => sqlite_log(line).or_else(|| prose(line)),
+            false => sqlite_log(line).or_else(|| prose(line)).or_else(|| traceback(previous, line)),
         };
+        previous = line;
         if let Some(call) = found
             && !calls.contains(&call)
             && calls.len() < CALLS_KEPT
@@ -146,6 +148,17 @@ fn prose(line: &str) -> Option<FailedCall> {
     Some(FailedCall { call, errno, sidecar: names_sidecar(line) })
 }
 
+/// Python shows the call on one line and `OSError: [Errno 38] Function not implemented` on the
+/// next.
+fn traceback(call: &str, error: &str) -> Option<FailedCall> {
+    let number = error.split_once("[errno ")?.1.split_once(']')?.0;
+    let errno = Errno::from_raw(number.parse().ok().filter(|raw| (1..4096).contains(raw))?);
+    let locks = |word: &&str| ["fcntl", "flock", "lockf"].iter().any(|name| word.starts_with(name));
+    text::words(call).find(locks)?;
+    let answer = errno == Errno::EAGAIN || errno == Errno::EINTR;
+    (!answer).then_some(FailedCall { call: Call::Lock, errno, sidecar: names_sidecar(call) })
+}
+
 fn error_text(line: &str) -> Option<Errno> {
     const TEXTS: &[(&str, Errno)] = &[
         ("invalid argument", Errno::EINVAL),
@@ -191,6 +204,11 @@ mod tests {
             ("os_unix.c:45021: (22) mmap(/x/a.db-shm) - Invalid", Call::Map, Errno::EINVAL),
             ("mmap(MAP_SHARED) \u{2192} EOPNOTSUPP here", Call::Map, Errno::EOPNOTSUPP),
             ("truncate /mnt/c/x.db-shm: invalid argument", Call::Truncate, Errno::EINVAL),
+            (
+                "fcntl.lockf(dump, fcntl.LOCK_EX)\nOSError: [Errno 38] Function not implemented",
+                Call::Lock,
+                Errno::ENOSYS,
+            ),
             ("12:00 fsync(7) = -1 EIO (Input/output error)", Call::Sync, Errno::EIO),
         ] {
             assert_eq!(only(report), Some((call, errno)), "{report}");

@@ -2,11 +2,14 @@
 
 use super::calls::{self, Call, FailedCall};
 use super::codes;
+use super::contention;
 use super::mounts::{self, Mounts};
 use super::openers::{self, Kernels};
 use super::scan::{self, Meaning, Mention, Use};
+use super::sidecars;
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
+use super::tone::{self, Tone};
 use std::collections::BTreeSet;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::result_code::ResultCode;
@@ -34,6 +37,7 @@ pub(super) struct Facts {
     pub(super) database: Option<String>,
     /// The application, where a label names it. For the steps of a remedy only: no rule reads it.
     pub(super) application: Option<String>,
+    pub(super) tone: Tone,
     signs: BTreeSet<Sign>,
     denied: BTreeSet<FileSystem>,
 }
@@ -47,13 +51,34 @@ impl Facts {
         let mut holder = holder(&text, &mentions, &mounts);
         let mut signs: BTreeSet<Sign> = mentions
             .iter()
-            .filter(|one| one.usage != Use::Denied)
+            .filter(|one| !matches!(one.usage, Use::Denied | Use::Feared))
             .filter_map(|one| match one.meaning {
                 Meaning::Says(sign) => Some(sign),
                 Meaning::On(_) => None,
             })
             .collect();
         read_options(&mounts, &mut signs);
+        if contention::found(&text) {
+            signs.insert(Sign::ManyProcesses);
+        }
+        if text.lines().any(syncs_slowly) {
+            signs.insert(Sign::Slow);
+        }
+        if text.lines().any(waits_for_minutes) {
+            signs.insert(Sign::Hang);
+        }
+        if text.lines().any(brought_in_wal_mode) {
+            signs.insert(Sign::PremadeWal);
+        }
+        if sidecars::parted(&text) {
+            signs.insert(Sign::SidecarsGone);
+        }
+        // Only the CIFS client has this option.
+        if signs.contains(&Sign::NoByteRangeLocks)
+            && holder.is_none_or(|kind| kind == FileSystem::UnnamedShare)
+        {
+            holder = Some(FileSystem::Smb);
+        }
         let in_a_vm = signs.contains(&Sign::DesktopHost) && signs.contains(&Sign::Container);
         if holder.is_none() && in_a_vm {
             holder = Some(FileSystem::DesktopShare);
@@ -82,6 +107,7 @@ impl Facts {
             journal: journal(&text, &signs),
             database: mounts::database_path(&text),
             application: application(&text),
+            tone: tone::read(&text, &mentions, holder == Some(FileSystem::Fat)),
             denied: on(Use::Denied).collect(),
             mounts,
             signs,
@@ -210,7 +236,11 @@ fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSyst
         mentions
             .iter()
             .filter(|one| one.usage == wanted)
-            .filter(|one| everywhere || labelled.iter().any(|range| range.contains(&one.start)))
+            .filter(|one| {
+                everywhere
+                    || labelled.iter().any(|range| range.contains(&one.start))
+                    || is_measured(text, one)
+            })
             .filter(|one| !is_elsewhere(text, one))
             .filter_map(|one| match one.meaning {
                 Meaning::On(kind) => Some(kind),
@@ -218,7 +248,8 @@ fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSyst
             })
             .collect()
     };
-    let mounted: Vec<FileSystem> = mounts.lines.iter().map(|line| line.kind).collect();
+    let mut mounted: Vec<FileSystem> = mounts.lines.iter().map(|line| line.kind).collect();
+    mounted.extend(mounts.unc_path.then_some(FileSystem::Smb));
     let strong = named(Use::Asserted, false);
     let prose = named(Use::Asserted, true);
     let first = choose(&strong);
@@ -262,6 +293,13 @@ fn refine(kind: FileSystem, prose: &[FileSystem], mounted: &[FileSystem]) -> Opt
     {
         return Some(exact);
     }
+    // What is mounted into a sandbox is not its root.
+    let inner = [FileSystem::ObjectStore, FileSystem::Nfs, FileSystem::Smb];
+    if kind == FileSystem::SandboxRoot
+        && let Some(inner) = inner.into_iter().find(|other| also(*other))
+    {
+        return Some(inner);
+    }
     Some(kind)
 }
 
@@ -275,6 +313,14 @@ fn labelled_ranges(text: &Text) -> Vec<std::ops::Range<usize>> {
         offset += line.len();
     }
     ranges
+}
+
+/// "findmnt says ext4": what a program has found out weighs more than what people believe.
+fn is_measured(text: &Text, mention: &Mention) -> bool {
+    const PROGRAMS: &[&str] = &["findmnt", "df -t", "stat -f", "mountinfo", "lsblk"];
+    let before = text.plain.get(..mention.start).unwrap_or("");
+    let before = text::clause_before(text::tail(before, 40));
+    PROGRAMS.iter().any(|program| before.contains(program))
 }
 
 /// "media on NFS" does not say where the database lies.
@@ -314,6 +360,54 @@ fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
         (true, false) => Journal::Wal,
         (false, true) => Journal::Rollback,
         _ => Journal::NotTold,
+    }
+}
+
+/// "6 minutes waiting", "blocks for 20 min".
+fn waits_for_minutes(line: &str) -> bool {
+    const WAITS: &[&str] = &["wait", "hang", "block", "stall", "delay", "takes", "took", "stuck"];
+    if !line.contains(" min") {
+        return false;
+    }
+    let words: Vec<&str> = text::words(line).take(120).collect();
+    let minutes = words.windows(2).any(|pair| {
+        matches!(pair, [count, "minutes" | "minute" | "min" | "mins"]
+            if count.starts_with(|letter: char| letter.is_ascii_digit()))
+    });
+    minutes && words.iter().any(|word| WAITS.iter().any(|stem| word.starts_with(stem)))
+}
+
+/// "fsync: median 173 ms", "each commit takes 2 s". A time-out is a setting, not a measurement.
+fn syncs_slowly(line: &str) -> bool {
+    const WRITES: &[&str] = &["fsync", "fdatasync", "commit", "flush"];
+    if !WRITES.iter().any(|write| line.contains(write)) || line.contains("timeout") {
+        return false;
+    }
+    let words: Vec<&str> = text::words(line).take(120).collect();
+    words.windows(2).any(|pair| {
+        let [count, unit] = pair else { return false };
+        let count = count.parse::<u32>().unwrap_or(0);
+        match *unit {
+            "ms" => count >= 50,
+            "s" | "sec" | "secs" | "seconds" => (1..600).contains(&count),
+            _ => false,
+        }
+    })
+}
+
+/// "WAL, created on another machine and uploaded".
+fn brought_in_wal_mode(line: &str) -> bool {
+    const CAME: &[&str] = &["uploaded", "upload", "copied", "brought"];
+    const MADE: &[&str] = &["created", "made", "converted", "set", "prepared", "built", "already"];
+    let mut words = text::words(line).take(80);
+    line.contains("wal") && {
+        let (mut wal, mut came, mut made) = (false, false, false);
+        words.by_ref().for_each(|word| {
+            wal |= word == "wal";
+            came |= CAME.contains(&word);
+            made |= MADE.contains(&word);
+        });
+        wal && came && made
     }
 }
 
@@ -359,6 +453,8 @@ mod tests {
         assert_eq!(holder_of("fails on NFS but works on ext4"), Some(FileSystem::Nfs));
         assert_eq!(holder_of("not on NFS, it is ext4"), Some(FileSystem::Local));
         assert_eq!(holder_of("nothing said"), None);
+        let measured = "it says \"on a network share\", but findmnt says ext4";
+        assert_eq!(holder_of(measured), Some(FileSystem::Local));
     }
 
     #[test]

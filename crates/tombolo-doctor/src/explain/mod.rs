@@ -3,12 +3,14 @@
 //! One way, four steps: the text is made plain, the scanners find what it says (phrases, SQLite's
 //! codes, failed calls, mount lines, openers), a set of facts answers questions about it, and one
 //! rule for each cause weighs the facts. Every point that a rule gives has a sentence that says
-//! why, and these sentences are the answer's reasons. Applications are never looked up by name:
+//! why, and these sentences are the answer's reasons. A text that complains is never called
+//! healthy, whether or not its complaint is understood. Applications are never looked up by name:
 //! what counts is the class of the file system, the error and who opens the file.
 
 mod calls;
 mod cause;
 mod codes;
+mod contention;
 mod facts;
 mod mounts;
 mod openers;
@@ -17,8 +19,10 @@ mod questions;
 mod remedies;
 mod rules;
 mod scan;
+mod sidecars;
 mod sign;
 mod text;
+mod tone;
 mod vocabulary;
 
 pub use calls::{Call, FailedCall};

@@ -21,6 +21,8 @@ pub(super) struct Mounts {
     pub(super) single_file: bool,
     /// A volume or bind mounted `:ro`.
     pub(super) read_only: bool,
+    /// A path of Windows' network redirector, `\\\\server\\share`.
+    pub(super) unc_path: bool,
 }
 
 /// Mount lines kept: a whole mount table is at most looked at, not stored.
@@ -34,7 +36,9 @@ pub(super) fn find(text: &Text) -> Mounts {
         {
             mounts.lines.push(mount);
         }
-        if let Some(volume) = line.split_whitespace().find_map(volume) {
+        mounts.single_file |= mounts_one_file(line);
+        mounts.unc_path |= line.contains("\\\\") && text::head_words(line).any(is_unc_path);
+        for volume in text::head_words(line).filter_map(volume) {
             mounts.single_file |= volume.single_file;
             mounts.read_only |= volume.read_only;
         }
@@ -130,6 +134,30 @@ fn build(
     Some(MountLine { kind, fstype, source, mount_point, options })
 }
 
+/// The long notations: `target: /data/app.db`, `"Destination": "/data/app.db"`,
+/// `--mount type=bind,dst=/data/app.db`.
+fn mounts_one_file(line: &str) -> bool {
+    const LABELS: &[&str] = &["target", "mountpath", "destination", "\"destination\""];
+    const KEYS: &[&str] = &["dst=", "target=", "destination="];
+    let path = |value: &str| names_database(value.trim().trim_matches(['"', '\'', ',']));
+    text::after_label(line, LABELS).is_some_and(path)
+        || line.contains("type=bind")
+            && line
+                .split([',', ' '])
+                .take(64)
+                .any(|part| KEYS.iter().any(|key| part.strip_prefix(key).is_some_and(path)))
+}
+
+/// `\\\\server\\share`, and neither WSL's redirector nor a device.
+fn is_unc_path(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'', '(', ')', ',']);
+    word.strip_prefix("\\\\").is_some_and(|path| {
+        let server = path.split('\\').next().unwrap_or("");
+        let other = server.starts_with("wsl") || matches!(server, "." | "?" | "");
+        !other && path.len() > server.len() + 1
+    })
+}
+
 struct Volume {
     single_file: bool,
     read_only: bool,
@@ -137,7 +165,7 @@ struct Volume {
 
 /// `./app.db:/data/app.db:ro`, as in a compose file or behind `-v`.
 fn volume(word: &str) -> Option<Volume> {
-    let word = word.trim_matches(['"', '\'', ',', '(', ')', ';']);
+    let word = word.trim_matches(['"', '\'', ',', '(', ')', ';', '[', ']']).trim_end_matches('.');
     let mut parts = word.rsplit(':');
     let last = parts.next()?;
     let flags = !last.starts_with('/')
@@ -232,6 +260,10 @@ mod tests {
     #[test]
     fn a_volume_of_one_file_is_seen() {
         assert!(find(&Text::new("- ./app.db:/data/app.db")).single_file);
+        assert!(find(&Text::new("volumes: ./app.db:/data/app.db")).single_file);
+        assert!(find(&Text::new("with ./app.db:/data/app.db. Then")).single_file);
+        assert!(find(&Text::new("- type: bind\n  target: /data/app.db")).single_file);
+        assert!(find(&Text::new("--mount type=bind,src=/x,dst=/data/app.db")).single_file);
         assert!(find(&Text::new("-v /x/app.sqlite3:/data/y.sqlite3:rw")).single_file);
         assert!(!find(&Text::new("- ./data:/data")).single_file);
         assert!(!find(&Text::new("jdbc:sqlite:/data/app.db")).single_file);

@@ -46,8 +46,10 @@ pub(super) fn find(text: &Text, share: Option<FileSystem>, phrase: Phrase) -> Ke
         }
         if !is_about_a_machine(line) && !line.contains("kernels_opening") {
             for sentence in line.split(". ").take(64) {
-                said = strongest(said, quantities(sentence));
+                said = strongest(said, quantities(sentence, share));
                 said = strongest(said, pairs(sentence, share));
+                said = strongest(said, overlapping(sentence));
+                said = strongest(said, places(sentence));
             }
         }
     }
@@ -170,7 +172,11 @@ const MACHINES: &[&str] = &[
 
 const HEDGES: &[&str] = &["possible", "possibly", "may", "might", "could", "perhaps", "can"];
 
-fn quantities(line: &str) -> Kernels {
+/// "all clients", "several instances": programs or machines, as the file system tells.
+const AMBIGUOUS: &[&str] = &["clients", "instances"];
+
+fn quantities(line: &str, share: Option<FileSystem>) -> Kernels {
+    let shared = share.is_some_and(|kind| !kind.is_local());
     let words: Vec<&str> = text::words(line).take(400).collect();
     let hedged = words.iter().any(|word| HEDGES.contains(word));
     let denied = |at: usize| {
@@ -181,7 +187,12 @@ fn quantities(line: &str) -> Kernels {
     };
     let found = words.iter().enumerate().any(|(at, word)| {
         let near = words.get(at + 1..(at + 4).min(words.len())).unwrap_or(&[]);
-        let counted = near.iter().any(|next| MACHINES.contains(next) && is_plural_or(word, next));
+        let counted = near.iter().enumerate().any(|(distance, next)| {
+            MACHINES.contains(next)
+                && (distance < 2 || next.ends_with('s'))
+                && is_plural_or(word, next)
+                && (shared || !AMBIGUOUS.contains(next))
+        });
         QUANTITIES.contains(word) && counted && !denied(at)
     });
     match (found, hedged) {
@@ -256,6 +267,68 @@ fn pairs(line: &str, share: Option<FileSystem>) -> Kernels {
     Kernels::NotTold
 }
 
+/// "a new pod uses the same volume", "scales from 0 to 10 instances": programs that overlap, and
+/// that a scheduler places where it likes.
+fn overlapping(sentence: &str) -> Kernels {
+    const PLACED: &[&str] = &["pod", "pods", "replica", "replicas", "instances", "tasks"];
+    const MORE: &[&str] =
+        &["new", "second", "another", "both", "old", "two", "several", "multiple"];
+    const KEPT: &[&str] = &["volume", "database", "db", "file", "pvc", "claim", "share", "disk"];
+    if !["pod", "replica", "instance", "task"].iter().any(|part| sentence.contains(part)) {
+        return Kernels::NotTold;
+    }
+    let words: Vec<&str> = text::words(sentence).take(120).collect();
+    let pair = |first: &[&str], second: &[&str]| {
+        words.windows(2).any(
+            |pair| matches!(pair, [left, right] if first.contains(left) && second.contains(right)),
+        )
+    };
+    let overlaps = words.iter().any(|word| word.starts_with("overlap"));
+    if pair(MORE, PLACED) && (overlaps || pair(&["same"], KEPT)) {
+        return Kernels::Several;
+    }
+    let desired = words.windows(3).any(|three| {
+        matches!(three, ["desired", "count", count]
+            if count.parse::<u32>().is_ok_and(|count| count > 1))
+    });
+    if desired {
+        return Kernels::Several;
+    }
+    let scales = words.iter().any(|word| matches!(*word, "scale" | "scales" | "scaled"));
+    let many = words.windows(2).any(|pair| {
+        matches!(pair, [count, noun]
+            if count.parse::<u32>().is_ok_and(|count| count > 1) && PLACED.contains(noun))
+    });
+    if scales && many { Kernels::Several } else { Kernels::NotTold }
+}
+
+/// "opened on my laptop and on my desktop", "also runs on the NAS itself".
+fn places(sentence: &str) -> Kernels {
+    const PLACES: &[&str] =
+        &["laptop", "desktop", "workstation", "pc", "notebook", "mac", "work", "home", "office"];
+    const SERVERS: &[&str] = &["nas", "server", "filer"];
+    if !["and ", "also", "both", "too"].iter().any(|part| sentence.contains(part)) {
+        return Kernels::NotTold;
+    }
+    let words: Vec<&str> = text::words(sentence).take(120).collect();
+    let at = |list: &[&str]| {
+        let mut found: Vec<&str> = Vec::new();
+        for (index, word) in words.iter().enumerate() {
+            let before = words.get(index.saturating_sub(2)..index).unwrap_or(&[]);
+            let placed = before.iter().any(|word| matches!(*word, "on" | "at" | "from"));
+            if placed && list.contains(word) && !found.contains(word) {
+                found.push(word);
+            }
+        }
+        found.len()
+    };
+    let joined = words.iter().any(|word| matches!(*word, "and" | "also" | "both" | "too"));
+    let itself = words.iter().any(|word| matches!(*word, "itself" | "also"));
+    let denied = words.iter().any(|word| matches!(*word, "works" | "not" | "only" | "never"));
+    let several = joined && (at(PLACES) > 1 || itself && at(SERVERS) > 0);
+    if several && !denied { Kernels::Several } else { Kernels::NotTold }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +361,10 @@ mod tests {
             "Three different nodes open the file",
             "host writes, container reads",
             "a second machine has it open",
+            "the new pod starts and uses the same volume",
+            "it scales from 0 to 10 instances",
+            "I open it at work and at home",
+            "the share is mounted here, and a job opens the file on the NAS itself",
         ] {
             assert_eq!(kernels(report), Kernels::Several, "{report}");
         }
@@ -300,6 +377,8 @@ mod tests {
             "kernels: host: Windows 10",
             "no other machine opens it",
             "the container runs on one host",
+            "the share of the NAS is mounted on my laptop and used by one program",
+            "works on my laptop and on the server of my friend, not here",
         ] {
             assert_ne!(kernels(report), Kernels::Several, "{report}");
         }

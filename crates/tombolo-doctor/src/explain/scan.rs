@@ -25,6 +25,8 @@ pub(super) enum Use {
     Denied,
     /// It is named as the place or case where all is well: "a local disk works".
     Contrasted,
+    /// It is feared and has not happened: "is there a risk of corruption?".
+    Feared,
 }
 
 /// One phrase found.
@@ -84,10 +86,47 @@ pub(super) fn scan(text: &Text) -> Vec<Mention> {
             continue;
         }
         *count += 1;
-        let usage = usage(plain, found.start(), found.end());
+        let usage = match usage(plain, found.start(), found.end()) {
+            Use::Asserted if can_be_feared(*meaning) && feared_at(plain, found.start()) => {
+                Use::Feared
+            }
+            usage => usage,
+        };
         mentions.push(Mention { meaning: *meaning, usage, start: found.start(), end: found.end() });
     }
     mentions
+}
+
+/// Harm, in contrast to places and settings.
+fn can_be_feared(meaning: Meaning) -> bool {
+    use Sign::{Corrupt, DatabaseTrouble, Hang, LostData, Slow, StaleContent};
+    let harm = [Corrupt, DatabaseTrouble, Hang, LostData, Slow, StaleContent];
+    matches!(meaning, Meaning::Says(sign) if harm.contains(&sign))
+}
+
+fn feared_at(plain: &str, start: usize) -> bool {
+    feared(text::tail(plain.get(..start).unwrap_or(""), SURROUNDINGS_BYTES))
+}
+
+/// Whether `before` ends in words that make what follows a fear and not an event.
+pub(super) fn feared(before: &str) -> bool {
+    const FEARS: &[&str] = &[
+        "risk",
+        "risks",
+        "risking",
+        "avoid",
+        "avoids",
+        "prevent",
+        "prevents",
+        "prone",
+        "worried",
+        "afraid",
+        "fear",
+        "potential",
+        "against",
+        "worry",
+    ];
+    text::words(text::clause_before(before)).rev().take(4).any(|word| FEARS.contains(&word))
 }
 
 /// Whether the phrase is not a piece of a longer word. A plural is the same word.
@@ -199,7 +238,8 @@ fn usage(plain: &str, start: usize, end: usize) -> Use {
     if praised && !spoiled { Use::Contrasted } else { Use::Asserted }
 }
 
-fn denied(before: &str) -> bool {
+/// Whether a denial ends `before` and reaches over small words to what follows.
+pub(super) fn denied(before: &str) -> bool {
     for word in text::words(before).rev().take(5) {
         if DENIALS.contains(&word) {
             return true;
@@ -242,6 +282,14 @@ mod tests {
         assert_eq!(usage_of("fails on nfs, but a local disk works", local), [Use::Contrasted]);
         assert_eq!(usage_of("we moved it to a local disk", local), [Use::Contrasted]);
         assert_eq!(usage_of("it lies on a local disk", local), [Use::Asserted]);
+    }
+
+    #[test]
+    fn a_fear_is_no_event() {
+        let corrupt = Meaning::Says(Sign::Corrupt);
+        assert_eq!(usage_of("Is there a risk of corruption?", corrupt), [Use::Feared]);
+        assert_eq!(usage_of("to avoid data corruption", corrupt), [Use::Feared]);
+        assert_eq!(usage_of("now it is corrupt", corrupt), [Use::Asserted]);
     }
 
     #[test]

@@ -202,6 +202,8 @@ pub enum Sign {
     Works,
     /// A check of integrity passed.
     CheckPassed,
+    /// A verdict on a set-up is asked for.
+    VerdictAsked,
     /// Corruption.
     Corrupt,
     /// Committed rows vanished, or old data were read.
@@ -260,6 +262,8 @@ pub enum Sign {
     KernelBug,
     /// A database that came damaged, or lost power.
     DamagedBefore,
+    /// A database that was restored, or a snapshot gone back to.
+    Restored,
     /// The mount is not told.
     MountNotTold,
     /// Two layers of user-space file systems.

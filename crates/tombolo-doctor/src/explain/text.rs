@@ -80,6 +80,15 @@ pub(super) fn words(passage: &str) -> impl DoubleEndedIterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
+/// As [`words`], each with the offset of its first byte.
+pub(super) fn word_starts(passage: &str) -> impl Iterator<Item = (usize, &str)> {
+    words(passage).scan(0, move |from, word| {
+        let at = *from + passage.get(*from..)?.find(word)?;
+        *from = at + word.len();
+        Some((at, word))
+    })
+}
+
 /// The words of a line between blanks, as many as a person would read.
 pub(super) fn head_words(line: &str) -> impl Iterator<Item = &str> {
     line.split_whitespace().take(64)

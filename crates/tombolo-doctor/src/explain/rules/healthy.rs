@@ -1,32 +1,52 @@
 //! Nothing is wrong.
 //!
-//! A block device over the network with a local file system on it and one mounter is local. A
-//! warning without a symptom on a local file system is a false alarm.
+//! Said only of a place that suits SQLite, one kernel's local file system (a block device over the
+//! network with one mounter is local), where the text says that it works or asks for a verdict,
+//! complains of nothing, and has no passage that is not understood. An error that nobody recognised
+//! is still an error.
 
 use super::Case;
 use crate::explain::facts::Facts;
 use crate::explain::sign::{FileSystem, Sign};
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
-    let local = facts.on_class(FileSystem::is_local);
-    let well = facts.says_any(&[Sign::Works, Sign::CheckPassed]);
-    let failing = !facts.codes.is_empty()
-        || !facts.calls.is_empty()
-        || facts.says_any(&[Sign::Corrupt, Sign::LostData, Sign::Hang, Sign::Stale]);
-    if well && !failing {
+    let sane = facts.on_class(FileSystem::is_local) && !facts.several();
+    let positive = facts.tone.praises || facts.tone.asks;
+    if !sane || !positive || failing(facts) {
+        return;
+    }
+    case.speaks(40, format!("{} with one kernel is what SQLite wants", facts.place()));
+    if facts.tone.praises {
         case.speaks(45, "the text names no failure and says that it works");
+    } else {
+        case.speaks(30, "the text names no failure and asks whether the set-up is sound");
     }
-    if local && !failing {
-        case.speaks(40, format!("{} with one kernel is what SQLite wants", facts.place()));
-    }
-    if facts.on(FileSystem::NetworkBlock) && !failing {
+    if facts.on(FileSystem::NetworkBlock) {
         case.speaks(15, "a block device with a local file system counts as local");
     }
-    let split = facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]);
-    if failing || split || facts.several() {
-        case.against(50);
-    }
-    if facts.says(Sign::DatabaseTrouble) && !well {
-        case.against(25);
-    }
+}
+
+fn failing(facts: &Facts) -> bool {
+    facts.trouble()
+        || facts.tone.complains
+        || facts.tone.strays
+        || facts.says_any(&[
+            Sign::Slow,
+            Sign::StorageStall,
+            Sign::EmptyDatabase,
+            Sign::FailsAfterWhile,
+            Sign::WorksOnlyOutside,
+            Sign::PermissionDenied,
+            Sign::OwnerMismatch,
+            Sign::WrongPath,
+            Sign::SqlError,
+            Sign::DiskFull,
+            Sign::SingleFileMount,
+            Sign::SidecarsGone,
+            Sign::LocksRefused,
+            Sign::MapFailed,
+            Sign::KernelBug,
+            Sign::DamagedBefore,
+            Sign::MountNotTold,
+        ])
 }

@@ -48,7 +48,8 @@ fn place(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::Vmhgfs) {
         case.speaks(50, "VMware shared folders have weak locks");
     }
-    if facts.on(FileSystem::Fat) && facts.trouble() && !facts.readonly() && !facts.corrupt() {
+    let ails = facts.trouble() || facts.tone.complains;
+    if facts.on(FileSystem::Fat) && ails && !facts.readonly() && !facts.corrupt() {
         case.speaks(55, "exFAT and FAT, mostly behind another layer, lack POSIX features");
     }
     if facts.on(FileSystem::Cluster) && lock_like && !facts.several() {

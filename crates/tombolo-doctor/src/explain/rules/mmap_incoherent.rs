@@ -14,7 +14,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let shared = facts.on_class(FileSystem::is_vm_share) || facts.on(FileSystem::Sshfs);
     let foreign = facts.file_system.is_none_or(|kind| !kind.is_local());
     if facts.says(Sign::MappedPageFault) || facts.number(8714) {
-        case.speaks(82, "a page of a memory map could not be fetched");
+        let points = if foreign { 82 } else { 30 };
+        case.speaks(points, "a page of a memory map could not be fetched");
     }
     if facts.says(Sign::MmapSize) && foreign && !facts.on(FileSystem::Nfs) {
         case.speaks(25, "PRAGMA mmap_size makes SQLite read the database itself through a map");

@@ -23,6 +23,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         return;
     }
     waiting(facts, case);
+    if !facts.wal() && !facts.rollback() && (facts.busy() || facts.bare_io_error()) {
+        case.speaks(22, "without WAL, which the text does not tell, it would be a lock request");
+    }
     if facts.says(Sign::EmptyDatabase) && (facts.busy() || facts.bare_io_error()) {
         case.speaks(50, "a new file of zero bytes is locked at once, so nobody else holds it");
     }

@@ -16,6 +16,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     } else if local && facts.trouble() {
         case.speaks(48, "the database lies on a local file system that one kernel opens");
     }
+    if nowhere && facts.busy() {
+        case.speaks(24, "where no share is involved, a lock means that another connection works");
+    }
     if facts.readonly() && !facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }
@@ -30,7 +33,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(50, "a sandbox or scanner stands between the program and its files");
     }
     if facts.says(Sign::ProgramDefect) && own {
-        case.speaks(42, "the text points at the way the program uses SQLite");
+        let points = if nowhere && (facts.busy() || facts.says(Sign::Slow)) { 52 } else { 42 };
+        case.speaks(points, "the text points at the way the program uses SQLite");
     }
     if facts.says(Sign::SqlError) && facts.codes.iter().all(|code| code.number() == 19) {
         case.speaks(75, "the error is about a statement, not about a file");
@@ -38,11 +42,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::SinceUpgrade) && local {
         case.speaks(12, "it began with a new version of the program");
     }
-    if facts.says(Sign::CheckPassed) && own {
+    if facts.says(Sign::CheckPassed) && own && facts.trouble() {
         case.speaks(20, "a check of the database passed");
     }
     if facts.says(Sign::ManyProcesses) && own && facts.busy() {
-        case.speaks(20, "several processes contend");
+        let points = if local { 20 } else { 52 };
+        case.speaks(points, "several processes or threads of one program contend for the lock");
+    }
+    if facts.says(Sign::ManyProcesses) && nowhere && !facts.busy() && facts.says(Sign::Hang) {
+        case.speaks(35, "several programs wait for one another");
     }
     if facts.number(6410) || facts.number(270) || facts.says(Sign::NoTemporaryDirectory) {
         case.speaks(75, "a directory for temporary files is missing");
@@ -50,10 +58,17 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.family(ResultCode::FULL) || facts.says(Sign::DiskFull) {
         case.speaks(60, "the disk or a quota is full");
     }
-    if facts.says(Sign::DamagedBefore) && own && facts.corrupt() {
+    let damaged = facts.corrupt() || facts.bare_io_error();
+    if facts.says(Sign::DamagedBefore) && own && damaged {
+        case.speaks(52, "a power cut or bad hardware damages files on any mount");
+    }
+    if facts.says(Sign::Restored) && own && facts.corrupt() {
+        case.speaks(25, "the damage may have come with a restored copy");
+    }
+    if local && facts.says(Sign::MappedPageFault) {
         case.speaks(
-            25,
-            "the damage may be older than the mount: a restore, a power cut, a bad disk",
+            40,
+            "on a local disk a mapped page goes away when a program truncates the file",
         );
     }
     if facts.family(ResultCode::LOCKED) {

@@ -10,7 +10,7 @@ use crate::explain::sign::FileSystem;
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::ObjectStore) {
         case.speaks(85, "the directory is a bucket, or a cloud drive, behind a FUSE mount");
-        if facts.several() {
+        if facts.several() && facts.trouble() {
             case.against(30);
         }
     } else if facts.file_systems.contains(&FileSystem::ObjectStore) {

@@ -25,6 +25,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let ownerless = facts.on_any(&[FileSystem::NtfsFuse, FileSystem::Fat, FileSystem::Ntfs3]);
     if facts.readonly() {
         case.speaks(28, "SQLite may not write the file or its directory");
+        if facts.file_system.is_none() && !facts.says(Sign::SandboxPolicy) {
+            case.speaks(20, "and no share is named: mostly the owner or the mode is wrong");
+        }
         if ownerless {
             case.speaks(25, format!("ownership cannot be changed on {}", facts.place()));
         }
@@ -37,6 +40,16 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         if facts.on(FileSystem::Nfs) {
             case.against(18);
         }
+        if facts.on(FileSystem::Smb) {
+            case.speaks(12, "SMB mounts fix owner and mode for all files at once");
+        }
+        if facts.file_system.is_none() && !facts.says(Sign::SandboxPolicy) {
+            case.speaks(20, "and no share is named: mostly it is missing or belongs to another");
+        }
+    }
+    let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
+    if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
+        case.against(25);
     }
     if facts.family_of_locks() || facts.corrupt() {
         case.against(25);

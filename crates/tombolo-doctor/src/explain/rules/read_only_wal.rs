@@ -22,6 +22,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if place && (facts.cannot_open() || facts.readonly()) {
         case.speaks(20, "the error is the one of a file that cannot be created");
     }
+    let refused = facts.cannot_open() || facts.readonly();
+    if facts.says(Sign::ReadOnlyOpen) && refused && !facts.rollback() {
+        case.speaks(38, "opened only to read, it still needs a file that cannot be created");
+    }
     if facts.number(1544) || facts.number(264) || facts.number(1288) || facts.number(776) {
         case.speaks(45, "recovery or the creation of sidecars was refused");
         if wal && !place {

@@ -19,8 +19,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             case.against(25);
         }
     }
+    let outlives = facts.on_class(FileSystem::is_remote) || facts.on(FileSystem::DesktopShare);
     if facts.says(Sign::WorksOnlyOutside) {
-        case.speaks(70, "the file can be read on the host and not in the container");
+        let points = if outlives { 70 } else { 25 };
+        case.speaks(points, "the file can be read on the host and not in the container");
     }
     if facts.says(Sign::FailsAfterWhile) {
         case.speaks(45, "it works again after a restart, or fails since the server restarted");

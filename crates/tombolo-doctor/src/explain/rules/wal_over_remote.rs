@@ -35,7 +35,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(12, "the failure is of the kind that a broken wal-index gives");
     }
     if facts.several() {
-        case.against(if facts.bare_io_error() && facts.wal() { 0 } else { 18 });
+        case.against(if facts.bare_io_error() && facts.wal() { 0 } else { 30 });
     }
 }
 
