@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // fcntl with a struct flock has no safe form for ranges.
 
 use crate::error::errno_of;
+use rustix::fs::FlockOperation;
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
 use tombolo_core::errno::Errno;
@@ -31,7 +32,7 @@ pub enum Strength {
 pub struct Range {
     /// First byte.
     pub start: i64,
-    /// Number of bytes, at least 1.
+    /// Number of bytes; 0 for all that follow, however far.
     pub length: i64,
 }
 
@@ -78,8 +79,13 @@ pub fn query(file: &File, range: Range) -> Result<Holder, Errno> {
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) } {
         -1 => Err(last()),
         _ if i32::from(lock.l_type) == libc::F_UNLCK => Ok(Holder::Nobody),
-        _ => Ok(Holder::Process(lock.l_pid)),
+        _ if i32::from(lock.l_type) == libc::F_RDLCK => Ok(held(Strength::Shared, &lock)),
+        _ => Ok(held(Strength::Exclusive, &lock)),
     }
+}
+
+fn held(strength: Strength, lock: &libc::flock) -> Holder {
+    Holder::Process(Held { pid: lock.l_pid, strength })
 }
 
 /// Who holds a conflicting lock.
@@ -87,10 +93,82 @@ pub fn query(file: &File, range: Range) -> Result<Holder, Errno> {
 pub enum Holder {
     /// Nobody, or only the asker.
     Nobody,
-    /// This process; 0 or -1 where the kernel does not know it.
-    Process(i32),
+    /// Another process.
+    Process(Held),
+}
+
+/// A lock of another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The process; 0 or -1 where the kernel does not know it.
+    pub pid: i32,
+    /// Whether it is a shared or an exclusive one.
+    pub strength: Strength,
+}
+
+/// Takes, changes or drops the lock of `flock(2)` on a whole file, without waiting.
+///
+/// # Errors
+/// What the kernel said; `EAGAIN` means that another open file description holds it.
+pub fn set_whole(file: &File, strength: Strength) -> Result<(), Errno> {
+    let operation = match strength {
+        Strength::Shared => FlockOperation::NonBlockingLockShared,
+        Strength::Exclusive => FlockOperation::NonBlockingLockExclusive,
+        Strength::None => FlockOperation::NonBlockingUnlock,
+    };
+    rustix::fs::flock(file, operation).map_err(|errno| Errno::from_raw(errno.raw_os_error()))
 }
 
 fn last() -> Errno {
     errno_of(&std::io::Error::last_os_error())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker;
+    use std::time::{Duration, Instant};
+
+    const RANGE: Range = Range { start: 100, length: 10 };
+
+    /// What another process is told about a lock of this one.
+    fn seen_elsewhere(path: &std::path::Path) -> String {
+        let mut seen = String::new();
+        let ask = |outbox: &mut worker::Outbox| {
+            let file = File::options().read(true).write(true).open(path).expect("opened");
+            let answers = [
+                format!("{:?}", query(&file, RANGE)),
+                format!("{:?}", query(&file, Range { start: 110, length: 0 })),
+                format!("{:?}", set_whole(&file, Strength::Exclusive)),
+            ];
+            outbox.send(answers.join(" ").as_bytes());
+        };
+        let deadline = Instant::now() + Duration::from_secs(5);
+        worker::run(deadline, ask, &mut |message| {
+            seen = String::from_utf8_lossy(message).into_owned();
+        })
+        .expect("a process");
+        seen
+    }
+
+    #[test]
+    fn another_process_is_told_the_holder_its_strength_and_the_range() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let pid = std::process::id();
+        for strength in [Strength::Shared, Strength::Exclusive] {
+            set(file.as_file(), Family::Posix, strength, RANGE).expect("locked");
+            set_whole(file.as_file(), strength).expect("locked");
+            let held = format!("Ok(Process(Held {{ pid: {pid}, strength: {strength:?} }}))");
+            assert_eq!(
+                query(file.as_file(), RANGE),
+                Ok(Holder::Nobody),
+                "one's own is no conflict"
+            );
+            assert_eq!(seen_elsewhere(file.path()), format!("{held} Ok(Nobody) Err(Errno(11))"));
+        }
+        set(file.as_file(), Family::Posix, Strength::None, Range { start: 0, length: 0 })
+            .expect("dropped");
+        set_whole(file.as_file(), Strength::None).expect("dropped");
+        assert_eq!(seen_elsewhere(file.path()), "Ok(Nobody) Ok(Nobody) Ok(())");
+    }
 }

@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static STOP: AtomicBool = AtomicBool::new(false);
 
+/// A page of a shared map is gone, or could not be read (`mmap(2)`).
+pub const SIGBUS: i32 = libc::SIGBUS;
+
 extern "C" fn note(_signal: libc::c_int) {
     STOP.store(true, Ordering::Relaxed);
 }

@@ -129,6 +129,7 @@ mod viewpoint_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tombolo_core::finding::Code;
     use tombolo_core::report::{HeaderMode, Judgement, Openers, Severity};
 
     fn request(path: PathBuf) -> Request {
@@ -137,17 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn a_local_directory_has_no_fault_and_is_not_called_safe_on_half_the_evidence() {
+    fn a_local_directory_has_no_fault_and_is_safe_in_every_mode_from_one_kernel() {
         let directory = tempfile::tempdir().expect("a directory");
         let report = diagnose(&request(directory.path().to_owned()), &mut |_| {});
         assert_eq!(report.target.kind, TargetKind::Directory);
+        // A busy machine may be slow, and then says so.
+        let busy = report.findings.iter().any(|finding| finding.code == Code::SlowStorage);
         let faults = report.findings.iter().filter(|f| f.severity > Severity::Notice).count();
-        assert_eq!(faults, 0, "{:?}", report.findings);
-        assert!(report.remedies.is_empty());
+        assert_eq!(faults, usize::from(busy), "{:?}", report.findings);
+        assert!(busy || report.remedies.is_empty());
         assert!(report.mount.is_some());
         let mine = report.verdicts.iter().filter(|v| v.openers == Openers::OneKernel);
         let judgements: Vec<_> = mine.map(|verdict| verdict.judgement).collect();
-        assert_eq!(judgements, [Judgement::NotProven; 3]);
+        assert_eq!(judgements, [if busy { Judgement::Slow } else { Judgement::Safe }; 3]);
     }
 
     #[test]

@@ -41,10 +41,19 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     }
 }
 
-/// Of a database, time can also run out because its log is long or a program keeps it moving.
+/// Of a database, time can also run out because its log is long or a program keeps it moving; of a
+/// session, because SQLite itself tries again and again.
 fn is_hung(entry: &Evidence) -> bool {
     entry.outcome == Outcome::TimedOut
-        && !matches!(entry.kind, EvidenceKind::DatabaseHeader | EvidenceKind::DatabaseWal)
+        && !matches!(
+            entry.kind,
+            EvidenceKind::DatabaseHeader
+                | EvidenceKind::DatabaseWal
+                | EvidenceKind::SessionWal
+                | EvidenceKind::SessionWalExclusive
+                | EvidenceKind::SessionUnixExcl
+                | EvidenceKind::SessionRollback
+        )
 }
 
 /// Not to be seen is neither absent nor well.
@@ -140,9 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn a_log_too_long_for_the_time_is_no_dead_mount() {
+    fn a_long_log_or_a_patient_sqlite_is_no_dead_mount() {
         let mut scene = Scene::new();
-        for kind in [EvidenceKind::DatabaseHeader, EvidenceKind::DatabaseWal] {
+        for kind in
+            [EvidenceKind::DatabaseHeader, EvidenceKind::DatabaseWal, EvidenceKind::SessionWal]
+        {
             scene.fails(kind, Outcome::TimedOut, None);
         }
         assert_eq!(codes(&scene.conclude(conclude)), []);
