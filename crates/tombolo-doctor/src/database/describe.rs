@@ -174,9 +174,9 @@ fn good_header(header: &Header, size_bytes: u64) -> Observation {
     };
     let fields = header.fields();
     let summary = format!(
-        "{mode} mode, pages of {} bytes, {} pages by the header, {size_bytes} bytes",
+        "{mode} mode, pages of {} bytes, by the header {} of them, {size_bytes} bytes",
         header.page_size_bytes(),
-        header.size_pages().map_or("unknown".to_owned(), |pages| pages.to_string())
+        header.size_pages().map_or("an unknown number".to_owned(), |pages| pages.to_string())
     );
     let mut observation = noted(EvidenceKind::DatabaseHeader, summary)
         .value("size_bytes", size_bytes)

@@ -12,8 +12,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{
     Completeness, DOCTOR_SCHEMA, Database, Evidence, EvidenceKind, EvidenceLog, Finding,
-    HeaderMode, Observation, Outcome, Remedy, Report, Severity, Target, TargetKind, Topology,
-    Warning,
+    HeaderMode, Mount, Observation, Outcome, Remedy, Report, Severity, Target, TargetKind,
+    Topology, Warning,
 };
 use tombolo_core::text::printable;
 
@@ -30,14 +30,10 @@ pub(super) fn assemble(
 ) -> Report {
     let path = &printable(path.as_bytes());
     mark_file_mount(&mut looked);
-    let facts = looked
-        .mount
-        .as_ref()
-        .map(|mount| MountFacts::of(mount, Some(around.machine), &around.kernel.release));
+    let facts = looked.mount.as_ref().map(|mount| facts_of(mount, around));
     let row = facts.as_ref().and_then(knowledge::find);
     let known = facts.as_ref().map_or_else(Known::default, knowledge::known);
-    let crossing = row.map_or(Crossing::NotKnown, Row::crossing);
-    let (topology, reached) = topology::examine(around, looked.mount.as_ref(), crossing);
+    let (topology, reached) = reach(around, &looked, row);
     let seen = std::mem::take(&mut looked.observations);
     let seen = seen.into_iter().chain(found.scan.take());
     let log = number(reached.into_iter().chain(seen).chain(row.map(from_row)).chain(observations));
@@ -84,6 +80,27 @@ pub(super) fn assemble(
         remedies,
         warnings,
         nested: Vec::new(),
+    }
+}
+
+fn facts_of<'a>(mount: &'a Mount, around: &'a Surroundings) -> MountFacts<'a> {
+    MountFacts::of(mount, Some(around.machine), &around.kernel.release)
+}
+
+/// Whoever reaches the storage below an overlay reaches what is written through it.
+fn reach(
+    around: &Surroundings,
+    looked: &Looked,
+    row: Option<&Row>,
+) -> (Topology, Vec<Observation>) {
+    let crossing = |row: Option<&Row>| row.map_or(Crossing::NotKnown, Row::crossing);
+    let shared_below = looked.below.as_ref().and_then(|below| {
+        let crossing = crossing(knowledge::find(&facts_of(below, around)));
+        (crossing != Crossing::LocalOnly).then_some((below, crossing))
+    });
+    match shared_below {
+        Some((below, crossing)) => topology::examine(around, Some(below), crossing),
+        None => topology::examine(around, looked.mount.as_ref(), crossing(row)),
     }
 }
 
@@ -195,6 +212,7 @@ fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topol
         filesystem: mount.map(|mount| mount.filesystem.clone()),
         knowledge: row.map(|row| row.id.clone()),
         mount_point: mount.map(|mount| mount.mount_point.clone()),
+        mount_root: mount.map(|mount| mount.root.clone()),
         source: mount.map(|mount| mount.source.clone()),
         options: mount.map_or_else(Vec::new, |mount| {
             mount.options.iter().chain(&mount.super_options).cloned().collect()

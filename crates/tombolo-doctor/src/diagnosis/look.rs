@@ -24,6 +24,8 @@ pub(super) struct Looked {
     /// The directory whose file system decides; `None` when the path did not answer.
     pub(super) directory: Option<PathBuf>,
     pub(super) mount: Option<Mount>,
+    /// Where that is an overlay: the mount below, into which it writes.
+    pub(super) below: Option<Mount>,
     pub(super) database: Option<Database>,
     pub(super) observations: Vec<Observation>,
     /// What follows from the database's own files.
@@ -49,6 +51,7 @@ pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Look
         resolved: absolute.clone(),
         directory: None,
         mount: None,
+        below: None,
         database: None,
         observations: Vec::new(),
         drafts: Vec::new(),
@@ -137,7 +140,9 @@ impl Looked {
             Ok(table) => {
                 let (mount, more) = mount::examine(&table, &self.resolved, Touch::TextOnly);
                 self.mount = mount;
-                self.observations.splice(0..0, more);
+                let (below, layer) = mount::below(&table, &self.resolved).unzip();
+                self.below = below;
+                self.observations.splice(0..0, more.into_iter().chain(layer));
             }
             Err(error) => self.missing.push(error.to_string()),
         }
@@ -196,6 +201,7 @@ mod tests {
             resolved: PathBuf::from("/data/app.db"),
             directory: Some(PathBuf::from("/data")),
             mount: None,
+            below: None,
             database: None,
             observations: Vec::new(),
             drafts: Vec::new(),

@@ -36,8 +36,16 @@ const RULES: &[Rule] = &[
         outcome: Outcome::Violated,
         code: Code::UnlinkedFileLost,
         severity: Severity::Warning,
-        means: "a file that is unlinked while open is lost to its holder",
+        means: "an open file does not survive its unlinking as it must",
         action: "stop every program before files are deleted here",
+    },
+    Rule {
+        kind: EvidenceKind::ProbeUnlinkOpen,
+        outcome: Outcome::Refused,
+        code: Code::UnlinkedFileLost,
+        severity: Severity::Notice,
+        means: "an open file cannot be unlinked, or not be cut any more once it is",
+        action: "keep SQLite's temporary files elsewhere (SQLITE_TMPDIR)",
     },
     Rule {
         kind: EvidenceKind::ProbeFileSize,
@@ -78,6 +86,7 @@ mod tests {
             (EvidenceKind::ProbeExclusiveCreate, Outcome::Violated, Code::ExclusiveCreateNotAtomic),
             (EvidenceKind::ProbeRenameOver, Outcome::Violated, Code::RenameNotAtomic),
             (EvidenceKind::ProbeUnlinkOpen, Outcome::Violated, Code::UnlinkedFileLost),
+            (EvidenceKind::ProbeUnlinkOpen, Outcome::Refused, Code::UnlinkedFileLost),
             (EvidenceKind::ProbeFileSize, Outcome::Violated, Code::FileSizeStale),
             (EvidenceKind::ProbeHardLink, Outcome::Refused, Code::HardLinkRefused),
         ] {

@@ -1,6 +1,6 @@
 //! Byte-range locks: what keeps two programs from writing at once.
 
-use super::{Case, Draft};
+use super::{Case, Draft, Protection};
 use tombolo_core::errno::Errno;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{Evidence, EvidenceKind, Outcome, Severity};
@@ -43,10 +43,13 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
         let kinds = [EvidenceKind::Mount];
         drafts.push(case.draft(Code::LocksMasked, Severity::Warning, &kinds).says(
             format!("the mount option {} hides a protection: {}", option.option, option.what),
-            format!(
-                "mount without {}, or make sure that only this kernel opens the files",
-                option.option
-            ),
+            match option.protection {
+                Protection::Locks => format!(
+                    "mount without {}, or make sure that only this kernel opens the files",
+                    option.option
+                ),
+                Protection::Patience => format!("mount with hard in place of {}", option.option),
+            },
         ));
     }
 }
@@ -75,7 +78,7 @@ fn refused(case: &Case<'_>, evidence: &Evidence) -> Draft {
 mod tests {
     use super::super::testing::{Scene, codes};
     use super::*;
-    use crate::findings::{MaskingOption, Protection};
+    use crate::findings::MaskingOption;
 
     #[test]
     fn a_missing_lock_service_is_told_from_missing_locks() {
@@ -113,5 +116,17 @@ mod tests {
         let drafts = scene.conclude(conclude);
         assert_eq!(codes(&drafts), [Code::LockUpgradeRefused, Code::LocksMasked]);
         assert!(drafts[1].what.contains("nobrl"));
+    }
+
+    #[test]
+    fn impatience_harms_one_kernel_too() {
+        let mut scene = Scene::new();
+        scene.known.masking.push(MaskingOption {
+            option: "soft".to_owned(),
+            what: "a stall becomes an error".to_owned(),
+            protection: Protection::Patience,
+        });
+        let drafts = scene.conclude(conclude);
+        assert_eq!(drafts[0].action, "mount with hard in place of soft");
     }
 }

@@ -1,23 +1,31 @@
 //! Shared memory maps: the one thing that WAL mode needs and many shares refuse.
 
 use super::{Case, Draft};
+use crate::probe::MAPS_AGREE_WITH_READS;
 use tombolo_core::finding::Code;
-use tombolo_core::report::{EvidenceKind, HeaderMode, Outcome, Severity};
+use tombolo_core::report::{Evidence, EvidenceKind, HeaderMode, Outcome, Severity, Value};
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let refused = case.first(EvidenceKind::ProbeSharedMap, Outcome::Refused);
     if let Some(evidence) = refused {
         let kinds = [EvidenceKind::ProbeSharedMap, EvidenceKind::SessionWal];
         let errno = evidence.errno.map_or_else(String::new, |errno| format!(" with {errno}"));
-        drafts.push(case.draft(Code::SharedMapRefused, Severity::Fault, &kinds).says(
-            format!(
-                "mmap(MAP_SHARED) is refused{errno}, so SQLite cannot map its -shm file: WAL mode \
-                 ends in SQLITE_IOERR_SHMMAP (5386), which most programs print as \"disk I/O \
-                 error\""
+        let what = format!(
+            "mmap(MAP_SHARED) is refused{errno}, so SQLite cannot map its -shm file: WAL mode ends \
+             in SQLITE_IOERR_SHMMAP (5386), which most programs print as \"disk I/O error\""
+        );
+        let draft = |severity| case.draft(Code::SharedMapRefused, severity, &kinds);
+        drafts.push(match case.journal_mode {
+            Some(HeaderMode::Rollback) => draft(Severity::Notice).says(
+                format!("{what}; no database here is in WAL mode, so none needs such a map"),
+                "do not turn WAL mode on here",
             ),
-            "keep WAL databases off this mount, or open them from one process with a wal-index in \
-             the heap (vfs=unix-excl)",
-        ));
+            _ => draft(Severity::Fault).says(
+                what,
+                "keep WAL databases off this mount, or open them from one process with a \
+                 wal-index in the heap (vfs=unix-excl)",
+            ),
+        });
     }
     if refused.is_some() && case.journal_mode == Some(HeaderMode::Wal) {
         let kinds = [EvidenceKind::ProbeSharedMap, EvidenceKind::DatabaseHeader];
@@ -37,6 +45,21 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
              system",
         ));
     }
+    if let Some(evidence) = maps_apart_from_reads(case) {
+        let kinds = [EvidenceKind::ProbeMapCoherence];
+        drafts.push(case.draft(Code::SharedMapIncoherent, Severity::Warning, &kinds).says(
+            format!("PRAGMA mmap_size can show old pages here: {}", evidence.summary),
+            "leave PRAGMA mmap_size at 0 in every program that opens a database here",
+        ));
+    }
+}
+
+/// WAL mode needs maps that agree; only `mmap_size` needs them to agree with `pread`.
+fn maps_apart_from_reads<'a>(case: &Case<'a>) -> Option<&'a Evidence> {
+    let apart = Some(&Value::Flag(false));
+    case.log
+        .of_kind(EvidenceKind::ProbeMapCoherence)
+        .find(|evidence| evidence.values.get(MAPS_AGREE_WITH_READS) == apart)
 }
 
 #[cfg(test)]
@@ -44,6 +67,7 @@ mod tests {
     use super::super::testing::{Scene, codes};
     use super::*;
     use tombolo_core::errno::Errno;
+    use tombolo_core::report::Observation;
 
     #[test]
     fn a_refused_map_is_a_fault_and_strands_wal_databases() {
@@ -54,6 +78,30 @@ mod tests {
         let drafts = scene.conclude(conclude);
         assert_eq!(codes(&drafts), [Code::SharedMapRefused, Code::WalDatabaseStuck]);
         assert!(drafts[0].what.contains("EINVAL (22"), "{}", drafts[0].what);
+    }
+
+    #[test]
+    fn a_refused_map_is_no_fault_of_a_rollback_database() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeSharedMap, Outcome::Refused, Some(Errno::EINVAL));
+        scene.journal_mode = Some(HeaderMode::Rollback);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::SharedMapRefused]);
+        assert_eq!(drafts[0].severity, Severity::Notice);
+    }
+
+    #[test]
+    fn a_map_apart_from_reads_is_a_matter_of_mmap_size_alone() {
+        let mut scene = Scene::new();
+        let summary = "maps agree, but pread does not show what a map wrote";
+        scene.log.record(
+            Observation::new(EvidenceKind::ProbeMapCoherence, Outcome::Holds, summary)
+                .value(MAPS_AGREE_WITH_READS, false),
+        );
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::SharedMapIncoherent]);
+        assert_eq!(drafts[0].severity, Severity::Warning);
+        assert!(!drafts[0].action.contains("WAL"));
     }
 
     #[test]

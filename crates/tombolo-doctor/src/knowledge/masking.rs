@@ -98,13 +98,19 @@ const MASKS: &[Mask] = &[
 /// The options of a mount that take a protection away.
 ///
 /// `soft` is left out for SMB, where it is the default, `nolock` for `nfs4`, where it has no effect
-/// (nfs(5)), and `noflock` of Lustre, which refuses locks in the open.
+/// (nfs(5)), `local_lock=all` beside `nolock`, which the kernel shows as both
+/// (`nfs_show_mount_options` in `fs/nfs/super.c`), and `noflock` of Lustre, which refuses locks in
+/// the open.
 #[must_use]
 pub fn masking_options(facts: &MountFacts<'_>) -> Vec<MaskingOption> {
     let version_four = facts.has_option("vers=4|4.*") || facts.has_option("nfsvers=4|4.*");
     let mut found: Vec<MaskingOption> = Vec::new();
     for mask in MASKS.iter().filter(|mask| mask.filesystems.contains(&facts.filesystem)) {
         if mask.pattern == "nolock" && facts.filesystem == "nfs" && version_four {
+            continue;
+        }
+        if mask.pattern.starts_with("local_lock=") && found.iter().any(|one| one.option == "nolock")
+        {
             continue;
         }
         let set = facts.all_options().find(|option| option_holds(mask.pattern, option));
@@ -133,6 +139,7 @@ mod tests {
     fn each_family_has_its_own_words() {
         for (filesystem, options, expected) in [
             ("nfs", "rw,vers=3,nolock,hard", "nolock"),
+            ("nfs", "rw,vers=3,hard,nolock,local_lock=all", "nolock"),
             ("nfs", "rw,vers=3,soft,local_lock=all", "local_lock=all,soft"),
             ("nfs", "rw,nfsvers=4.2,nolock", ""),
             ("nfs4", "rw,vers=4.2,hard,local_lock=none", ""),

@@ -52,10 +52,15 @@ impl<'a> MountFacts<'a> {
 /// Whether an option fits a pattern: `key`, `key=value`, or `key=one|two`, where a value may hold
 /// `*` for any text, and `&N` stands for every number that has all bits of `N`.
 ///
-/// `key` alone fits the option with or without a value.
+/// `key` alone fits the option with or without a value. The mode of a 9p cache that stands alone,
+/// as Linux before 6.4 shows it, is taken as `cache=MODE`.
 #[must_use]
 pub fn option_holds(pattern: &str, option: &str) -> bool {
-    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    let (key, value) = match option.split_once('=') {
+        Some(pair) => pair,
+        None if NINE_P_MODES.contains(&option) => ("cache", option),
+        None => (option, ""),
+    };
     match pattern.split_once('=') {
         None => pattern == key,
         Some((wanted, _)) if wanted != key => false,
@@ -69,11 +74,14 @@ pub fn option_holds(pattern: &str, option: &str) -> bool {
     }
 }
 
+/// `v9fs_cache_modes` in `fs/9p/v9fs.c` up to Linux 6.3, whose `v9fs_show_options` prints the mode
+/// without a key.
+const NINE_P_MODES: &[&str] = &["loose", "fscache", "mmap"];
+
+/// A number as the kernel shows bits: in hexadecimal, and without `0x` in Linux 6.4 to 6.18
+/// (`v9fs_show_options` in `fs/9p/v9fs.c`).
 fn number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
+    u64::from_str_radix(text.strip_prefix("0x").unwrap_or(text), 16).ok()
 }
 
 /// Whether a text fits a pattern in which `*` stands for any text.
@@ -154,7 +162,13 @@ mod tests {
             ("cache=&0x4", "cache=0x5", true),
             ("cache=&0x4", "cache=5", true),
             ("cache=&0x4", "cache=0x1", false),
+            ("cache=&0x4", "cache=f", true),
+            ("cache=&0x8", "cache=2f", true),
+            ("cache=&0x8", "cache=0x5", false),
             ("cache=&0x4", "cache=mmap", false),
+            ("cache=mmap|loose", "mmap", true),
+            ("cache=mmap|loose", "fscache", false),
+            ("cache=none", "none", false),
             ("aname=drvfs*", "aname=drvfs;path=C:\\", true),
         ] {
             assert_eq!(option_holds(pattern, option), fits, "{pattern} {option}");

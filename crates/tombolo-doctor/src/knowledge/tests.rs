@@ -435,6 +435,8 @@ fn options_change_the_verdict() {
         ("9p", "trans=virtio", Wal, OneKernel, Word::FailsSafe),
         ("9p", "trans=virtio,cache=mmap", Wal, OneKernel, Word::OkIf),
         ("9p", "trans=virtio,cache=0x5", Wal, OneKernel, Word::OkIf),
+        ("9p", "access=client,mmap,trans=virtio", Wal, OneKernel, Word::OkIf),
+        ("9p", "trans=virtio,cache=f", Wal, OneKernel, Word::OkIf),
         ("9p", "trans=virtio,cache=0x1", Wal, OneKernel, Word::FailsSafe),
         ("9p", "trans=virtio,cache=mmap", Wal, SeveralKernels, Word::Unsafe),
         ("9p", "trans=virtio,version=9p2000.u", Rollback, OneKernel, Word::Unsafe),
@@ -481,6 +483,8 @@ fn hazards_keep_to_their_kernels_and_options() {
     assert_eq!(with("6.12.0", "trans=virtio"), 0);
     assert_eq!(with("", "trans=virtio"), 0);
     assert_eq!(with("6.10.3", "trans=virtio,cache=loose"), 2);
+    assert_eq!(with("6.1.0-56-amd64", "dirsync,loose,access=client,trans=virtio"), 1);
+    assert_eq!(with("6.6.13", "access=client,cache=f,trans=virtio"), 1);
 }
 
 #[test]

@@ -4,6 +4,10 @@
 //! itself (`statx`, `statfs`) is asked only where [`Touch`] allows it, because a dead server makes
 //! the asking process hang.
 
+mod layers;
+
+pub use layers::below;
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use tombolo_core::errno::Errno;

@@ -11,8 +11,9 @@
 //!
 //! *What the outcomes mean.* Violated: "held" for a free byte leaves hot journals unplayed and ends
 //! WAL in "locking protocol"; "free" for a held byte plays back a live journal or cuts a live
-//! `-shm`. Refused: SQLITE_IOERR_LOCK. Not run: nothing can be locked, which `probe.posix-locks`
-//! tells.
+//! `-shm`. Refused: SQLITE_IOERR_LOCK, or without an errno a shared lock that is said to be
+//! exclusive, which keeps a second program out of WAL mode (SQLITE_BUSY, SQLITE_PROTOCOL). Not run:
+//! nothing can be locked, which `probe.posix-locks` tells.
 //!
 //! *Sources.* `os_unix.c` as named; fcntl(2); `v9fs_file_lock` in `fs/9p/vfs_file.c` of Linux,
 //! which answers every question with "held" without 9p2000.L.
@@ -99,7 +100,7 @@ mod tests {
             (Fault::QueryBlind, Outcome::Violated),
             (Fault::QueryWholeFile, Outcome::Violated),
             (Fault::QueryOwn, Outcome::Violated),
-            (Fault::QueryExclusive, Outcome::Violated),
+            (Fault::QueryExclusive, Outcome::Refused),
             (Fault::NeverReleases, Outcome::Violated),
             (Fault::Fails(Errno::EINVAL), Outcome::Refused),
         ] {

@@ -25,6 +25,8 @@ mod trouble;
 mod unlink_open;
 
 use crate::child::{self, NotSeen, Viewpoint};
+pub(crate) use map_coherence::MAPS_AGREE_WITH_READS;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};

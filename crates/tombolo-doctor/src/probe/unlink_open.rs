@@ -9,7 +9,8 @@
 //!
 //! *What the outcomes mean.* Violated: `unlink` was granted and the holder then lost its file
 //! (ESTALE, ENOENT, other bytes), or the name is still there. Refused: `unlink` of an open file is
-//! not allowed (EBUSY, EACCES), as on some shares. Not run: no room.
+//! not allowed (EBUSY, EACCES), as on some shares, or its bytes are there and it cannot be cut any
+//! more, as on QEMU's 9p (ENOENT). Not run: no room.
 //!
 //! *Sources.* unlink(2); `SQLITE_OPEN_DELETEONCLOSE` in `unixOpen`; tempfiles.html; microsoft/WSL
 //! 40262, where `ftruncate` of an unlinked file fails.
@@ -117,6 +118,10 @@ fn judge(unlinked: Result<(), Errno>, name_is_there: bool, used: Use) -> Observa
         return refused(KIND, "unlink of an open file", errno);
     }
     match used {
+        // The bytes were read back before: the file lives, and only this call needs its name.
+        Use::Failed(call, errno) if matches!(call.as_str(), "ftruncate" | "fstat") => {
+            refused(KIND, &format!("the file lives on, but {call} after unlink"), errno)
+        }
         Use::Failed(call, errno) => lost(KIND, &format!("{call} after unlink"), errno),
         Use::Wrong(what) => {
             Observation::new(KIND, Outcome::Violated, format!("after unlink, {what}"))
@@ -159,6 +164,8 @@ mod tests {
             assert_eq!(seen.outcome, outcome, "{seen:?}");
         }
         assert_eq!(judge(Ok(()), false, failed(Errno::ESTALE)).errno, Some(Errno::ESTALE));
+        let uncut = Use::Failed("ftruncate".to_owned(), Errno::ENOENT);
+        assert_eq!(judge(Ok(()), false, uncut).outcome, Outcome::Refused, "9p of QEMU");
     }
 
     #[test]

@@ -50,6 +50,13 @@ impl<'a> Fill<'a> {
         self.situation.mount_point.as_deref().unwrap_or("/mnt/share")
     }
 
+    /// Whether the path is seen through a second mount of a part of the file system, as in a
+    /// container: what must be mounted anew then stands elsewhere.
+    pub(super) fn through_bind(&self) -> bool {
+        self.situation.container.is_some()
+            || self.situation.mount_root.as_deref().is_some_and(|root| root != "/")
+    }
+
     /// What is mounted, not quoted.
     pub(super) fn source(&self) -> &'a str {
         self.situation.source.as_deref().unwrap_or("SOURCE")

@@ -24,7 +24,7 @@ pub fn for_codes(codes: &[Code], situation: &Situation) -> Vec<RemedyId> {
         }
     }
     let several = Fill::new(situation).maybe_several();
-    found.sort_by_key(|id| (tier(*id, several), effort(*id)));
+    found.sort_by_key(|id| (tier(*id, situation, several), effort(*id)));
     found
 }
 
@@ -137,17 +137,23 @@ fn ways(code: Code) -> &'static [RemedyId] {
     }
 }
 
-/// Whether the sessions showed that a way does not work here.
+/// Whether probes or sessions showed that a way does not work here.
 fn seen_to_fail(id: RemedyId, codes: &[Code]) -> bool {
     let has = |code| codes.contains(&code);
     match id {
         RemedyId::OneProcessWal => {
             has(Code::SessionWalExclusiveFails) && has(Code::SessionUnixExclFails)
         }
-        // It leaves WAL mode by way of EXCLUSIVE.
-        RemedyId::LeaveWal => {
-            has(Code::SessionRollbackFails) || has(Code::SessionWalExclusiveFails)
-        }
+        // It leaves WAL mode by way of EXCLUSIVE, and a rollback journal needs locks.
+        RemedyId::LeaveWal => [
+            Code::SessionRollbackFails,
+            Code::SessionWalExclusiveFails,
+            Code::LockUpgradeRefused,
+            Code::LocksUnsupported,
+            Code::LockServiceMissing,
+        ]
+        .into_iter()
+        .any(has),
         _ => false,
     }
 }
@@ -215,9 +221,12 @@ fn reach(id: RemedyId) -> Reach {
     super::build(id, &Situation::default()).reach
 }
 
-fn tier(id: RemedyId, several: bool) -> u8 {
+fn tier(id: RemedyId, situation: &Situation, several: bool) -> u8 {
     use RemedyId as R;
+    let filesystem = situation.filesystem.as_deref();
     match id {
+        // Without nobrl no rollback journal works on SMB: the option goes after the database went.
+        R::DropMaskingOption if matches!(filesystem, Some("cifs" | "smb3")) => 3,
         R::SnapshotCopy | R::KeepSidecars | R::RescueCopy => 0,
         R::FreeSpace
         | R::FixPath
@@ -315,6 +324,21 @@ mod tests {
     }
 
     #[test]
+    fn nobrl_goes_after_the_database_went_and_nolock_at_once() {
+        for (filesystem, option, first) in
+            [("cifs", "nobrl", "MOVE_LOCAL"), ("nfs", "nolock", "DROP_MASKING_OPTION")]
+        {
+            let mut situation = on(filesystem);
+            situation.options = vec![option.to_owned()];
+            let names = names(&[Code::LocksMasked], &situation);
+            let at = |name: &str| names.iter().position(|one| *one == name);
+            assert!(at("DROP_MASKING_OPTION").is_some());
+            let before = at(first).min(at("DROP_MASKING_OPTION"));
+            assert_eq!(at(first), before, "{names:?}");
+        }
+    }
+
+    #[test]
     fn endangered_data_comes_before_everything() {
         let codes = [Code::SharedMapRefused, Code::SidecarDeletedOpen, Code::NotWritable];
         let names = names(&codes, &on("fuse.mergerfs"));
@@ -340,5 +364,7 @@ mod tests {
         let codes = [Code::SessionWalFails, Code::SessionRollbackFails];
         assert!(names(&codes).contains(&"ONE_PROCESS_WAL"));
         assert!(!names(&codes).contains(&"LEAVE_WAL"));
+        let refused = [Code::SessionWalFails, Code::LockUpgradeRefused];
+        assert!(!names(&refused).contains(&"LEAVE_WAL"));
     }
 }

@@ -15,6 +15,8 @@ pub struct Situation {
     pub knowledge: Option<String>,
     /// Where it is mounted.
     pub mount_point: Option<String>,
+    /// The directory of the file system that is mounted there; `/` for all of it.
+    pub mount_root: Option<String>,
     /// What is mounted.
     pub source: Option<String>,
     /// Mount options, of the mount and of the file system, as `key` or `key=value`.

@@ -10,7 +10,7 @@ fn nine_p() -> Situation {
         knowledge: Some("9p-qemu".to_owned()),
         mount_point: Some("/mnt/my share".to_owned()),
         source: Some("share".to_owned()),
-        options: ["rw", "trans=virtio", "version=9p2000.L", "msize=131072"]
+        options: ["rw", "nosuid", "trans=virtio", "version=9p2000.L", "msize=131072"]
             .map(str::to_owned)
             .to_vec(),
         reach: Some(KernelCount::Several),
@@ -174,6 +174,18 @@ fn some_ways_out_in_full() {
     insta::assert_snapshot!("nine_p_cache_mmap", text(RemedyId::NinePCacheMmap, &nine_p()));
     insta::assert_snapshot!("named_volume", text(RemedyId::NamedVolume, &desktop()));
     insta::assert_snapshot!("drop_masking_option", text(RemedyId::DropMaskingOption, &smb()));
+}
+
+#[test]
+fn a_second_mount_of_a_part_is_not_mounted_over_by_the_whole() {
+    for situation in [
+        Situation { mount_root: Some("/app".to_owned()), ..nine_p() },
+        Situation { container: Some(ContainerRuntime::Docker), ..nine_p() },
+    ] {
+        let text = text(RemedyId::NinePCacheMmap, &situation);
+        assert!(text.contains("findmnt -t 9p"), "{text}");
+        assert!(!text.contains("umount '/mnt/my share'"), "{text}");
+    }
 }
 
 mod hostile {

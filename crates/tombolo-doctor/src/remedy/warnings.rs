@@ -123,7 +123,8 @@ const ADVICE: &[Advice] = &[
         fits: |case| case.share,
         advice: "use the VFS unix-dotfile",
         why: "it lost nothing on uncached 9p and virtiofs in DELETE mode, lost commits on cached \
-              ones, works only if every program uses it, and leaves a stale lock after a crash",
+              ones, cannot open a WAL database, works only if every program uses it, and leaves a \
+              stale lock after a crash",
     },
     Advice {
         fits: |case| case.share,

@@ -6,20 +6,23 @@ use tombolo_core::report::{Reach, Remedy, RemedyId, Step};
 
 pub(super) fn one_process_wal(fill: &Fill<'_>) -> Remedy {
     let uri = format!("file:{}?vfs=unix-excl", quote::uri_path(fill.database()));
-    let steps = vec![
+    let mut steps = vec![
         fill.stop(),
         fill.copy(),
         Step::code(
             "Let the program open the database with the VFS unix-excl, where it takes a URI:",
             uri,
         ),
-        Step::code(
+    ];
+    // EXCLUSIVE takes the step from SHARED to EXCLUSIVE, which SMB refuses.
+    if !matches!(fill.situation.filesystem.as_deref(), Some("cifs" | "smb3")) {
+        steps.push(Step::code(
             "Or let it say this as the very first statement of every connection (then one \
              connection holds the database):",
             "PRAGMA locking_mode=EXCLUSIVE;",
-        ),
-        fill.start(),
-    ];
+        ));
+    }
+    steps.push(fill.start());
     Words {
         title: "WAL mode from one process, without shared memory",
         why: "the index of the WAL then lives in the memory of the one process, so shared maps are \
@@ -48,12 +51,9 @@ pub(super) fn leave_wal(fill: &Fill<'_>) -> Remedy {
             ),
         ),
         Step::code(
-            "Check without SQLite: both numbers must be 1, and no -wal may be left:",
-            format!(
-                "od -A n -t u1 -j 18 -N 2 {0}\nls -l {0} {1}",
-                fill.quoted(""),
-                fill.quoted("-wal")
-            ),
+            "Check without SQLite: both numbers must be 1, and no -wal may be listed (a -shm that \
+             is left has no meaning any more):",
+            format!("od -A n -t u1 -j 18 -N 2 {0}\nls -l {0}*", fill.quoted("")),
         ),
     ];
     match fill.application().filter(|application| !application.no_wal.is_empty()) {

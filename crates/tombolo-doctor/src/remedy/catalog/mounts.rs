@@ -5,22 +5,29 @@ use crate::knowledge::{self, MountFacts};
 use crate::remedy::quote;
 use tombolo_core::report::{Reach, Remedy, RemedyId, Step};
 
-/// Mounts again by the table of file systems.
+/// Mounts again by the table of file systems. A mount point that is busy stays as it is: a second
+/// mount on top of it would hide the first.
 fn mount_again(fill: &Fill<'_>) -> String {
     let mount_point = quote::shell(fill.mount_point());
-    format!("umount {mount_point}\nmount {mount_point}\nfindmnt --target {mount_point}")
+    format!("umount {mount_point} && mount {mount_point}\nfindmnt --target {mount_point}")
 }
 
-/// Options that a user sets, and may keep, on a 9p mount (`Documentation/filesystems/9p.rst`).
-const NINE_P_KEPT: &[&str] = &["trans", "version", "msize", "access", "dfltuid", "dfltgid"];
+/// Options that a user sets, and may keep, on a 9p mount: those of every mount (mount(8)), then
+/// those of 9p (`Documentation/filesystems/9p.rst`).
+const NINE_P_KEPT: &[&str] = &[
+    "ro", "nosuid", "nodev", "noexec", "trans", "version", "aname", "uname", "port", "msize",
+    "access", "dfltuid", "dfltgid", "posixacl",
+];
 
 pub(super) fn nine_p_cache_mmap(fill: &Fill<'_>) -> Remedy {
     let set = |name: &str| {
-        fill.situation.options.iter().find(|option| {
-            option.split_once('=').is_some_and(|(key, value)| {
+        let fits = |option: &&String| match option.split_once('=') {
+            Some((key, value)) => {
                 key == name && !value.is_empty() && quote::bare(value, "") == value
-            })
-        })
+            }
+            None => *option == name,
+        };
+        fill.situation.options.iter().find(fits)
     };
     let mut options: Vec<String> =
         NINE_P_KEPT.iter().filter_map(|name| set(name).cloned()).collect();
@@ -31,33 +38,49 @@ pub(super) fn nine_p_cache_mmap(fill: &Fill<'_>) -> Remedy {
     }
     options.push("cache=mmap".to_owned());
     let options = options.join(",");
-    let steps = vec![
-        fill.stop(),
-        Step::code(
-            "In the guest, mount the share with cache=mmap:",
-            format!(
-                "umount {1}\nmount -t 9p -o {options} {0} {1}",
-                quote::shell(fill.source()),
-                quote::shell(fill.mount_point())
-            ),
+    let mut steps = vec![fill.stop()];
+    let mount_point = if fill.through_bind() {
+        steps.push(Step::code(
+            "What is seen here is a second mount of a part of the share: find, in the guest and \
+             outside containers, where the share itself is mounted (/mnt/share stands for it \
+             below):",
+            "findmnt -t 9p",
+        ));
+        "/mnt/share"
+    } else {
+        fill.mount_point()
+    };
+    steps.push(Step::code(
+        "In the guest, mount the share with cache=mmap:",
+        format!(
+            "umount {1} && \\\n  mount -t 9p -o {options} {0} {1}",
+            quote::shell(fill.source()),
+            quote::shell(mount_point)
         ),
-        Step::code(
-            "Keep it, in the guest's /etc/fstab:",
-            format!(
-                "{} {} 9p {options},_netdev 0 0",
-                quote::fstab(fill.source()),
-                quote::fstab(fill.mount_point())
-            ),
+    ));
+    steps.push(Step::code(
+        "Keep it, in the guest's /etc/fstab:",
+        format!(
+            "{} {} 9p {options},_netdev 0 0",
+            quote::fstab(fill.source()),
+            quote::fstab(mount_point)
         ),
-        fill.start(),
-    ];
+    ));
+    if fill.through_bind() {
+        steps.push(Step::text(
+            "Make the second mounts anew, and start containers again: they keep the old mount.",
+        ));
+    }
+    steps.push(fill.start());
     Words {
         title: "mount 9p with cache=mmap",
         why: "the default cache=none refuses writable shared maps (EINVAL); with cache=mmap WAL \
               mode works for the programs of this guest",
         cost: "pages are kept in the guest; a little memory",
         risk: "locks still do not reach the host or other guests: if a program there opens the \
-               database, commits are lost; kernels 6.9 to 6.11 have a 9p that returns wrong data",
+               database, commits are lost; PRAGMA mmap_size must stay 0, since reads and maps do \
+               not show each other's changes; kernels 6.9 to 6.11 have a 9p that returns wrong \
+               data",
         undo: "mount without the option; a database in WAL mode then fails again, so leave WAL \
                mode first",
         reach: Reach::OneKernel,

@@ -10,11 +10,12 @@ pub(super) fn move_local(fill: &Fill<'_>) -> Remedy {
     let mut steps = vec![
         fill.stop(),
         Step::code(
-            "Copy the database with its -wal and -journal to a local file system, and check the \
-             copy there; the answer must be ok:",
+            "Copy the database with its -wal and -journal to a local file system, where no file of \
+             these names may stand yet (-n overwrites none), and check the copy there; the answer \
+             must be ok:",
             format!(
-                "mkdir -p {0}\nfor file in {1} {2} {3}; do\n  [ ! -e \"$file\" ] || cp -p \
-                 \"$file\" {0}/\ndone\nsqlite3 {4} 'PRAGMA integrity_check;'",
+                "mkdir -p {0}\nfor file in {1} {2} {3}; do\n  [ ! -e \"$file\" ] || cp -pn \
+                 \"$file\" {0}/\ndone\ncmp {1} {4} && sqlite3 {4} 'PRAGMA integrity_check;'",
                 quote::shell(target),
                 fill.quoted(""),
                 fill.quoted("-wal"),
@@ -54,8 +55,10 @@ pub(super) fn split_database_from_media(fill: &Fill<'_>) -> Remedy {
         "Bring the database over from the copy, check it, and start the program; media and \
          documents stay on the share:",
         format!(
-            "mkdir -p {0}\ncp -p \"$copy\"/* {0}/\nsqlite3 {1} 'PRAGMA integrity_check;'",
+            "mkdir -p {0}\ncp -pn \"$copy\"/* {0}/\ncmp \"$copy\"/{1} {2} && sqlite3 {2} 'PRAGMA \
+             integrity_check;'",
             quote::shell(target),
+            quote::shell(fill.file_name()),
             quote::shell(&database)
         ),
     ));
@@ -187,7 +190,7 @@ pub(super) fn block_volume(fill: &Fill<'_>) -> Remedy {
         ),
         fill.stop(),
         fill.copy(),
-        Step::code("Bring the files over:", "cp -p \"$copy\"/* /mnt/app-data/"),
+        Step::code("Bring the files over:", "cp -pn \"$copy\"/* /mnt/app-data/"),
         Step::text("Point the program at the new place, and start it."),
     ];
     Words {
