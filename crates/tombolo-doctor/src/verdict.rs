@@ -112,6 +112,19 @@ pub fn judge(case: &Case<'_>) -> Vec<Verdict> {
         .collect()
 }
 
+/// Why nothing that is stored here lasts, however well the file system works. What was measured was
+/// measured in the directory, which is another file system than a file's that is mounted on it.
+fn unsound_place(case: &Case<'_>) -> Option<&'static str> {
+    let mount = case.mount?;
+    if mount.file_mount {
+        return Some(
+            "the database alone is mounted: its journals and its -wal stand in another directory, \
+             and whoever opens it without them damages it",
+        );
+    }
+    mount.deleted.then_some("what is mounted here was deleted, and goes with its last user")
+}
+
 fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
     let verdict = |judgement, because: String, cited: Vec<EvidenceId>| Verdict {
         mode,
@@ -121,6 +134,10 @@ fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
         evidence: cited,
         would_prove: None,
     };
+    if let Some(because) = unsound_place(case) {
+        let cited = case.log.last(EvidenceKind::Mount).map(|entry| entry.id);
+        return verdict(Judgement::Unsafe, because.to_owned(), cited.into_iter().collect());
+    }
     let ways = ways(mode);
     // A promise broken in one way is no ground to trust the other.
     let broken = ways
@@ -409,6 +426,19 @@ mod tests {
         scene.fails(both[1], Outcome::Refused, None);
         let verdict = one_process(&scene);
         assert_eq!((verdict.judgement, verdict.evidence.len()), (Judgement::Fails, 2));
+    }
+
+    #[test]
+    fn where_nothing_lasts_nothing_is_safe_however_well_it_was_measured() {
+        for (file_mount, deleted) in [(true, false), (false, true)] {
+            let mut scene = Scene::new();
+            scene.all_hold_except(&[]);
+            scene.fails(EvidenceKind::Mount, Outcome::Noted, None);
+            (scene.mount.file_mount, scene.mount.deleted) = (file_mount, deleted);
+            for mode in [Mode::Wal, Mode::WalOneProcess, Mode::Rollback] {
+                assert_eq!(cell(&scene, mode, Openers::OneKernel), Judgement::Unsafe);
+            }
+        }
     }
 
     #[test]

@@ -1,1 +1,22 @@
-//! tombolo-lab
+//! Real mounts for tests: file systems of the kernel, and one with faults on command.
+//!
+//! The lab shares no code with the programs it judges. What it makes lives in a [`Namespace`] of
+//! mounts of its own, on a RAM disk: when the test ends, however it ends, nothing is left on the
+//! machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`) gets an error that says
+//! what, never a test that passes without having run.
+
+mod error;
+mod faults;
+mod faulty;
+mod local;
+mod namespace;
+mod stock;
+
+pub use error::LabError;
+pub use faults::{
+    Faults, HardLinks, Holders, Locks, Maps, Operation, Replacement, Sizes, Syncs, Writes,
+};
+pub use faulty::FaultyMount;
+pub use local::{Disk, Mounted};
+pub use namespace::Namespace;
+pub use stock::{Shell, sqlite};

@@ -2,7 +2,7 @@
 //! [`crate::worker`].
 #![allow(unsafe_code)] // mmap and access to mapped memory have no safe form.
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{MapFlags, MsyncFlags, ProtFlags, mmap, msync, munmap};
 use std::fs::File;
 use std::ptr::{null_mut, read_volatile, write_volatile};
 use std::sync::atomic::{Ordering, fence};
@@ -50,6 +50,16 @@ impl SharedMap {
             unsafe { write_volatile(self.start.add(offset), byte) };
             fence(Ordering::SeqCst);
         }
+    }
+
+    /// Writes what the map changed to the file, and waits for it.
+    ///
+    /// # Errors
+    /// What the kernel said: `EIO` where the file system could not store it.
+    pub fn store(&self) -> Result<(), Errno> {
+        // SAFETY: the range is the whole map, which lives as long as `self`.
+        let stored = unsafe { msync(self.start.cast(), self.length, MsyncFlags::SYNC) };
+        stored.map_err(|errno| Errno::from_raw(errno.raw_os_error()))
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn assemble(
         drafts.into_iter().map(|draft| draft.cite(log.entries())).collect();
     let evidence = cite_each(log, &mut found, &mut findings);
     summary::sort(&mut findings);
-    let completeness = completeness(&mut looked, &mut found);
+    let completeness = completeness(&mut looked, &mut found, &evidence);
     let sentence = summary::sentence(path, looked.kind, &findings, &verdicts, &completeness);
     let situation = situation(&looked, &found, row, &topology);
     let codes: Vec<Code> = findings
@@ -104,14 +104,34 @@ fn reach(
     }
 }
 
-fn completeness(looked: &mut Looked, found: &mut Found) -> Completeness {
+fn completeness(looked: &mut Looked, found: &mut Found, evidence: &[Evidence]) -> Completeness {
     let mut missing = std::mem::take(&mut looked.missing);
     missing.append(&mut found.missing);
+    missing.extend(not_made(evidence));
     if !found.databases.is_empty() {
         missing.push("programs that have the databases below open".to_owned());
     }
     missing.extend(NOT_YET.iter().map(|&stage| stage.to_owned()));
     if missing.is_empty() { Completeness::Complete } else { Completeness::Partial { missing } }
+}
+
+/// Where experiments were not made, nothing wrong is no news. Maps that are refused leave nothing
+/// to compare.
+fn not_made(evidence: &[Evidence]) -> Option<String> {
+    let maps_refused = evidence.iter().any(|entry| {
+        entry.kind == EvidenceKind::ProbeSharedMap && entry.outcome == Outcome::Refused
+    });
+    let mut open = evidence.iter().filter(|entry| {
+        let name = entry.kind.as_str();
+        let experiment = name.starts_with("probe.") || name.starts_with("session.");
+        let has_object = entry.kind != EvidenceKind::ProbeMapCoherence || !maps_refused;
+        experiment && has_object && matches!(entry.outcome, Outcome::NotRun | Outcome::TimedOut)
+    });
+    let first = open.next()?;
+    Some(match open.count() {
+        0 => format!("{}: {}", first.kind.as_str(), first.summary),
+        more => format!("{} and {more} more: {}", first.kind.as_str(), first.summary),
+    })
 }
 
 fn target(path: &str, looked: &Looked) -> Target {
@@ -257,6 +277,24 @@ mod tests {
         name_stuck(&mut drafts, databases);
         let [draft] = drafts;
         draft
+    }
+
+    #[test]
+    fn experiments_that_were_not_made_are_missing_and_are_counted() {
+        let mut log = EvidenceLog::new();
+        let mut missing_after = |kind, outcome| {
+            log.record(Observation::new(kind, outcome, "why"));
+            not_made(log.entries())
+        };
+        assert_eq!(missing_after(EvidenceKind::ProbeScratch, Outcome::Holds), None);
+        assert_eq!(missing_after(EvidenceKind::ProbeLatency, Outcome::Noted), None);
+        assert_eq!(missing_after(EvidenceKind::Mount, Outcome::NotRun), None);
+        assert_eq!(missing_after(EvidenceKind::ProbeSharedMap, Outcome::Refused), None);
+        assert_eq!(missing_after(EvidenceKind::ProbeMapCoherence, Outcome::NotRun), None);
+        let one = missing_after(EvidenceKind::ProbeFlock, Outcome::TimedOut);
+        assert_eq!(one.as_deref(), Some("probe.flock: why"));
+        let two = missing_after(EvidenceKind::SessionWal, Outcome::NotRun);
+        assert_eq!(two.as_deref(), Some("probe.flock and 1 more: why"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What stands at the path, and which mount holds it.
 
+use super::place::{self, Place};
 use crate::child::{self, NotSeen, Viewpoint};
 use crate::database;
 use crate::findings::Draft;
@@ -9,19 +10,17 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tombolo_core::errno::Errno;
 use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
-use tombolo_core::sqlite::header::{HEADER_BYTES, is_sqlite_header};
-use tombolo_os::error::CallError;
 use tombolo_os::mount_table;
-use tombolo_os::read::{self, Kind, ReadError};
 use tombolo_os::worker::End;
 
 /// What the look found.
 pub(super) struct Looked {
     pub(super) kind: TargetKind,
     pub(super) resolved: PathBuf,
-    /// The directory whose file system decides; `None` when the path did not answer.
+    /// Whether the path answered, and be it with a refusal.
+    answered: bool,
+    /// The directory whose file system decides; `None` where it cannot be told.
     pub(super) directory: Option<PathBuf>,
     pub(super) mount: Option<Mount>,
     /// Where that is an overlay: the mount below, into which it writes.
@@ -37,8 +36,17 @@ pub(super) struct Looked {
 /// What the child says. Paths go as bytes: they need not be UTF-8.
 #[derive(Deserialize, Serialize)]
 enum Message {
-    Place { kind: TargetKind, resolved: Vec<u8>, directory: Vec<u8>, refused: Option<Observation> },
-    Examined { database: Box<Database>, observations: Vec<Observation>, drafts: Vec<Draft> },
+    Place {
+        kind: TargetKind,
+        resolved: Vec<u8>,
+        directory: Option<Vec<u8>>,
+        refused: Option<Observation>,
+    },
+    Examined {
+        database: Box<Database>,
+        observations: Vec<Observation>,
+        drafts: Vec<Draft>,
+    },
 }
 
 pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Looked {
@@ -49,6 +57,7 @@ pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Look
     let mut looked = Looked {
         kind: TargetKind::Unreadable,
         resolved: absolute.clone(),
+        answered: false,
         directory: None,
         mount: None,
         below: None,
@@ -69,12 +78,11 @@ pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Look
 }
 
 fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
-    let (kind, resolved, refused) = stand_at(path);
-    let directory = directory_of(&resolved, kind);
+    let Place { kind, resolved, directory, refused } = place::stand_at(path);
     send(&Message::Place {
         kind,
         resolved: resolved.as_os_str().as_bytes().to_vec(),
-        directory: directory.as_os_str().as_bytes().to_vec(),
+        directory: directory.map(|directory| directory.into_os_string().into_vec()),
         refused: refused.map(|error| {
             Observation::new(EvidenceKind::Path, Outcome::Refused, error.to_string())
                 .errno(error.errno)
@@ -99,7 +107,8 @@ impl Looked {
                 self.observations.extend(refused);
                 self.kind = kind;
                 self.resolved = path(resolved);
-                self.directory = Some(path(directory));
+                self.directory = directory.map(path);
+                self.answered = true;
             }
             Message::Examined { database, observations, drafts } => {
                 self.database = Some(*database);
@@ -113,13 +122,13 @@ impl Looked {
     fn end(&mut self, end: Result<End, NotSeen>) {
         let path = self.resolved.display();
         let (outcome, summary, errno) = match end {
-            Ok(End::Finished) if self.directory.is_some() => return,
+            Ok(End::Finished) if self.answered => return,
             Ok(End::DeadlinePassed) => {
                 let text = "the path did not answer in time".to_owned();
                 (Outcome::TimedOut, text, None)
             }
             // The path answered; only what the child would have said of it is lost.
-            Ok(end) if self.directory.is_some() && end != End::StopWanted => {
+            Ok(end) if self.answered && end != End::StopWanted => {
                 self.missing.push(format!("{path}: the database was not examined: {end}"));
                 return;
             }
@@ -149,56 +158,16 @@ impl Looked {
     }
 }
 
-/// What stands at a path, and where it leads. Only what the kernel says is not there is absent;
-/// whatever else it refuses is an answer of its own, and keeps its error number.
-fn stand_at(path: &Path) -> (TargetKind, PathBuf, Option<CallError>) {
-    let resolved = match path.canonicalize() {
-        Ok(resolved) => resolved,
-        Err(error) => {
-            let refused = CallError::new("realpath", path, &error);
-            return match refused.errno {
-                Errno::ENOENT | Errno::ENOTDIR => (TargetKind::Absent, path.to_owned(), None),
-                _ => (TargetKind::Unreadable, path.to_owned(), Some(refused)),
-            };
-        }
-    };
-    match kind_of(&resolved) {
-        Ok(kind) => (kind, resolved, None),
-        Err(refused) => (TargetKind::Unreadable, resolved, Some(refused)),
-    }
-}
-
-fn kind_of(resolved: &Path) -> Result<TargetKind, CallError> {
-    let status = read::status(resolved)?;
-    Ok(match status.kind {
-        Kind::Directory => TargetKind::Directory,
-        Kind::Regular if status.size_bytes == 0 => TargetKind::EmptyFile,
-        Kind::Regular => match read::open(resolved) {
-            Ok(file) if is_sqlite_header(&file.bytes_at(0, HEADER_BYTES)?) => TargetKind::Database,
-            Ok(_) | Err(ReadError::NotRegular { .. }) => TargetKind::OtherFile,
-            Err(ReadError::Call(refused)) => return Err(refused),
-            Err(_) => TargetKind::Unreadable,
-        },
-        Kind::SymbolicLink | Kind::Special => TargetKind::OtherFile,
-    })
-}
-
-/// Where the database's sidecars would stand; for a path that does not exist, the nearest ancestor
-/// that does.
-fn directory_of(resolved: &Path, kind: TargetKind) -> PathBuf {
-    let skipped = usize::from(kind != TargetKind::Directory);
-    let found = resolved.ancestors().skip(skipped).find(|path| path.is_dir());
-    found.map_or_else(|| PathBuf::from("/"), Path::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tombolo_core::errno::Errno;
 
     fn ended(end: Result<End, NotSeen>) -> Looked {
         let mut looked = Looked {
             kind: TargetKind::Database,
             resolved: PathBuf::from("/data/app.db"),
+            answered: true,
             directory: Some(PathBuf::from("/data")),
             mount: None,
             below: None,

@@ -8,6 +8,7 @@ mod around;
 mod assemble;
 mod below;
 mod look;
+mod place;
 mod summary;
 
 use crate::probe;
@@ -104,8 +105,7 @@ fn examine(
     // Hung experiments must leave time to search a directory.
     let share = if looked.kind == TargetKind::Directory { 0.5 } else { 1.0 };
     let mut observations = Vec::new();
-    let not_run =
-        |why: &str| Observation::new(EvidenceKind::ProbeScratch, Outcome::NotRun, why.to_owned());
+    let scratch = |outcome, why: &str| Observation::new(EvidenceKind::ProbeScratch, outcome, why);
     match (&looked.directory, request.probes) {
         (Some(directory), Probes::Run) => {
             let deadline = start + left.mul_f32(share);
@@ -114,8 +114,11 @@ fn examine(
                 observations.push(observation);
             });
         }
-        (Some(_), Probes::Skip) => observations.push(not_run("no experiment was asked for")),
-        (None, _) => observations.push(not_run("the path could not be looked at")),
+        // What was not asked for is no gap.
+        (Some(_), Probes::Skip) => {
+            observations.push(scratch(Outcome::Noted, "no experiment was asked for"));
+        }
+        (None, _) => observations.push(scratch(Outcome::NotRun, "the path could not be looked at")),
     }
     if tombolo_os::signal::stop_wanted() {
         looked.missing.insert(0, "interrupted by a signal".to_owned());

@@ -22,6 +22,8 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
         EvidenceKind::Path => Some(not_seen(case, evidence)),
         _ => not_writable(case, evidence),
     }));
+    drafts.extend(no_room(case));
+    drafts.extend(server_lost(case));
     let Some(mount) = case.mount else { return };
     if mount.file_mount {
         drafts.push(
@@ -58,7 +60,7 @@ fn is_hung(entry: &Evidence) -> bool {
 
 /// Not to be seen is neither absent nor well.
 fn not_seen(case: &Case<'_>, evidence: &Evidence) -> Draft {
-    let stale = matches!(evidence.errno, Some(Errno::ESTALE | Errno::ENOTCONN | Errno::EREMOTEIO));
+    let stale = evidence.errno.is_some_and(is_stale);
     not_writable(case, evidence).filter(|_| stale).unwrap_or_else(|| {
         case.draft(Code::LookRefused, Severity::Warning, &[EvidenceKind::Path]).says(
             format!("the path could not be looked at: {}", evidence.summary),
@@ -88,22 +90,47 @@ fn not_writable(case: &Case<'_>, evidence: &Evidence) -> Option<Draft> {
             format!("the directory may not be written: {summary}"),
             "run the doctor as the user that runs the program, or correct owner and mode",
         ),
-        Errno::ENOSPC | Errno::EDQUOT => draft(Code::NoSpace, Severity::Fault).says(
-            format!("there is no room: {summary}"),
-            "free space or raise the quota before any program writes again",
-        ),
+        // Nothing can be made in a directory that was deleted, and the path is right.
+        Errno::ENOENT if case.mount.is_some_and(|mount| mount.deleted) => return None,
         Errno::ENOENT | Errno::ENOTDIR => draft(Code::PathMissing, Severity::Fault).says(
             format!("the path does not exist: {summary}"),
             "correct the path, as the program sees it",
         ),
-        Errno::ESTALE | Errno::ENOTCONN | Errno::EREMOTEIO => {
-            draft(Code::StaleHandle, Severity::Fault).says(
-                format!("the handle of the mount is stale: {summary}"),
-                "mount it again, also inside the containers that see it",
-            )
-        }
+        errno if is_stale(errno) => stale_handle(case, evidence),
         _ => return None,
     })
+}
+
+/// The server was there at first, and died under the experiments.
+fn server_lost(case: &Case<'_>) -> Option<Draft> {
+    let lost = case.log.entries().iter().find(|entry| {
+        let early = matches!(entry.kind, EvidenceKind::Path | EvidenceKind::ProbeScratch);
+        !early && entry.outcome == Outcome::NotRun && entry.errno.is_some_and(is_stale)
+    })?;
+    Some(stale_handle(case, lost))
+}
+
+fn is_stale(errno: Errno) -> bool {
+    matches!(errno, Errno::ESTALE | Errno::ENOTCONN | Errno::EREMOTEIO)
+}
+
+fn stale_handle(case: &Case<'_>, evidence: &Evidence) -> Draft {
+    case.draft(Code::StaleHandle, Severity::Fault, &[evidence.kind]).says(
+        format!("the handle of the mount is stale: {}", evidence.summary),
+        "mount it again, also inside the containers that see it",
+    )
+}
+
+/// A full file system may still make a directory, and empty files in it.
+fn no_room(case: &Case<'_>) -> Option<Draft> {
+    let full = case.log.entries().iter().find(|entry| {
+        matches!(entry.errno, Some(Errno::ENOSPC | Errno::EDQUOT))
+            && matches!(entry.outcome, Outcome::NotRun | Outcome::Refused)
+    })?;
+    Some(case.draft(Code::NoSpace, Severity::Fault, &[full.kind]).says(
+        format!("there is no room: {}", full.summary),
+        "free space or raise the quota before any program writes again",
+    ))
 }
 
 #[cfg(test)]
@@ -141,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_system_that_still_makes_a_directory_is_told_once() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::Holds, None);
+        scene.fails(EvidenceKind::ProbeSharedMap, Outcome::NotRun, Some(Errno::ENOSPC));
+        scene.fails(EvidenceKind::SessionWal, Outcome::NotRun, Some(Errno::ENOSPC));
+        assert_eq!(codes(&scene.conclude(conclude)), [Code::NoSpace]);
+    }
+
+    #[test]
     fn a_read_only_wal_database_is_a_fault() {
         let mut scene = Scene::new();
         scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(Errno::EROFS));
@@ -159,6 +195,23 @@ mod tests {
         assert_eq!(codes(&scene.conclude(conclude)), []);
         scene.fails(EvidenceKind::DatabaseScan, Outcome::TimedOut, None);
         assert_eq!(codes(&scene.conclude(conclude)), [Code::MountHung]);
+    }
+
+    #[test]
+    fn a_server_that_dies_under_the_experiments_is_told() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::Holds, None);
+        scene.fails(EvidenceKind::ProbeFileSync, Outcome::NotRun, Some(Errno::ENOTCONN));
+        scene.fails(EvidenceKind::SessionWal, Outcome::NotRun, None);
+        assert_eq!(codes(&scene.conclude(conclude)), [Code::StaleHandle]);
+    }
+
+    #[test]
+    fn a_deleted_directory_is_not_called_missing() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::NotRun, Some(Errno::ENOENT));
+        scene.mount.deleted = true;
+        assert_eq!(codes(&scene.conclude(conclude)), [Code::MountDeleted]);
     }
 
     #[test]

@@ -8,10 +8,11 @@
 //! *How it is tried.* Two processes map one file. Each writes by its map or by `pwrite`, and both
 //! look by their map and by `pread`, several times at two places in different pages, so that a view
 //! that was right only once, before it was cached, is found out. One process alone would prove
-//! little: its page cache is its own witness.
+//! little: its page cache is its own witness. At last each stores what its map wrote (`msync`), and
+//! `pread` must show it: pages of a map are dropped when memory is short, and read again.
 //!
-//! *What the outcomes mean.* Violated: rows vanish and pages mix without an error. A process that
-//! is killed by SIGBUS in its map counts as that. Holds with `maps_agree_with_reads` false: maps of
+//! *What the outcomes mean.* Violated: maps disagree, or do not reach the file: rows vanish and
+//! pages mix without an error. A process that is killed by SIGBUS in its map counts as that. Holds with `maps_agree_with_reads` false: maps of
 //! two processes agree, which is all that the wal-index needs, but a map and `pread` do not, so
 //! that `mmap_size` shows old pages; 9p with `cache=mmap` was measured to be so. Not run: maps are
 //! refused, which `probe.shared-map` tells, or there was no room.
@@ -57,6 +58,8 @@ const WAYS: [Way; 2] = [Way::Map, Way::Call];
 enum Step {
     Write(Way, usize, u8),
     Read(Way, usize),
+    /// Bring what the map wrote to the file.
+    Store,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,13 +120,42 @@ fn perform(file: &File, map: &SharedMap, step: Step) -> Answer {
             let read = file.read_exact_at(&mut byte, place as u64);
             read.map(|()| byte[0]).map_err(|error| errno_of(&error))
         }
+        Step::Store => map.store().map(|()| 0),
     }
 }
 
+type Perform<'a> = dyn FnMut(Who, Step) -> Result<Answer, NotRun> + 'a;
+
+fn follow(perform: &mut Perform<'_>) -> Result<Observation, NotRun> {
+    let views = compare_views(perform)?;
+    if views.outcome != Outcome::Holds {
+        return Ok(views);
+    }
+    Ok(compare_stored(perform)?.unwrap_or(views))
+}
+
+/// What a map wrote and stored must stand in the file.
+fn compare_stored(perform: &mut Perform<'_>) -> Result<Option<Observation>, NotRun> {
+    for (writer, byte) in [(Who::First, b'A'), (Who::Second, b'B')] {
+        for place in PLACES {
+            let write = perform(writer, Step::Write(Way::Map, place, byte))?;
+            if let Err(errno) = write.and(perform(writer, Step::Store)?) {
+                return Ok(Some(refused(KIND, "msync of a map", errno)));
+            }
+            for reader in [Who::First, Who::Second] {
+                if perform(reader, Step::Read(Way::Call, place))? != Ok(byte) {
+                    let summary = "what a map wrote and stored (msync) is not in the file: it is \
+                                   lost when the page leaves memory";
+                    return Ok(Some(Observation::new(KIND, Outcome::Violated, summary)));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Each process writes in each way; after each write both look in each way.
-fn follow(
-    perform: &mut dyn FnMut(Who, Step) -> Result<Answer, NotRun>,
-) -> Result<Observation, NotRun> {
+fn compare_views(perform: &mut Perform<'_>) -> Result<Observation, NotRun> {
     let mut apart: Option<String> = None;
     let mut byte = 0;
     for _ in 0..ROUNDS {
@@ -204,8 +236,19 @@ mod tests {
         not_run_without_a_directory(coherence);
     }
 
+    /// Whether what a map stores stands in the file.
+    #[derive(Clone, Copy)]
+    enum Stored {
+        Kept,
+        Lost,
+    }
+
     /// What keeps a view of its own: it shows what it wrote, and of others' writes only the first.
     fn seen_where(split: impl Fn(Who, Way) -> usize) -> Observation {
+        seen_and_stored(Stored::Kept, split)
+    }
+
+    fn seen_and_stored(stored: Stored, split: impl Fn(Who, Way) -> usize) -> Observation {
         let mut views = [[0_u8; REGION_BYTES]; 4];
         let mut fresh = [true; 4];
         follow(&mut |who, step| match step {
@@ -222,6 +265,13 @@ mod tests {
                 fresh[split(who, way)] = false;
                 Ok(Ok(views[split(who, way)][place]))
             }
+            Step::Store => {
+                if matches!(stored, Stored::Kept) {
+                    let map = views[split(who, Way::Map)];
+                    views = [map; 4];
+                }
+                Ok(Ok(0))
+            }
         })
         .expect("a model always answers")
     }
@@ -237,6 +287,9 @@ mod tests {
         assert_eq!(by_way.outcome, Outcome::Holds, "9p with cache=mmap: {by_way:?}");
         assert_eq!(by_way.values.get(MAPS_AGREE_WITH_READS), Some(&Value::Flag(false)));
         assert!(by_way.summary.contains("does not show what"), "{by_way:?}");
+        let lost = seen_and_stored(Stored::Lost, |_, way| usize::from(way == Way::Map));
+        assert_eq!(lost.outcome, Outcome::Violated);
+        assert!(lost.summary.contains("leaves memory"), "{lost:?}");
         let one_map = seen_where(|who, way| usize::from((who, way) == (Who::Second, Way::Map)));
         assert_eq!(one_map.outcome, Outcome::Violated);
         assert!(one_map.summary.contains("the map of another process"), "{one_map:?}");
@@ -254,7 +307,7 @@ mod tests {
         let seen = follow(&mut |_, step| {
             Ok(match step {
                 Step::Write(_, _, byte) => Ok(byte),
-                Step::Read(..) => Err(Errno::EIO),
+                Step::Read(..) | Step::Store => Err(Errno::EIO),
             })
         });
         let seen = seen.expect("measured");

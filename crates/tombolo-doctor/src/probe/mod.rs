@@ -29,7 +29,9 @@ pub(crate) use map_coherence::MAPS_AGREE_WITH_READS;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tombolo_core::errno::Errno;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
+use tombolo_os::error::errno_of;
 use tombolo_os::scratch::{self, Removal, Scratch};
 use tombolo_os::signal::SIGBUS;
 use tombolo_os::worker::End;
@@ -64,13 +66,16 @@ const PROBES: &[(EvidenceKind, Probe)] = &[
 /// An experiment that was cut off sooner than this had too little time; the mount may be well.
 const HANG_TIME: Duration = Duration::from_secs(5);
 
-/// How long the removal of the scratch directory is waited for. It goes on without us.
-const REMOVAL_TIME: Duration = Duration::from_secs(1);
+/// How long the removal of the scratch directory is waited for, at least and at most. It goes on
+/// without us.
+const REMOVAL_TIME_MIN: Duration = Duration::from_millis(100);
+const REMOVAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Makes a scratch directory in `directory` as `viewpoint` sees it, runs every experiment in it and
 /// hands out the results.
 ///
-/// After a first experiment that takes all the time that is left, the rest are not begun.
+/// After a first experiment that takes all the time that is left, the rest are not begun. The last
+/// of the time until the deadline is for the removal.
 pub fn run_all(
     directory: &Path,
     viewpoint: Viewpoint,
@@ -83,14 +88,27 @@ pub fn run_all(
     };
     let made = "a scratch directory could be made beside the target";
     sink(Observation::new(EvidenceKind::ProbeScratch, Outcome::Holds, made));
+    let removal_time =
+        (deadline.saturating_duration_since(Instant::now()) / 4).min(REMOVAL_TIME_MAX);
+    let experiments_end = deadline.checked_sub(removal_time).unwrap_or(deadline);
     let mut stopped_by = None;
     for (kind, probe) in PROBES {
         if let Some(why) = stopped_by {
             sink(Observation::new(*kind, Outcome::NotRun, why));
             continue;
         }
-        let (observation, end) = in_child(*kind, *probe, scratch.path(), viewpoint, deadline);
+        let (mut observation, end) =
+            in_child(*kind, *probe, scratch.path(), viewpoint, experiments_end);
         stopped_by = match end {
+            None if observation.outcome != Outcome::Holds => {
+                let lost = lost(scratch.path(), viewpoint, experiments_end);
+                lost.map(|errno| {
+                    let summary =
+                        format!("no result, because the scratch directory is lost: {errno}");
+                    observation = Observation::new(*kind, Outcome::NotRun, summary).errno(errno);
+                    "not begun, because the scratch directory is lost"
+                })
+            }
             Some(End::DeadlinePassed) => Some("not begun: the time was up"),
             Some(End::StopWanted) => Some("not begun: interrupted"),
             _ => None,
@@ -98,7 +116,9 @@ pub fn run_all(
         sink(observation);
     }
     let path = scratch.path().to_owned();
-    if scratch.remove(Instant::now() + REMOVAL_TIME) == Removal::Left {
+    let now = Instant::now();
+    let removal_end = deadline.clamp(now + REMOVAL_TIME_MIN, now + REMOVAL_TIME_MAX);
+    if scratch.remove(removal_end) == Removal::Left {
         let summary = format!(
             "{} could not be removed yet; what is left of it goes when the mount answers, or with \
              the next run",
@@ -146,6 +166,20 @@ fn in_child(
     }
 }
 
+/// Why the scratch directory cannot be seen any more, as where the server died under the
+/// experiments: then a failure is none of the file system's ways.
+fn lost(scratch: &Path, viewpoint: Viewpoint, deadline: Instant) -> Option<Errno> {
+    let mut lost = None;
+    let look = |send: &mut dyn FnMut(&Errno)| {
+        if let Err(error) = std::fs::symlink_metadata(scratch) {
+            send(&errno_of(&error));
+        }
+    };
+    // A look without an answer leaves the result as it was.
+    let _ = child::run(viewpoint, deadline, look, &mut |errno| lost = Some(errno));
+    lost
+}
+
 fn no_result(kind: EvidenceKind, end: &End, after: Duration) -> Observation {
     let outcome = match end {
         End::DeadlinePassed if after >= HANG_TIME => Outcome::TimedOut,
@@ -160,7 +194,6 @@ fn no_result(kind: EvidenceKind, end: &End, after: Duration) -> Observation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tombolo_core::errno::Errno;
 
     #[test]
     fn a_local_disk_holds_and_is_left_as_it_was() {

@@ -146,6 +146,8 @@ fn created(path: &Path, byte: u8) -> Result<File, NotRun> {
     let file = scratch::create(path)?;
     let written = file.write_all_at(&[byte, byte], 0);
     written.map_err(|error| NotRun::failed("pwrite", errno_of(&error)))?;
+    // Where `fsync` fails anyway, a failure after the rename tells nothing.
+    file.sync_all().map_err(|error| NotRun::failed("fsync", errno_of(&error)))?;
     Ok(file)
 }
 

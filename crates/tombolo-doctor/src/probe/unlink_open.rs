@@ -73,6 +73,8 @@ fn prepared(path: &Path) -> Result<File, NotRun> {
     let file = scratch::create(path)?;
     let written = file.write_all_at(BEFORE, 0);
     written.map_err(|error| NotRun::failed("pwrite", errno_of(&error)))?;
+    // Where `fsync` fails anyway, a failure after the unlink tells nothing.
+    file.sync_all().map_err(|error| NotRun::failed("fsync", errno_of(&error)))?;
     Ok(file)
 }
 

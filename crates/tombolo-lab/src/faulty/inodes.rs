@@ -1,0 +1,173 @@
+//! The files behind the mount, each known by the inode number that it has there.
+
+use super::lock_table::LockTable;
+use crate::faults::Sizes;
+use fuser::{FileAttr, FileType, INodeNo};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A size that its author alone sees.
+#[derive(Clone, Copy)]
+struct Unseen {
+    author: u32,
+    shown_bytes: u64,
+}
+
+/// One file, directory or link.
+pub(super) struct Inode {
+    pub(super) number: u64,
+    /// An O_PATH descriptor; another file's after a rename that replaces holders' files.
+    place: Mutex<Arc<OwnedFd>>,
+    /// Unlinked, on a mount where that breaks its holders.
+    pub(super) stale: AtomicBool,
+    unseen: Mutex<Option<Unseen>>,
+    pub(super) locks: Mutex<LockTable>,
+}
+
+impl Inode {
+    fn new(number: u64, place: OwnedFd) -> Self {
+        Inode {
+            number,
+            place: Mutex::new(Arc::new(place)),
+            stale: AtomicBool::new(false),
+            unseen: Mutex::default(),
+            locks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn place(&self) -> Arc<OwnedFd> {
+        self.lock_of(&self.place).clone()
+    }
+
+    pub(super) fn become_another(&self, other: &Inode) {
+        *self.lock_of(&self.place) = other.place();
+    }
+
+    /// The path by which this very inode can be opened, whatever its name is by now.
+    pub(super) fn magic_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.place().as_raw_fd()))
+    }
+
+    pub(super) fn open(&self) -> std::io::Result<File> {
+        // For reading as well, since the kernel fills its page cache through any open file.
+        File::options().read(true).write(true).open(self.magic_path())
+    }
+
+    pub(super) fn status(&self) -> Result<Stat, Errno> {
+        rustix::fs::statat(&*self.place(), "", AtFlags::EMPTY_PATH)
+    }
+
+    /// The attributes as process `viewer` sees them.
+    pub(super) fn attributes(&self, viewer: u32) -> Result<FileAttr, Errno> {
+        if self.stale.load(Ordering::Relaxed) {
+            return Err(Errno::STALE);
+        }
+        let mut attributes = translate(self.number, &self.status()?);
+        if let Some(unseen) = *self.lock_of(&self.unseen)
+            && unseen.author != viewer
+        {
+            attributes.size = unseen.shown_bytes;
+        }
+        Ok(attributes)
+    }
+
+    /// Called before process `author` changes the file.
+    pub(super) fn hide_change(&self, author: u32, sizes: Sizes) -> Result<(), Errno> {
+        let mut unseen = self.lock_of(&self.unseen);
+        if sizes == Sizes::SharedOnClose && unseen.is_none() {
+            let shown_bytes = self.status()?.st_size.cast_unsigned();
+            *unseen = Some(Unseen { author, shown_bytes });
+        }
+        Ok(())
+    }
+
+    /// Called when process `closer` closes the file.
+    pub(super) fn show_changes(&self, closer: u32) {
+        self.lock_of(&self.unseen).take_if(|unseen| unseen.author == closer);
+    }
+
+    pub(super) fn locks(&self) -> MutexGuard<'_, LockTable> {
+        self.lock_of(&self.locks)
+    }
+
+    fn lock_of<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All inodes that were ever looked up. None is forgotten before the mount goes, so that a number
+/// is never used for a second file.
+pub(super) struct Inodes {
+    table: Mutex<HashMap<u64, Arc<Inode>>>,
+}
+
+impl Inodes {
+    pub(super) fn new(root: OwnedFd) -> Self {
+        let root = Inode::new(INodeNo::ROOT.0, root);
+        Inodes { table: Mutex::new(HashMap::from([(root.number, Arc::new(root))])) }
+    }
+
+    pub(super) fn get(&self, number: INodeNo) -> Result<Arc<Inode>, Errno> {
+        let found = self.table().get(&number.0).cloned().ok_or(Errno::STALE)?;
+        if found.stale.load(Ordering::Relaxed) { Err(Errno::STALE) } else { Ok(found) }
+    }
+
+    /// The inode with this name in `parent`.
+    pub(super) fn find(&self, parent: &Inode, name: &OsStr) -> Result<Arc<Inode>, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let place = rustix::fs::openat(&*parent.place(), name, flags, Mode::empty())?;
+        let number = rustix::fs::fstat(&place)?.st_ino;
+        let mut table = self.table();
+        Ok(table.entry(number).or_insert_with(|| Arc::new(Inode::new(number, place))).clone())
+    }
+
+    fn table(&self) -> MutexGuard<'_, HashMap<u64, Arc<Inode>>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn translate(number: u64, status: &Stat) -> FileAttr {
+    FileAttr {
+        ino: INodeNo(number),
+        size: status.st_size.cast_unsigned(),
+        blocks: status.st_blocks.cast_unsigned(),
+        atime: time(status.st_atime, status.st_atime_nsec),
+        mtime: time(status.st_mtime, status.st_mtime_nsec),
+        ctime: time(status.st_ctime, status.st_ctime_nsec),
+        crtime: UNIX_EPOCH,
+        kind: kind(rustix::fs::FileType::from_raw_mode(status.st_mode)),
+        perm: (status.st_mode & 0o7777) as u16,
+        nlink: u32::try_from(status.st_nlink).unwrap_or(u32::MAX),
+        uid: status.st_uid,
+        gid: status.st_gid,
+        rdev: 0,
+        blksize: 4096,
+        flags: 0,
+    }
+}
+
+pub(super) fn kind(kind: rustix::fs::FileType) -> FileType {
+    use rustix::fs::FileType as There;
+    match kind {
+        There::Directory => FileType::Directory,
+        There::Symlink => FileType::Symlink,
+        There::Fifo => FileType::NamedPipe,
+        There::Socket => FileType::Socket,
+        There::CharacterDevice => FileType::CharDevice,
+        There::BlockDevice => FileType::BlockDevice,
+        _ => FileType::RegularFile,
+    }
+}
+
+fn time(seconds: i64, nanoseconds: u64) -> SystemTime {
+    let within = Duration::from_nanos(nanoseconds);
+    UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0)) + within
+}

@@ -1,0 +1,182 @@
+//! A FUSE mount with faults on command.
+
+mod filesystem;
+mod gate;
+mod handles;
+mod inodes;
+mod lock_table;
+mod locks;
+mod names;
+
+use crate::error::LabError;
+use crate::faults::{Faults, Operation, Writes};
+use crate::namespace::Namespace;
+use filesystem::FaultyFilesystem;
+use fuser::{BackgroundSession, Config, Session, SessionACL};
+use gate::Gate;
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{MountFlags, UnmountFlags};
+use std::ffi::CString;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Enough that a slow `fsync` does not hold up the others.
+const SERVER_THREADS: usize = 4;
+
+/// A directory as it looks through a file system with faults. Unmounted when dropped, whoever
+/// uses it, and whatever hangs in it.
+#[derive(Debug)]
+pub struct FaultyMount {
+    path: PathBuf,
+    behind: PathBuf,
+    gate: Arc<Gate>,
+    session: Option<BackgroundSession>,
+}
+
+impl FaultyMount {
+    /// Mounts a fresh directory, of type `fuse` as the mount table has it.
+    ///
+    /// # Errors
+    /// When `/dev/fuse` is missing, or the mount is refused.
+    pub fn new(namespace: &Namespace, faults: Faults) -> Result<Self, LabError> {
+        Self::called(namespace, "fuse", faults)
+    }
+
+    /// Mounts a fresh directory that the mount table has as of type `filesystem`: `fuse`, or with
+    /// the name of a server, such as `fuse.sshfs`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn called(
+        namespace: &Namespace,
+        filesystem: &str,
+        faults: Faults,
+    ) -> Result<Self, LabError> {
+        Self::mount(namespace, namespace.directory("behind")?, filesystem, faults)
+    }
+
+    /// Mounts `behind`. Two mounts of one directory are like two kernels: what each caches or
+    /// locks, the other does not see.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn over(namespace: &Namespace, behind: PathBuf, faults: Faults) -> Result<Self, LabError> {
+        Self::mount(namespace, behind, "fuse", faults)
+    }
+
+    fn mount(
+        namespace: &Namespace,
+        behind: PathBuf,
+        filesystem: &str,
+        faults: Faults,
+    ) -> Result<Self, LabError> {
+        let path = namespace.directory("faulty")?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(&behind, flags, Mode::empty())
+            .map_err(LabError::call("open", &behind))?;
+        let device = open_device()?;
+        mount(&path, filesystem, &device, faults.writes)?;
+        // From here on the drop unmounts.
+        let gate = Arc::new(Gate::default());
+        let mut mount = FaultyMount { path, behind, gate: gate.clone(), session: None };
+        let filesystem = FaultyFilesystem::new(directory, faults, gate);
+        let mut config = Config::default();
+        config.n_threads = Some(SERVER_THREADS);
+        let session = Session::from_fd(filesystem, device, SessionACL::All, config)
+            .and_then(Session::spawn)
+            .map_err(LabError::call("FUSE_INIT", &mount.path))?;
+        mount.session = Some(session);
+        Ok(mount)
+    }
+
+    /// Where it is mounted.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory behind it, which has no faults.
+    #[must_use]
+    pub fn behind(&self) -> &Path {
+        &self.behind
+    }
+
+    /// From now on these calls never return, and their callers cannot be killed.
+    pub fn hang(&self, operations: &[Operation]) {
+        self.gate.hang(operations);
+    }
+
+    /// From now on everything is answered; what hung ends in EIO.
+    pub fn answer(&self) {
+        self.gate.answer();
+    }
+
+    /// The server ends, and what it showed stays mounted: every call gets ENOTCONN, "transport
+    /// endpoint is not connected", as after the crash of an sshfs or a cloud drive.
+    ///
+    /// # Errors
+    /// What `open` or `umount` said.
+    pub fn lose_the_server(&self) -> Result<(), LabError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let _busy = rustix::fs::open(&self.path, flags, Mode::empty())
+            .map_err(LabError::call("open", &self.path))?;
+        // A forced unmount breaks the connection first, and then fails because of the open file.
+        match rustix::mount::unmount(&self.path, UnmountFlags::FORCE) {
+            Err(rustix::io::Errno::BUSY) => Ok(()),
+            other => other.map_err(LabError::call("umount", &self.path)),
+        }
+    }
+
+    /// How many calls hang.
+    #[must_use]
+    pub fn hanging(&self) -> usize {
+        self.gate.kept()
+    }
+
+    /// Waits until a call hangs; answers whether one does.
+    #[must_use]
+    pub fn wait_until_one_hangs(&self, at_most: Duration) -> bool {
+        self.gate.wait_for_one(at_most)
+    }
+}
+
+impl Drop for FaultyMount {
+    fn drop(&mut self) {
+        // Forced, which ends every call that still waits (`fuse_umount_begin`, `fs/fuse/inode.c`).
+        let _ = rustix::mount::unmount(&self.path, UnmountFlags::FORCE | UnmountFlags::DETACH);
+        self.gate.close();
+        if let Some(session) = self.session.take() {
+            let _ = session.join();
+        }
+    }
+}
+
+fn open_device() -> Result<OwnedFd, LabError> {
+    let path = Path::new("/dev/fuse");
+    match File::options().read(true).write(true).open(path) {
+        Ok(device) => Ok(device.into()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound) => {
+            let how = "load the module fuse, or give the container the device";
+            Err(LabError::Missing { what: "/dev/fuse".to_owned(), how })
+        }
+        Err(error) => Err(LabError::call("open", path)(error)),
+    }
+}
+
+fn mount(path: &Path, filesystem: &str, device: &OwnedFd, writes: Writes) -> Result<(), LabError> {
+    let options = format!(
+        "fd={},rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other",
+        device.as_raw_fd()
+    );
+    let options = CString::new(options).unwrap_or_default();
+    let mut flags = MountFlags::NOSUID | MountFlags::NODEV;
+    if writes == Writes::RefusedByMount {
+        flags |= MountFlags::RDONLY;
+    }
+    rustix::mount::mount("tombolo-lab", path, filesystem, flags, &*options)
+        .map_err(LabError::call("mount -t fuse", path))
+}

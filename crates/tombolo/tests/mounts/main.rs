@@ -1,0 +1,11 @@
+//! The whole doctor on real mounts, each with the verdict that it must give.
+//!
+//! On each mount a user's program works on a database; the doctor looks at it through the mount,
+//! and must leave bytes and times as they were. These tests need root, loop devices and
+//! `/dev/fuse`, and fail where they cannot run.
+
+mod faulty;
+mod hung;
+mod local;
+mod nested;
+mod rig;
