@@ -8,6 +8,7 @@
 //! * [`report`]: evidence, findings, verdicts and remedies, as they are printed and serialised.
 //! * [`finding`]: the stable codes of findings and their manual pages.
 //! * [`locktable`]: the kernel's tables of file locks.
+//! * [`memory_map`]: the kernel's table of what a process has mapped.
 //! * [`mountinfo`]: the kernel's table of mounts.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
@@ -17,6 +18,7 @@ pub mod cgroup;
 pub mod errno;
 pub mod finding;
 pub mod locktable;
+pub mod memory_map;
 pub mod mountinfo;
 pub mod report;
 pub mod sqlite;

@@ -21,6 +21,9 @@ pub struct Lock {
     /// The holder; `None` for locks that belong to an open file, and for holders that cannot be
     /// seen from this pid namespace.
     pub pid: Option<i32>,
+    /// Major and minor number of the superblock's device: on btrfs and overlayfs `stat` gives
+    /// another.
+    pub device: (u32, u32),
     /// Inode of the file.
     pub inode: u64,
     /// First byte.
@@ -76,13 +79,16 @@ fn parse_line(line: &str) -> Option<Lock> {
         _ => return None,
     };
     let pid = fields.next()?.parse::<i32>().ok()?;
-    let inode = fields.next()?.rsplit(':').next()?.parse().ok()?;
+    let mut file = fields.next()?.splitn(3, ':');
+    let mut hexadecimal = || u32::from_str_radix(file.next()?, 16).ok();
+    let device = (hexadecimal()?, hexadecimal()?);
+    let inode = file.next()?.parse().ok()?;
     let first = fields.next()?.parse().ok()?;
     let last = match fields.next()? {
         "EOF" => u64::MAX,
         number => number.parse().ok()?,
     };
-    Some(Lock { family, strength, pid: (pid > 0).then_some(pid), inode, first, last })
+    Some(Lock { family, strength, pid: (pid > 0).then_some(pid), device, inode, first, last })
 }
 
 /// A lock in the words of SQLite, or in numbers where it locks no byte of SQLite's.
@@ -124,6 +130,7 @@ mod tests {
                 family: Family::Posix,
                 strength: Strength::Exclusive,
                 pid: Some(708),
+                device: (0xfe, 0),
                 inode: 13545,
                 first: 120,
                 last: 120,
@@ -146,6 +153,7 @@ mod tests {
             family: Family::Posix,
             strength,
             pid: None,
+            device: (8, 1),
             inode: 1,
             first,
             last,

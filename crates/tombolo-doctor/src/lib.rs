@@ -12,9 +12,11 @@
 //!
 //! [`diagnosis`] runs them. [`explain`] goes the other way: from the text of an error to its
 //! likely causes.
-//! [`machine`] surveys every database that any running program has open.
+//! [`machine`] surveys every database that any running program has open. [`containers`] finds the
+//! container whose view of the files is wanted.
 
 mod child;
+pub mod containers;
 pub mod database;
 pub mod diagnosis;
 pub mod explain;

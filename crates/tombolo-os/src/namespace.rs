@@ -1,5 +1,6 @@
-//! Entering the mount namespace of another process.
+//! Seeing files as another process does: its mount namespace and its root directory.
 
+use crate::bounded::read_link;
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::os::fd::AsFd;
@@ -58,6 +59,49 @@ impl Error {
     }
 }
 
+/// Through which eyes a process sees files.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct View {
+    /// The mount namespace, such as `mnt:[4026531841]`.
+    namespace: Vec<u8>,
+    /// Its root directory, from the root of that namespace.
+    root: Vec<u8>,
+}
+
+impl View {
+    /// That of a process: a number, or `self`.
+    ///
+    /// # Errors
+    ///
+    /// `EACCES` for a process of another user, `ENOENT` for one that is gone.
+    pub fn of(proc_root: &Path, pid: &str) -> Result<Self, Errno> {
+        let process = proc_root.join(pid);
+        let namespace = read_link(&process.join("ns/mnt"))?;
+        Ok(View { namespace, root: read_link(&process.join("root"))? })
+    }
+
+    /// Whether both see the same mounts; their root directories may differ.
+    #[must_use]
+    pub fn shares_mounts_with(&self, other: &View) -> bool {
+        self.namespace == other.namespace
+    }
+
+    /// What the process calls a file that `/proc` names from the root of its namespace; `None` for
+    /// one outside of its root directory.
+    #[must_use]
+    pub fn inside(&self, path: &[u8]) -> Option<Vec<u8>> {
+        if self.root == b"/" {
+            return Some(path.to_vec());
+        }
+        let rest = path.strip_prefix(self.root.as_slice())?;
+        match rest.first() {
+            None => Some(b"/".to_vec()),
+            Some(b'/') => Some(rest.to_vec()),
+            Some(_) => None,
+        }
+    }
+}
+
 /// Moves the calling process into the mount namespace and root directory of another one. From then
 /// on, paths mean what they mean to that process. There is no way back.
 ///
@@ -99,6 +143,26 @@ mod tests {
     use crate::testing::Namespace;
     use crate::worker;
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn views_differ_by_namespace_and_root_root_needed() {
+        let proc_root = Path::new("/proc");
+        let own = View::of(proc_root, "self").expect("our own view");
+        let namespace = Namespace::with("true");
+        let other = View::of(proc_root, &namespace.pid().to_string()).expect("its view");
+        assert!(own.shares_mounts_with(&own) && !own.shares_mounts_with(&other));
+        assert_eq!(other.inside(b"/srv/app.db").as_deref(), Some(&b"/srv/app.db"[..]));
+        assert_eq!(View::of(proc_root, "nobody"), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_path_is_told_from_a_changed_root() {
+        let view = View { namespace: Vec::new(), root: b"/jail".to_vec() };
+        assert_eq!(view.inside(b"/jail/srv/app.db").as_deref(), Some(&b"/srv/app.db"[..]));
+        assert_eq!(view.inside(b"/jail").as_deref(), Some(&b"/"[..]));
+        assert_eq!(view.inside(b"/jailed/app.db"), None);
+        assert_eq!(view.inside(b"/srv/app.db"), None);
+    }
 
     #[test]
     fn a_process_that_is_gone_is_named() {

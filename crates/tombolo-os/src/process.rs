@@ -1,24 +1,40 @@
 //! Running processes and the files that they have open.
 //!
-//! Files are told apart by device and inode as `stat` on `/proc/PID/fd/N` gives them: the numbers
-//! in `/proc/PID/maps` are other ones on overlayfs and btrfs.
+//! What `/proc` says in words ([`descriptors`], [`locks`]) is read without asking any file system.
+//! [`identity`] asks one, and can wait for ever where its server is gone. [`mappings`] waits while
+//! the process changes its memory, which a page on a dead mount can hold up for ever.
+//!
+//! Files are told apart by device and inode as `stat` on `/proc/PID/fd/N` gives them: the devices
+//! in `/proc/PID/maps` and `/proc/locks` are other ones on overlayfs and btrfs.
 
 use crate::bounded::{read_file, read_link};
 use crate::error::errno_of;
 use rustix::fs::{AtFlags, FileType, StatxFlags};
-use std::path::Path;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use tombolo_core::errno::Errno;
 use tombolo_core::locktable::{self, Lock};
+use tombolo_core::memory_map::{self, Mapping, Sharing, Writing};
 use tombolo_core::text::printable;
 
 /// Descriptors looked at of one process.
 const DESCRIPTORS_MAX: usize = 1 << 16;
 
+/// Bytes read of one table of mappings, and of the table of locks.
+const TABLE_BYTES_MAX: u64 = 64 << 20;
+
 /// Appended by the kernel to the name of a file that has been unlinked (`d_path`, fs/d_path.c).
 const DELETED_SUFFIX: &[u8] = b" (deleted)";
 
+/// Names of files that the kernel makes up, and of devices.
+const NO_USER_FILES: [&[u8]; 6] =
+    [b"/dev/", b"/proc/", b"/sys/", b"/memfd:", b"/anon_hugepage", b"/SYSV"];
+
+/// Flag of a thread of the kernel (`PF_KTHREAD`, include/linux/sched.h).
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
 /// Tells files of one kernel apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct FileIdentity {
     /// Major and minor number of the device, by `statx`.
     pub device: (u32, u32),
@@ -26,28 +42,38 @@ pub struct FileIdentity {
     pub inode: u64,
 }
 
-/// A regular file that a process has open.
+/// By what a process holds a file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Handle {
+    /// By a descriptor of this number.
+    Descriptor(i32),
+    /// By its memory alone, at this range of addresses: the descriptor was closed.
+    Mapping(String),
+}
+
+/// How a process holds a file, as far as `/proc` tells without asking the file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenFile {
-    /// The descriptor's number.
-    pub descriptor: i32,
-    /// The name by which the process knows it, in its own root directory; without the mark of
-    /// deletion.
+pub struct Held {
+    /// By what.
+    pub handle: Handle,
+    /// The name of the file, without the mark of deletion: a path from the root directory of this
+    /// process where the mount namespace is the same, else from the root of the other namespace.
     pub path: Vec<u8>,
     /// Whether that name is gone.
     pub name: NameState,
-    /// Which file it is.
-    pub identity: FileIdentity,
-    /// Size in bytes.
-    pub size_bytes: u64,
     /// Whether it was opened for writing.
     pub mode: OpenMode,
-    /// Locks that were taken through this descriptor.
+    /// Locks that were taken through it.
     pub locks: Vec<Lock>,
+    /// Id of the mount it was opened through.
+    pub mount_id: Option<u32>,
+    /// The inode's number inside the kernel, which on some overlays is not that of `stat`. `None`
+    /// before Linux 5.14.
+    pub inode: Option<u64>,
 }
 
 /// Whether an open file still has a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum NameState {
     /// It has.
     Named,
@@ -56,12 +82,21 @@ pub enum NameState {
 }
 
 /// How a file was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum OpenMode {
     /// `O_RDONLY`, or what could not be told.
     ReadOnly,
     /// `O_WRONLY` or `O_RDWR`.
     Writable,
+}
+
+/// What runs under a process number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program.
+    Program,
+    /// A thread of the kernel, or a program that ended: no files are open.
+    NoProgram,
 }
 
 /// The identity of the file at a path, following links. **Can block on a dead mount.**
@@ -70,17 +105,27 @@ pub enum OpenMode {
 ///
 /// What `statx` said.
 pub fn identity(path: &Path) -> Result<FileIdentity, Errno> {
-    stat(path).map(|(identity, _, _)| identity)
+    stat(path).map(|(identity, _)| identity)
 }
 
-fn stat(path: &Path) -> Result<(FileIdentity, u64, FileType), Errno> {
+/// The identity of a regular file; `None` for anything else. **Can block on a dead mount.**
+///
+/// # Errors
+///
+/// What `statx` said.
+pub fn regular_file(path: &Path) -> Result<Option<FileIdentity>, Errno> {
+    let (identity, kind) = stat(path)?;
+    Ok((kind == FileType::RegularFile).then_some(identity))
+}
+
+fn stat(path: &Path) -> Result<(FileIdentity, FileType), Errno> {
     // Without `AT_STATX_DONT_SYNC` NFS and FUSE would ask their servers.
     let flags = AtFlags::STATX_DONT_SYNC;
     let answer = rustix::fs::statx(rustix::fs::CWD, path, flags, StatxFlags::BASIC_STATS)
         .map_err(|errno| Errno::from_raw(errno.raw_os_error()))?;
     let device = (answer.stx_dev_major, answer.stx_dev_minor);
     let kind = FileType::from_raw_mode(answer.stx_mode.into());
-    Ok((FileIdentity { device, inode: answer.stx_ino }, answer.stx_size, kind))
+    Ok((FileIdentity { device, inode: answer.stx_ino }, kind))
 }
 
 /// The name of a process's program (`/proc/PID/comm`); empty if it is gone.
@@ -90,56 +135,162 @@ pub fn program(proc_root: &Path, pid: i32) -> String {
     printable(name.strip_suffix(b"\n").unwrap_or(&name))
 }
 
-/// The regular files that a process has open, other than on `/dev`, `/proc` and `/sys`.
+/// Whether a program runs under a number (`proc_pid_stat(5)`, fields 3 and 9).
+#[must_use]
+pub fn kind(proc_root: &Path, pid: i32) -> Kind {
+    let Ok(stat) = read_file(&proc_root.join(pid.to_string()).join("stat"), 4096) else {
+        return Kind::NoProgram;
+    };
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    // The name of the program stands in parentheses and may hold any character.
+    let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let state = fields.next().unwrap_or_default();
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
+    let ended = state == "Z" || state == "X";
+    if ended || flags & KERNEL_THREAD != 0 { Kind::NoProgram } else { Kind::Program }
+}
+
+/// The way to a file that a process holds, also where its name is gone or means another file. To
+/// one that is only mapped it is open for root alone, or with `CAP_CHECKPOINT_RESTORE`.
+#[must_use]
+pub fn held_path(proc_root: &Path, pid: i32, handle: &Handle) -> PathBuf {
+    let process = proc_root.join(pid.to_string());
+    match handle {
+        Handle::Descriptor(number) => process.join("fd").join(number.to_string()),
+        Handle::Mapping(range) => process.join("map_files").join(range),
+    }
+}
+
+/// What a process has open and is named like a user's file, in the order of numbers.
 ///
 /// # Errors
 ///
 /// `EACCES` or `EPERM` for a process of another user, `ENOENT` for one that is gone.
-pub fn open_files(proc_root: &Path, pid: i32) -> Result<Vec<OpenFile>, Errno> {
+pub fn descriptors(proc_root: &Path, pid: i32) -> Result<Vec<Held>, Errno> {
     let process = proc_root.join(pid.to_string());
     let entries = std::fs::read_dir(process.join("fd")).map_err(|error| errno_of(&error))?;
-    let mut files = Vec::new();
+    let mut found = Vec::new();
     for entry in entries.take(DESCRIPTORS_MAX).flatten() {
-        let Some(descriptor) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         // A descriptor may be closed at any moment between these calls; then it is not reported.
-        let Ok(mut path) = read_link(&entry.path()) else { continue };
-        let kernel_own = [&b"/dev/"[..], b"/proc/", b"/sys/", b"/memfd:"];
-        if path.first() != Some(&b'/') || kernel_own.iter().any(|start| path.starts_with(start)) {
+        let Some((path, name)) = name_of(&entry.path()) else { continue };
+        if !is_user_file(&path) {
             continue;
         }
-        let Ok((identity, size_bytes, FileType::RegularFile)) = stat(&entry.path()) else {
-            continue;
-        };
-        let name = match path.strip_suffix(DELETED_SUFFIX) {
-            Some(named) => {
-                path = named.to_vec();
-                NameState::Deleted
-            }
-            None => NameState::Named,
-        };
         let info = process.join("fdinfo").join(entry.file_name());
         let info = read_file(&info, 1 << 20).unwrap_or_default();
-        files.push(OpenFile {
-            descriptor,
+        found.push(Held {
+            handle: Handle::Descriptor(number),
             path,
             name,
-            identity,
-            size_bytes,
             mode: open_mode(&info),
+            mount_id: field(&info, "mnt_id:").and_then(|text| text.parse().ok()),
+            inode: field(&info, "ino:").and_then(|text| text.parse().ok()),
             locks: locktable::parse(&info).collect(),
         });
     }
-    files.sort_by_key(|file| file.descriptor);
-    Ok(files)
+    found.sort_by(|one, other| one.handle.cmp(&other.handle));
+    Ok(found)
+}
+
+/// What `/proc/PID/fd/N` names.
+fn name_of(path: &Path) -> Option<(Vec<u8>, NameState)> {
+    let mut path = read_link(path).ok()?;
+    if !path.ends_with(DELETED_SUFFIX) {
+        return Some((path, NameState::Named));
+    }
+    path.truncate(path.len() - DELETED_SUFFIX.len());
+    Some((path, NameState::Deleted))
+}
+
+/// Whether a handle still names the same file: what was read through it in between is of that file,
+/// and not of another one that got its number or range.
+#[must_use]
+pub fn is_still_held(proc_root: &Path, pid: i32, held: &Held) -> bool {
+    let now = name_of(&held_path(proc_root, pid, &held.handle));
+    now.is_some_and(|(path, name)| path == held.path && name == held.name)
+}
+
+fn is_user_file(path: &[u8]) -> bool {
+    let made_up = NO_USER_FILES.iter().any(|start| path.starts_with(start));
+    path.first() == Some(&b'/') && (!made_up || path.starts_with(b"/dev/shm/"))
+}
+
+/// The path of the program that a process runs, in the same words as [`Mapping::path`].
+#[must_use]
+pub fn executable(proc_root: &Path, pid: i32) -> Option<Vec<u8>> {
+    let mut path = read_link(&proc_root.join(pid.to_string()).join("exe")).ok()?;
+    if path.ends_with(DELETED_SUFFIX) {
+        path.truncate(path.len() - DELETED_SUFFIX.len());
+    }
+    Some(path)
+}
+
+/// The user's files that a process has mapped, in the order of addresses.
+///
+/// # Errors
+///
+/// As [`descriptors`].
+pub fn mappings(proc_root: &Path, pid: i32) -> Result<Vec<Mapping>, Errno> {
+    let table = read_file(&proc_root.join(pid.to_string()).join("maps"), TABLE_BYTES_MAX)?;
+    Ok(memory_map::parse(&table).filter(|mapping| is_user_file(&mapping.path)).collect())
+}
+
+/// What a process has mapped for sharing, each file once.
+///
+/// # Errors
+///
+/// As [`descriptors`].
+pub fn shared_mappings(proc_root: &Path, pid: i32) -> Result<Vec<Mapping>, Errno> {
+    let mut found: Vec<Mapping> = Vec::new();
+    for mapping in mappings(proc_root, pid)? {
+        let file = |one: &Mapping| (one.device, one.inode);
+        if mapping.sharing == Sharing::Shared
+            && !found.iter().any(|known| file(known) == file(&mapping))
+        {
+            found.push(mapping);
+        }
+    }
+    Ok(found)
+}
+
+impl From<Mapping> for Held {
+    fn from(mapping: Mapping) -> Self {
+        Held {
+            handle: Handle::Mapping(mapping.range),
+            path: mapping.path,
+            name: if mapping.deleted { NameState::Deleted } else { NameState::Named },
+            mode: match mapping.writing {
+                Writing::Allowed => OpenMode::Writable,
+                Writing::Refused => OpenMode::ReadOnly,
+            },
+            locks: Vec::new(),
+            mount_id: None,
+            inode: Some(mapping.inode),
+        }
+    }
+}
+
+/// Every lock of this kernel whose holder can be seen from this pid namespace, whoever it is.
+///
+/// # Errors
+///
+/// `ENOENT` without `/proc` or on a kernel without file locks.
+pub fn locks(proc_root: &Path) -> Result<Vec<Lock>, Errno> {
+    Ok(locktable::parse(&read_file(&proc_root.join("locks"), TABLE_BYTES_MAX)?).collect())
+}
+
+fn field(info: &[u8], name: &str) -> Option<String> {
+    let info = String::from_utf8_lossy(info);
+    let value = info.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(value.trim().to_owned())
 }
 
 /// `flags:` of `proc_pid_fdinfo(5)`: octal, the access mode in the last two bits.
 fn open_mode(info: &[u8]) -> OpenMode {
-    let info = String::from_utf8_lossy(info);
-    let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    let flags = flags.and_then(|text| u32::from_str_radix(text.trim(), 8).ok());
+    let flags = field(info, "flags:").and_then(|text| u32::from_str_radix(&text, 8).ok());
     match flags.map(|flags| flags & 3) {
         Some(1 | 2) => OpenMode::Writable,
         _ => OpenMode::ReadOnly,
@@ -182,44 +333,104 @@ mod tests {
         assert_eq!(pids(&nothing.path().join("proc")), Err(Errno::ENOENT));
     }
 
-    fn own_files(directory: &Path) -> Vec<OpenFile> {
+    fn own_descriptors(directory: &Path) -> Vec<Held> {
         let own = i32::try_from(std::process::id()).expect("a process id");
         let directory = directory.canonicalize().expect("real path");
-        let files = open_files(Path::new("/proc"), own).expect("our own descriptors");
-        let inside = |file: &OpenFile| file.path.starts_with(directory.as_os_str().as_bytes());
-        files.into_iter().filter(inside).collect()
+        let held = descriptors(Path::new("/proc"), own).expect("our own descriptors");
+        let inside = |held: &Held| held.path.starts_with(directory.as_os_str().as_bytes());
+        held.into_iter().filter(inside).collect()
     }
 
     #[test]
-    fn open_files_tell_name_mode_identity_and_locks() {
+    fn descriptors_tell_name_mode_inode_and_locks() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("app.db");
         let mut writer = std::fs::File::create(&path).expect("create");
         writer.write_all(b"1234").expect("write");
         rustix::fs::flock(&writer, rustix::fs::FlockOperation::LockExclusive).expect("flock");
         let reader = std::fs::File::open(&path).expect("open");
-        let files = own_files(directory.path());
-        assert_eq!(files.len(), 2);
-        for file in &files {
-            assert_eq!(file.identity, identity(&path).expect("its identity"));
-            assert_eq!((file.size_bytes, file.name), (4, NameState::Named));
+        let found = own_descriptors(directory.path());
+        assert_eq!(found.len(), 2);
+        let expected = identity(&path).expect("its identity");
+        let own = i32::try_from(std::process::id()).expect("a process id");
+        for held in &found {
+            assert!(held.name == NameState::Named && held.mount_id.is_some());
+            assert!(held.inode.is_none_or(|inode| inode == expected.inode));
+            let through = held_path(Path::new("/proc"), own, &held.handle);
+            assert_eq!(regular_file(&through), Ok(Some(expected)));
         }
-        let by_descriptor =
-            |number| files.iter().find(|file| file.descriptor == number).expect("open");
-        assert_eq!(by_descriptor(writer.as_raw_fd()).mode, OpenMode::Writable);
-        assert_eq!(by_descriptor(reader.as_raw_fd()).mode, OpenMode::ReadOnly);
-        let locks = &by_descriptor(writer.as_raw_fd()).locks;
+        let by_number = |number| {
+            let handle = Handle::Descriptor(number);
+            found.iter().find(|held| held.handle == handle).expect("open")
+        };
+        assert_eq!(by_number(writer.as_raw_fd()).mode, OpenMode::Writable);
+        assert_eq!(by_number(reader.as_raw_fd()).mode, OpenMode::ReadOnly);
+        let locks = &by_number(writer.as_raw_fd()).locks;
         assert_eq!(locks.first().map(|lock| lock.family), Some(locktable::Family::Flock));
-        assert_eq!(by_descriptor(reader.as_raw_fd()).locks, []);
+        assert_eq!(by_number(reader.as_raw_fd()).locks, []);
+        assert!(is_still_held(Path::new("/proc"), own, &found[0]));
         std::fs::remove_file(&path).expect("unlink");
-        let after = own_files(directory.path());
-        assert!(after.len() == 2 && after.iter().all(|file| file.name == NameState::Deleted));
-        assert!(after.iter().all(|file| file.path.ends_with(b"/app.db")));
+        assert!(!is_still_held(Path::new("/proc"), own, &found[0]));
+        let after = own_descriptors(directory.path());
+        assert!(after.len() == 2 && after.iter().all(|held| held.name == NameState::Deleted));
+        assert!(after.iter().all(|held| held.path.ends_with(b"/app.db")));
+        assert_eq!(regular_file(directory.path()), Ok(None));
+    }
+
+    #[test]
+    fn devices_are_no_files_of_users_and_shared_memory_is() {
+        assert!(is_user_file(b"/dev/shm/app.db") && is_user_file(b"/srv/app.db"));
+        for name in [&b"/dev/null"[..], b"/proc/1/stat", b"/memfd:x", b"socket:[7]"] {
+            assert!(!is_user_file(name));
+        }
+    }
+
+    #[test]
+    fn a_lock_is_listed_for_everybody_to_see() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        rustix::fs::flock(file.as_file(), rustix::fs::FlockOperation::LockExclusive)
+            .expect("flock");
+        let inode = identity(file.path()).expect("its identity").inode;
+        let own = i32::try_from(std::process::id()).ok();
+        let held = locks(Path::new("/proc")).expect("the table");
+        assert!(held.iter().any(|lock| lock.inode == inode && lock.pid == own));
+    }
+
+    #[test]
+    fn mappings_of_programs_are_files() {
+        let own = i32::try_from(std::process::id()).expect("a process id");
+        let executable = std::env::current_exe().expect("this program");
+        let mapped = mappings(Path::new("/proc"), own).expect("our own memory");
+        let path = executable.as_os_str().as_bytes();
+        assert_eq!(super::executable(Path::new("/proc"), own).as_deref(), Some(path));
+        let found = mapped.iter().find(|one| one.path == path);
+        let handle = Handle::Mapping(found.expect("the executable").range.clone());
+        let path = held_path(Path::new("/proc"), own, &handle);
+        let same = identity(&executable).expect("its identity");
+        assert_eq!(identity(&path), Ok(same), "root is needed for map_files");
+    }
+
+    #[test]
+    fn threads_of_the_kernel_are_no_programs() {
+        let tree = tempfile::tempdir().expect("a directory");
+        for (pid, stat) in [
+            (2, "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0"),
+            (7, "7 (a) b) S 1 7 7 0 -1 4194560 0 0"),
+            (8, "8 (gone) Z 1 7 7 0 -1 4194560 0 0"),
+        ] {
+            let directory = tree.path().join(pid.to_string());
+            std::fs::create_dir(&directory).expect("mkdir");
+            std::fs::write(directory.join("stat"), stat).expect("write");
+        }
+        let kinds = [2, 7, 8, 9].map(|pid| kind(tree.path(), pid));
+        let none = Kind::NoProgram;
+        assert_eq!(kinds, [none, Kind::Program, none, none], "9 is gone");
     }
 
     #[test]
     fn a_process_that_is_gone_keeps_its_errno() {
-        assert_eq!(open_files(Path::new("/proc"), i32::MAX), Err(Errno::ENOENT));
+        assert_eq!(descriptors(Path::new("/proc"), i32::MAX), Err(Errno::ENOENT));
+        assert_eq!(mappings(Path::new("/proc"), i32::MAX), Err(Errno::ENOENT));
         assert_eq!(program(Path::new("/proc"), i32::MAX), "");
     }
 }

@@ -27,7 +27,8 @@ use std::time::{Duration, Instant};
 use sweep::sweep;
 use tombolo_core::errno::Errno;
 
-const PREFIX: &str = ".tombolo-probe-";
+/// How the names of scratch directories begin.
+pub const PREFIX: &str = ".tombolo-probe-";
 
 /// Most entries that are removed from one directory, and most directories looked at by a sweep.
 const ENTRIES_MAX: usize = 4096;

@@ -17,7 +17,8 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Examine a database, a directory, or a path that does not exist yet
+    /// Examine a database, a directory, or a path that does not exist yet; without a path, every
+    /// database that a running program has open
     Doctor(DoctorArguments),
     /// Explain an error message, a log, a trace or a whole bug report
     ///
@@ -64,14 +65,31 @@ locked. Experiments run on scratch files in a hidden directory .tombolo-probe-* 
 is removed afterwards.")]
 pub(crate) struct DoctorArguments {
     /// Database files, directories, or paths that do not exist yet
-    #[arg(value_name = "PATH", required = true)]
+    ///
+    /// Without one, every SQLite database is looked at that any running program has open, in
+    /// containers too. Nothing is written beside them.
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
-    /// Seconds that the examination of one path may take
+    /// Seconds that the examination of one path, or of the whole machine, may take
     #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Duration,
+    /// See the paths as this process does; a relative one is below its root directory
+    ///
+    /// Its mount namespace is entered from outside: nothing has to be installed in a container.
+    /// This needs root.
+    #[arg(long, value_name = "PID", requires = "paths", conflicts_with = "container")]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) pid: Option<i32>,
+    /// See the paths as this container does, by its name or the beginning of its id
+    ///
+    /// Containers of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn are found by the
+    /// state that these keep on disk and by control groups; one of a Kubernetes pod also by
+    /// POD/NAME or NAMESPACE/POD/NAME. This needs root.
+    #[arg(long, value_name = "NAME", requires = "paths")]
+    pub(crate) container: Option<String>,
     /// Look only; make no scratch files
     #[arg(long)]
     pub(crate) no_probes: bool,
@@ -114,6 +132,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_viewpoint_needs_a_path_and_there_is_one_of_them() {
+        let parsed = |arguments: &[&str]| {
+            let all = ["tombolo", "doctor"].iter().chain(arguments);
+            Arguments::try_parse_from(all).map_err(|error| error.kind())
+        };
+        use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument, ValueValidation};
+        assert!(parsed(&["--pid", "7", "/data"]).is_ok());
+        assert!(parsed(&["--container", "web", "/data"]).is_ok());
+        let wrong = |arguments: &[&str]| parsed(arguments).expect_err("refused");
+        assert_eq!(wrong(&["--pid", "7"]), MissingRequiredArgument);
+        assert_eq!(wrong(&["--container", "web"]), MissingRequiredArgument);
+        assert_eq!(wrong(&["--pid", "0", "/data"]), ValueValidation);
+        assert_eq!(wrong(&["--pid", "7", "--container", "web", "/data"]), ArgumentConflict);
     }
 
     #[test]

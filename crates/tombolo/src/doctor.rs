@@ -6,8 +6,13 @@ use crate::progress::ProgressLine;
 use crate::render::{self, Detail, Page};
 use serde::Serialize;
 use std::io::Write as _;
-use tombolo_core::report::{Completeness, Report, Severity, TargetKind};
+use std::time::Instant;
+use tombolo_core::report::{
+    Completeness, Container, DatabaseState, MachineReport, Report, Severity, TargetKind,
+};
+use tombolo_doctor::containers::find as find_container;
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
+use tombolo_doctor::machine;
 
 /// Name and version of the JSON for several paths: an object with `schema` and `reports`.
 const SET_SCHEMA: &str = "tombolo.doctor-set/1";
@@ -20,25 +25,83 @@ struct ReportSet<'a> {
 
 pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     tombolo_os::signal::catch_stop();
+    if arguments.paths.is_empty() {
+        return survey(arguments);
+    }
+    let (viewpoint, container) = viewpoint(arguments)?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let request = Request {
             path: path.clone(),
-            viewpoint: Viewpoint::Own,
+            viewpoint,
             probes: if arguments.no_probes { Probes::Skip } else { Probes::Run },
             timeout: arguments.timeout,
         };
         let mut line = ProgressLine::new();
         let name = path.display();
-        reports.push(diagnose(&request, &mut |progress| match progress {
+        let mut report = diagnose(&request, &mut |progress| match progress {
             Progress::Probe(kind) => line.show(&format!("{name}: {}", kind.as_str())),
             Progress::Search { directory, files, databases } => line
                 .show(&format!("{files} files, {databases} databases in {}", directory.display())),
             _ => {}
-        }));
+        });
+        if let Some(seen_by) = report.target.seen_by.as_mut().filter(|_| container.is_some()) {
+            seen_by.container.clone_from(&container);
+        }
+        reports.push(report);
     }
     exit::printed(print(arguments, &reports))?;
     Ok(exit_of(&reports))
+}
+
+/// Through whose eyes the paths are seen, and the container that was asked for.
+fn viewpoint(arguments: &DoctorArguments) -> Result<(Viewpoint, Option<Container>), Failure> {
+    let Some(name) = &arguments.container else {
+        return Ok((arguments.pid.map_or(Viewpoint::Own, Viewpoint::Process), None));
+    };
+    let found = find_container(name, Instant::now() + arguments.timeout).map_err(|error| {
+        let hint = "the state of containers and their processes are seen by root, on the machine \
+                    that runs them; --pid takes the number of any process";
+        Failure::new(Exit::NotExamined, error).hint(hint)
+    })?;
+    Ok((Viewpoint::Process(found.pid), Some(found.container)))
+}
+
+/// Every database that a running program has open.
+fn survey(arguments: &DoctorArguments) -> Result<Exit, Failure> {
+    let request = machine::Request { timeout: arguments.timeout };
+    let mut line = ProgressLine::new();
+    let report = machine::survey(&request, &mut |text| line.show(text));
+    drop(line);
+    exit::printed(print_survey(arguments, &report))?;
+    let endangered =
+        report.databases.iter().any(|database| database.state == DatabaseState::Endangered);
+    Ok(match (endangered, &report.completeness) {
+        (true, _) => Exit::Findings,
+        // What was not seen may be what is wrong.
+        (false, Completeness::Partial { .. }) => Exit::NotExamined,
+        (false, Completeness::Complete) => Exit::Healthy,
+    })
+}
+
+fn print_survey(arguments: &DoctorArguments, report: &MachineReport) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match arguments.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            let mut page = Page::new();
+            render::machine(&mut page, report, detail(arguments));
+            out.write_all(page.into_text().as_bytes())?;
+        }
+    }
+    out.flush()
+}
+
+fn detail(arguments: &DoctorArguments) -> Detail {
+    if arguments.verbose { Detail::Full } else { Detail::Short }
 }
 
 fn print(arguments: &DoctorArguments, reports: &[Report]) -> std::io::Result<()> {
@@ -49,7 +112,7 @@ fn print(arguments: &DoctorArguments, reports: &[Report]) -> std::io::Result<()>
             serde_json::to_writer_pretty(&mut out, &ReportSet { schema: SET_SCHEMA, reports })?;
         }
         (Format::Text, reports) => {
-            let detail = if arguments.verbose { Detail::Full } else { Detail::Short };
+            let detail = detail(arguments);
             for (index, report) in reports.iter().enumerate() {
                 let mut page = Page::new();
                 if index > 0 {

@@ -8,6 +8,7 @@
 mod database;
 mod evidence;
 mod finding;
+mod machine;
 mod mount;
 mod remedy;
 mod target;
@@ -17,6 +18,7 @@ mod verdict;
 pub use database::*;
 pub use evidence::*;
 pub use finding::*;
+pub use machine::*;
 pub use mount::*;
 pub use remedy::*;
 pub use target::*;

@@ -12,6 +12,7 @@
 //! * [`lock_bytes`]: which bytes SQLite locks, and what the locks are called.
 //! * [`result_code`]: the codes that SQLite answers with.
 //! * [`version`]: version numbers of the library, and a bug that is told by them.
+//! * [`source_id`]: which SQLite a program contains.
 
 mod words;
 
@@ -19,6 +20,7 @@ pub mod header;
 pub mod journal;
 pub mod lock_bytes;
 pub mod result_code;
+pub mod source_id;
 pub mod version;
 pub mod wal;
 pub mod wal_index;

@@ -11,7 +11,7 @@ use tombolo_core::report::{self, Machine};
 use tombolo_os::{kernel, process};
 
 /// The surroundings as far as they answered, and what is missing.
-pub(super) fn gather(viewpoint: Viewpoint, deadline: Instant) -> (Surroundings, Option<String>) {
+pub(crate) fn gather(viewpoint: Viewpoint, deadline: Instant) -> (Surroundings, Option<String>) {
     let pid = match viewpoint {
         Viewpoint::Own => "self".to_owned(),
         Viewpoint::Process(pid) => pid.to_string(),

@@ -17,9 +17,6 @@ use tombolo_core::report::{
 };
 use tombolo_core::text::printable;
 
-/// Stages that no report contains yet. While one is listed here, no report is complete.
-const NOT_YET: &[&str] = &["programs that have it open"];
-
 /// `found` is what was found below a directory, on its own mount.
 pub(super) fn assemble(
     path: &str,
@@ -36,7 +33,9 @@ pub(super) fn assemble(
     let (topology, reached) = reach(around, &looked, row);
     let seen = std::mem::take(&mut looked.observations);
     let seen = seen.into_iter().chain(found.scan.take());
-    let log = number(reached.into_iter().chain(seen).chain(row.map(from_row)).chain(observations));
+    let log = number(
+        reached.into_iter().chain(seen).chain(row.map(knowledge::observe)).chain(observations),
+    );
     let case = Case {
         subject: path,
         log: &log,
@@ -108,10 +107,6 @@ fn completeness(looked: &mut Looked, found: &mut Found, evidence: &[Evidence]) -
     let mut missing = std::mem::take(&mut looked.missing);
     missing.append(&mut found.missing);
     missing.extend(not_made(evidence));
-    if !found.databases.is_empty() {
-        missing.push("programs that have the databases below open".to_owned());
-    }
-    missing.extend(NOT_YET.iter().map(|&stage| stage.to_owned()));
     if missing.is_empty() { Completeness::Complete } else { Completeness::Partial { missing } }
 }
 
@@ -200,11 +195,6 @@ fn number(observations: impl Iterator<Item = Observation>) -> EvidenceLog {
         log.record(observation);
     });
     log
-}
-
-fn from_row(row: &Row) -> Observation {
-    let summary = format!("the knowledge base has this file system as {}", row.name());
-    Observation::new(EvidenceKind::Knowledge, Outcome::Noted, summary).value("row", &*row.id)
 }
 
 /// Where nothing is wrong there is nothing to remedy and nothing to warn of.

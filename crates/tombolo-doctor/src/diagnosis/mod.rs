@@ -4,10 +4,11 @@
 //! Everything that looks at the path, or writes beside it, happens in child processes that can be
 //! abandoned; what they had sent by then is kept, and the report says what is missing.
 
-mod around;
+pub(crate) mod around;
 mod assemble;
 mod below;
 mod look;
+mod openers;
 mod place;
 mod summary;
 
@@ -102,6 +103,7 @@ fn examine(
     if let (Some(directory), Some(home)) = (&mut looked.directory, spot.home) {
         home.clone_into(directory);
     }
+    openers::look(&mut looked, request.viewpoint, start + left.mul_f32(0.7));
     // Hung experiments must leave time to search a directory.
     let share = if looked.kind == TargetKind::Directory { 0.5 } else { 1.0 };
     let mut observations = Vec::new();

@@ -19,7 +19,7 @@ pub use row::{
 use crate::findings::{Known, KnownWord};
 use serde::Deserialize;
 use std::sync::OnceLock;
-use tombolo_core::report::{Mode, Openers};
+use tombolo_core::report::{EvidenceKind, Mode, Observation, Openers, Outcome};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,6 +83,13 @@ pub fn known(facts: &MountFacts<'_>) -> Known {
         hazards: row.hazards(facts).into_iter().map(|risk| risk.text.clone()).collect(),
         masking,
     }
+}
+
+/// The observation that a mount has this row.
+#[must_use]
+pub fn observe(row: &Row) -> Observation {
+    let summary = format!("the knowledge base has this file system as {}", row.name());
+    Observation::new(EvidenceKind::Knowledge, Outcome::Noted, summary).value("row", &*row.id)
 }
 
 fn known_word(word: Word) -> KnownWord {

@@ -12,10 +12,11 @@
 //! `pread` must show it: pages of a map are dropped when memory is short, and read again.
 //!
 //! *What the outcomes mean.* Violated: maps disagree, or do not reach the file: rows vanish and
-//! pages mix without an error. A process that is killed by SIGBUS in its map counts as that. Holds with `maps_agree_with_reads` false: maps of
-//! two processes agree, which is all that the wal-index needs, but a map and `pread` do not, so
-//! that `mmap_size` shows old pages; 9p with `cache=mmap` was measured to be so. Not run: maps are
-//! refused, which `probe.shared-map` tells, or there was no room.
+//! pages mix without an error. A process that is killed by SIGBUS in its map counts as that. Holds
+//! with `maps_agree_with_reads` false: maps of two processes agree, which is all that the wal-index
+//! needs, but a map and `pread` do not, so that `mmap_size` shows old pages; 9p with `cache=mmap`
+//! was measured to be so. Not run: maps are refused, which `probe.shared-map` tells, or there was
+//! no room.
 //!
 //! *Sources.* walformat.html, section 2; `unixShmMap` in `os_unix.c`; `fs/9p/vfs_addr.c` of Linux;
 //! IBM Storage Scale, considerations for the mmap usage.

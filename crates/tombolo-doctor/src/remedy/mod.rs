@@ -7,7 +7,7 @@
 mod applications;
 mod catalog;
 mod fill;
-mod quote;
+pub(crate) mod quote;
 mod ranking;
 mod situation;
 mod warnings;

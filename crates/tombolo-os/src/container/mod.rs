@@ -3,7 +3,7 @@
 
 mod resolve;
 
-pub use resolve::{ResolveError, Resolved, resolve};
+pub use resolve::{ResolveError, Resolved, resolve, running};
 
 use crate::bounded::{read_file, read_link};
 use std::path::Path;

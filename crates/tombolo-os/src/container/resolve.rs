@@ -90,6 +90,17 @@ impl Candidate {
         }
     }
 
+    /// `None` when none of its processes runs.
+    fn running(&self, root: &Path) -> Option<Resolved> {
+        let lives = |pid: &i32| root.join("proc").join(pid.to_string()).exists();
+        Some(Resolved {
+            pid: self.pid.filter(lives)?,
+            runtime: self.runtime,
+            id: self.id.clone(),
+            name: self.names.first().cloned(),
+        })
+    }
+
     fn is_called(&self, name: &str) -> bool {
         self.id.as_deref() == Some(name) || self.names.iter().any(|own| own == name)
     }
@@ -97,6 +108,12 @@ impl Candidate {
     fn id_begins_with(&self, name: &str) -> bool {
         name.len() >= ID_PREFIX_MIN && self.id.as_deref().is_some_and(|id| id.starts_with(name))
     }
+}
+
+/// Every running container that any tool knows; `root` is `/` outside of tests.
+#[must_use]
+pub fn running(root: &Path) -> Vec<Resolved> {
+    all(root).iter().filter_map(|candidate| candidate.running(root)).collect()
 }
 
 /// Finds the running container with this name, id, or beginning of an id; `root` is `/` outside of
@@ -112,19 +129,11 @@ pub fn resolve(root: &Path, name: &str) -> Result<Resolved, ResolveError> {
     if fitting.is_empty() {
         fitting = candidates.iter().filter(|candidate| candidate.id_begins_with(name)).collect();
     }
-    let runs = |candidate: &&Candidate| {
-        candidate.pid.is_some_and(|pid| root.join("proc").join(pid.to_string()).exists())
-    };
+    let runs = |candidate: &&Candidate| candidate.running(root).is_some();
     let running: Vec<&Candidate> = fitting.iter().copied().filter(runs).collect();
     match (running.as_slice(), fitting.is_empty()) {
         ([one], _) => {
-            let not_running = || ResolveError::NotRunning { name: name.to_owned() };
-            Ok(Resolved {
-                pid: one.pid.ok_or_else(not_running)?,
-                runtime: one.runtime,
-                id: one.id.clone(),
-                name: one.names.first().cloned(),
-            })
+            one.running(root).ok_or_else(|| ResolveError::NotRunning { name: name.to_owned() })
         }
         ([], true) => Err(ResolveError::NotFound {
             name: name.to_owned(),
@@ -294,6 +303,13 @@ mod tests {
         assert!(!text.contains("old"), "a container that does not run cannot be examined: {text}");
         let nothing = Tree::new().resolve("x").expect_err("nothing here").to_string();
         assert!(nothing.contains("none was found here"), "{nothing}");
+    }
+
+    #[test]
+    fn those_that_run_are_listed() {
+        let listed = running(full().0.path());
+        let names: Vec<_> = listed.iter().filter_map(|found| found.name.as_deref()).collect();
+        assert_eq!(names, ["web", "box", "media/pod-0/app", "nest", "media"]);
     }
 
     #[test]

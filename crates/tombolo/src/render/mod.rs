@@ -1,10 +1,12 @@
 //! Text for people.
 
 mod explanation;
+mod machine;
 mod page;
 mod report;
 mod words;
 
 pub(crate) use explanation::explanation;
+pub(crate) use machine::machine;
 pub(crate) use page::Page;
 pub(crate) use report::{Detail, report};

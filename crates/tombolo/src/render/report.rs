@@ -8,6 +8,7 @@ use tombolo_core::report::{
     Completeness, Database, Evidence, Mode, Openers, Outcome, Reach, Remedy, Report, Severity,
     Verdict, Warning,
 };
+use tombolo_doctor::topology::container::in_words;
 
 /// How much evidence is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +69,9 @@ fn facts(page: &mut Page, report: &Report) {
         page.field("resolved", &target.resolved);
     }
     if let Some(viewpoint) = &target.seen_by {
-        page.field("seen by", &format!("{} (pid {})", viewpoint.program, viewpoint.pid));
+        let container = viewpoint.container.as_ref();
+        let place = container.map_or(String::new(), |one| format!(" in {}", in_words(one)));
+        page.field("seen by", &format!("{} (pid {}){place}", viewpoint.program, viewpoint.pid));
     }
     if let Some(database) = &report.database {
         page.field("database", &words::database(database));

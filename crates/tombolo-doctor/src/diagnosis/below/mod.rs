@@ -10,7 +10,7 @@ mod search;
 pub(super) use search::Found;
 
 use super::look::Looked;
-use super::{Progress, Request, Spot, assemble};
+use super::{Progress, Request, Spot, assemble, openers};
 use crate::topology::Surroundings;
 use places::{Place, Places, Shown, Storage};
 use search::{Answer, Search};
@@ -51,7 +51,9 @@ pub(super) fn report(
             Err(gaps) => missing.extend(gaps),
         }
     }
-    let mut found = stage.search(&looked.resolved, Shown::Here, deadline);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let mut found = stage.search(&looked.resolved, Shown::Here, deadline - left / 10);
+    openers::look_below(&mut found, request.viewpoint, deadline);
     found.missing.append(&mut missing);
     let path = request.path.to_string_lossy();
     let mut report = assemble::assemble(&path, around, looked, observations, found);
@@ -129,10 +131,11 @@ impl Stage<'_> {
     ) -> Result<Report, Vec<String>> {
         let start = Instant::now();
         let end = start + share;
-        let found = self.search(&place.point, place.shown, start + share.mul_f32(0.75));
+        let mut found = self.search(&place.point, place.shown, start + share.mul_f32(0.7));
         if found.is_empty() && found.answer == Answer::Given {
             return Err(found.missing);
         }
+        openers::look_below(&mut found, self.request.viewpoint, start + share.mul_f32(0.75));
         let name = printable(place.point.as_os_str().as_bytes());
         if reports == NESTED_MAX {
             let count = found.databases.len();

@@ -263,6 +263,22 @@ impl Found {
         self.databases.is_empty() && self.troubles.is_empty()
     }
 
+    /// Keeps what is wrong with a database, as far as there is room.
+    pub(in crate::diagnosis) fn add_trouble(
+        &mut self,
+        path: String,
+        observations: Vec<Observation>,
+        drafts: Vec<Draft>,
+    ) {
+        if self.troubles.len() == TROUBLES_MAX {
+            self.troubles_left_out += 1;
+            return;
+        }
+        let named = |seen: Observation| seen.value("database", path.as_str());
+        let observations = observations.into_iter().map(named).collect();
+        self.troubles.push(Trouble { path, observations, drafts });
+    }
+
     fn hear(&mut self, message: Message) {
         match message {
             Message::Seen { directories, files } => self.seen = Seen { directories, files },
@@ -272,17 +288,10 @@ impl Found {
                     self.home = path.parent().map(Path::to_owned);
                 }
                 self.databases.extend(database.map(|database| *database));
-                if drafts.is_empty() {
-                    return;
+                if !drafts.is_empty() {
+                    let path = printable(path.as_os_str().as_bytes());
+                    self.add_trouble(path, observations, drafts);
                 }
-                if self.troubles.len() == TROUBLES_MAX {
-                    self.troubles_left_out += 1;
-                    return;
-                }
-                let path = printable(path.as_os_str().as_bytes());
-                let named = |seen: Observation| seen.value("database", path.as_str());
-                let observations = observations.into_iter().map(named).collect();
-                self.troubles.push(Trouble { path, observations, drafts });
             }
             Message::Ended { scan, missing } => {
                 self.scan = Some(scan);
