@@ -68,13 +68,24 @@ pub fn set(file: &File, family: Family, strength: Strength, range: Range) -> Res
     }
 }
 
-/// Asks whether an exclusive lock could be had; the answer names the holder's process, if the
-/// kernel tells.
+/// Asks whether an exclusive lock could be had; the answer names one that is in the way.
 ///
 /// # Errors
 /// What the kernel said.
 pub fn query(file: &File, range: Range) -> Result<Holder, Errno> {
-    let mut lock = description(Strength::Exclusive, range);
+    query_for(file, Strength::Exclusive, range)
+}
+
+/// Asks whether a shared lock could be had, so that only an exclusive one is in the way.
+///
+/// # Errors
+/// What the kernel said.
+pub fn query_exclusive(file: &File, range: Range) -> Result<Holder, Errno> {
+    query_for(file, Strength::Shared, range)
+}
+
+fn query_for(file: &File, wanted: Strength, range: Range) -> Result<Holder, Errno> {
+    let mut lock = description(wanted, range);
     // SAFETY: the descriptor is open and the structure is whole and writable.
     match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) } {
         -1 => Err(last()),

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Mode, OFlags, Stat};
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tombolo_core::errno::Errno;
 
 /// What kind of file stands somewhere.
@@ -42,6 +43,8 @@ pub struct Status {
     pub gid: u32,
     /// Permission bits, such as 0o644.
     pub permissions: u32,
+    /// When its content changed last, by the clock of the machine that keeps it.
+    pub modified: SystemTime,
 }
 
 impl Status {
@@ -62,8 +65,19 @@ impl Status {
             uid: stat.st_uid,
             gid: stat.st_gid,
             permissions: stat.st_mode & 0o7777,
+            modified: since_epoch(stat),
         }
     }
+}
+
+/// Times before 1970 count as 1970.
+#[allow(clippy::useless_conversion)] // The types of the fields depend on the machine.
+fn since_epoch(stat: &Stat) -> SystemTime {
+    let seconds = u64::try_from(stat.st_mtime).unwrap_or(0);
+    let nanoseconds = u32::try_from(stat.st_mtime_nsec).unwrap_or(0);
+    let since =
+        Duration::from_secs(seconds).saturating_add(Duration::from_nanos(nanoseconds.into()));
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Why a file could not be looked at.

@@ -47,6 +47,11 @@ pub fn conclude(facts: &Facts) -> Vec<Draft> {
     at_rest.iter().chain(OF_ANY_FILES).filter_map(|rule| rule(facts)).collect()
 }
 
+/// Whether the log is large: for a moment, one large transaction makes it so.
+pub(super) fn is_wal_large(facts: &Facts) -> bool {
+    wal_large(facts).is_some()
+}
+
 /// Whether something looks wrong that a program at work can make look so.
 pub(super) fn doubts(facts: &Facts) -> bool {
     OF_FILES_AT_REST.iter().any(|rule| rule(facts).is_some())
@@ -390,7 +395,7 @@ fn wal_large(facts: &Facts) -> Option<Draft> {
     let scan = log(facts)?;
     let frames = scan.summary.committed_frames;
     let committed_bytes = frames.saturating_mul(scan.summary.header.frame_bytes());
-    if committed_bytes < WAL_LARGE_BYTES {
+    if committed_bytes < WAL_LARGE_BYTES || is_checkpointed(facts) {
         return None;
     }
     let database_bytes = facts.status.map_or(0, |status| status.size_bytes);
@@ -407,6 +412,17 @@ fn wal_large(facts: &Facts) -> Option<Draft> {
         "end long read transactions, then run PRAGMA wal_checkpoint(TRUNCATE) in the program that \
          owns the database; never delete the -wal",
     ))
+}
+
+/// Whether all of the log is in the database already, as after a VACUUM: the next transaction
+/// begins it anew.
+fn is_checkpointed(facts: &Facts) -> bool {
+    match facts.wal_index.content().map(|index| index.content) {
+        Some(WalIndexContent::Whole { index, agreement: Some(Agreement::Agrees) }) => {
+            index.backfilled_frames == index.max_frame
+        }
+        _ => false,
+    }
 }
 
 fn decoy_directory(facts: &Facts) -> Option<Draft> {

@@ -101,8 +101,8 @@ pub(super) fn observations(facts: &Facts, findings: &[Draft]) -> Vec<Observation
     observations.extend(wal_index_observation(facts).map(|seen| blame(seen, index_wrong)));
     observations.extend(journal_observation(facts));
     if facts.stability == Stability::Moving {
-        let text = "something looked wrong, but the files changed with every look, or time ran \
-                    out before a second one; nothing is concluded from it";
+        let text = "something looked wrong, but the files changed with every look, a program held \
+                    a lock to write, or time ran out; nothing is concluded from it";
         let kind = EvidenceKind::DatabaseHeader;
         observations.push(Observation::new(kind, Outcome::TimedOut, text));
     }

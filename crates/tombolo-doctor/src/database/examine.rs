@@ -5,7 +5,7 @@ use super::facts::{
     WalContent, WalIndexContent, WalIndexFacts,
 };
 use super::wal_scan::{self, ScanExtent, WalScan};
-use super::{conclude, describe};
+use super::{describe, stability};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,17 +18,23 @@ use tombolo_core::sqlite::journal::{
 use tombolo_core::sqlite::lock_bytes;
 use tombolo_core::sqlite::wal_index::{Agreement, WAL_INDEX_HEADER_BYTES, WalIndex, WalIndexFault};
 use tombolo_os::error::CallError;
-use tombolo_os::lock::{self, Holder, Range};
+use tombolo_os::lock::{self, Holder, Range, Strength};
 use tombolo_os::read::{self, Kind, Opened, ReadError};
 
-/// How often what looks wrong is read again while it moves.
-const LOOKS_MAX: u32 = 10;
 /// How often a wal-index header is read until it is whole: a writer changes it within
 /// nanoseconds, so that even the second read rarely meets one.
-const INDEX_READS_MAX: u32 = 200;
+const INDEX_READS_MAX: u32 = 10;
 
-/// PENDING and RESERVED: a writer holds the second, one that plays a journal back only the first.
-const WRITER_BYTES: Range = Range { start: lock_bytes::PENDING.cast_signed(), length: 2 };
+/// PENDING, RESERVED and the bytes of readers. Readers hold only shared locks in it; playing a
+/// journal back may hold an exclusive one on their bytes alone.
+const DATABASE_BYTES: Range = Range {
+    start: lock_bytes::PENDING.cast_signed(),
+    length: (lock_bytes::SHARED_BYTES + 2).cast_signed(),
+};
+const INDEX_BYTES: Range = Range {
+    start: lock_bytes::WAL_WRITE.cast_signed(),
+    length: (lock_bytes::DEAD_MAN_SWITCH - lock_bytes::WAL_WRITE + 1).cast_signed(),
+};
 const USER_BYTES: Range = Range { start: lock_bytes::DEAD_MAN_SWITCH.cast_signed(), length: 1 };
 
 /// What an examination of a database gives.
@@ -48,22 +54,7 @@ pub struct Examination {
 /// deadline is looked at between calls.
 #[must_use]
 pub fn examine(path: &Path, deadline: Instant) -> Examination {
-    let mut facts = look(path, deadline);
-    let mut looks = 1;
-    while conclude::doubts(&facts) {
-        if looks == LOOKS_MAX || Instant::now() >= deadline {
-            facts.stability = Stability::Moving;
-            break;
-        }
-        std::thread::yield_now();
-        let again = look(path, deadline);
-        let settled = still(&facts, &again);
-        facts = again;
-        looks += 1;
-        if settled {
-            break;
-        }
-    }
+    let facts = stability::settle(|| look(path, deadline), deadline);
     let findings = super::conclude(&facts);
     Examination {
         database: describe::database(&facts, &findings),
@@ -72,24 +63,9 @@ pub fn examine(path: &Path, deadline: Instant) -> Examination {
     }
 }
 
-/// Whether nothing moved between two looks. Of a log counts where its chain ends: where that is a
-/// break, a writer may go on behind it.
-fn still(earlier: &Facts, later: &Facts) -> bool {
-    let chain = |facts: &Facts| {
-        let scan = facts.wal.content().and_then(WalContent::log)?;
-        Some((scan.summary.header, scan.summary.frames, scan.summary.committed_checksum))
-    };
-    let index = |facts: &Facts| facts.wal_index.content().map(|index| index.content);
-    let journal = |facts: &Facts| facts.journal.content().map(|journal| journal.content);
-    earlier.content == later.content
-        && earlier.status == later.status
-        && earlier.writer == later.writer
-        && chain(earlier) == chain(later)
-        && index(earlier) == index(later)
-        && journal(earlier) == journal(later)
-}
-
-fn look(path: &Path, deadline: Instant) -> Facts {
+/// Locks are asked for behind what they guard is read: a writer that was seen in the middle of its
+/// work and is gone by then cannot be seen in the same place by the next look.
+pub(super) fn look(path: &Path, deadline: Instant) -> Facts {
     let resolved = resolve(path);
     let beside = |kind: SidecarKind| kind.path_beside(&resolved);
     // A writer has its journal only while it holds the lock. Seen one after the other they can
@@ -101,8 +77,8 @@ fn look(path: &Path, deadline: Instant) -> Facts {
     let (status, content, writer) = match read::open(&resolved) {
         Ok(opened) => {
             let status = opened.status_now().unwrap_or_else(|_| opened.status());
-            let writer = holder(&opened, WRITER_BYTES);
-            (Some(status), content_of(&opened, status.size_bytes), writer)
+            let content = content_of(&opened, status.size_bytes);
+            (Some(status), content, holder(&opened, Strength::Exclusive, DATABASE_BYTES))
         }
         Err(ReadError::NotRegular { kind, .. }) => {
             (read::status(&resolved).ok(), Content::NotRegular(kind), Presence::Unknown)
@@ -115,10 +91,12 @@ fn look(path: &Path, deadline: Instant) -> Facts {
             (read::status(&resolved).ok(), content, Presence::Unknown)
         }
     };
+    let directory = resolved.parent().and_then(|parent| read::status(parent).ok());
     Facts {
         path: path.to_owned(),
         resolved,
         status,
+        directory_modified: directory.map(|status| status.modified),
         content,
         writer,
         wal,
@@ -155,9 +133,14 @@ fn content_of(opened: &Opened, size_bytes: u64) -> Content {
     }
 }
 
-/// Whether another process holds a lock in a range; asks, and takes nothing.
-fn holder(opened: &Opened, range: Range) -> Presence {
-    match lock::query(opened.file(), range) {
+/// Whether another process holds a lock in a range: an exclusive one, or any. Asks, and takes
+/// nothing.
+fn holder(opened: &Opened, held: Strength, range: Range) -> Presence {
+    let answer = match held {
+        Strength::Exclusive => lock::query_exclusive(opened.file(), range),
+        Strength::Shared | Strength::None => lock::query(opened.file(), range),
+    };
+    match answer {
         Ok(Holder::Nobody) => Presence::Nobody,
         Ok(Holder::Process(_)) => Presence::Somebody,
         Err(_) => Presence::Unknown,
@@ -225,8 +208,10 @@ fn look_at_log(
     let wal = sidecar(wal_path, |opened| look_at_wal(opened, deadline));
     let log = wal.content().and_then(WalContent::log).copied();
     let wal_index = sidecar(index_path, |opened| {
-        let users = holder(opened, USER_BYTES);
-        Ok(WalIndexFacts { content: index_content(read_index(opened)?, before, log), users })
+        let content = index_content(read_index(opened)?, before, log);
+        let users = holder(opened, Strength::Shared, USER_BYTES);
+        let writer = holder(opened, Strength::Exclusive, INDEX_BYTES);
+        Ok(WalIndexFacts { content, users, writer })
     });
     (wal, wal_index)
 }

@@ -2,6 +2,7 @@
 
 use super::wal_scan::WalScan;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::header::{Header, HeaderFault};
 use tombolo_core::sqlite::journal::{JournalContent, SuperJournalName};
@@ -18,10 +19,12 @@ pub struct Facts {
     pub resolved: PathBuf,
     /// Owner, size and links of the database; `None` where there is none or it cannot be seen.
     pub status: Option<Status>,
+    /// When a name in the directory was made or removed last, as far as it can be seen.
+    pub directory_modified: Option<SystemTime>,
     /// What the file is.
     pub content: Content,
-    /// Whether another process of this kernel writes or plays a journal back, so that a journal is
-    /// in use.
+    /// Whether another process of this kernel writes into the database or is about to: it holds a
+    /// lock that readers do not take. A journal is then in use.
     pub writer: Presence,
     /// The `-wal`.
     pub wal: Sidecar<WalContent>,
@@ -33,12 +36,13 @@ pub struct Facts {
     pub stability: Stability,
 }
 
-/// Whether files were seen at rest, so that what is wrong with them is wrong.
+/// Whether files were seen at rest, so that what looks wrong is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stability {
-    /// Nothing looked wrong, or it looked so twice and nothing moved in between.
+    /// Nothing looked wrong, or it went on looking so while nothing moved and nobody held a lock to
+    /// write.
     Settled,
-    /// Something looked wrong, and each look showed something else: a program is at work.
+    /// Something looked wrong, and a program was at work, or time ran out.
     Moving,
 }
 
@@ -200,6 +204,9 @@ pub struct WalIndexFacts {
     pub content: WalIndexContent,
     /// Whether some process of this kernel holds the dead man's switch, so that it is in use.
     pub users: Presence,
+    /// Whether one holds any lock exclusively: it appends to the log, checkpoints, recovers, or has
+    /// just made the file.
+    pub writer: Presence,
 }
 
 /// What a `-shm` is.

@@ -3,15 +3,18 @@
 //! [`examine`] looks and returns [`Facts`]; [`conclude`] turns facts into findings and looks at
 //! nothing; [`scan`] finds the databases of a tree.
 //!
-//! A database in use changes while it is read. So what is read only once is never called damage:
-//! whatever looks wrong is read again, and counts when it stays wrong while nothing moves. Locks of
-//! this kernel are asked for (`F_GETLK`), never taken.
+//! A database in use changes while it is read, and a program can be stopped by the scheduler, or by
+//! a slow disk, in the middle of a change. So what is read only once is never called damage:
+//! whatever looks wrong is read again, and counts when it goes on looking so while nothing moves
+//! and nobody holds a lock to write (`stability.rs`). Locks of this kernel are asked for
+//! (`F_GETLK`), never taken.
 
 mod conclude;
 mod describe;
 mod examine;
 mod facts;
 mod scan;
+mod stability;
 mod wal_scan;
 
 pub use conclude::{WAL_LARGE_BYTES, conclude};

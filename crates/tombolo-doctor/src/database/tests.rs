@@ -2,14 +2,16 @@ use super::*;
 use rusqlite::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LockResult, RwLockReadGuard};
 use std::time::{Duration, Instant};
 use tombolo_core::finding::Code;
 use tombolo_core::report::{HeaderMode, JournalState, Outcome, Severity};
 use tombolo_core::sqlite::journal::JOURNAL_MAGIC;
+use tombolo_os::lock::{Family, Range, Strength, set};
 use tombolo_os::walk::{Bounds, Step, WalkEnd};
 use tombolo_os::worker::{self, End};
+
+mod at_work;
 
 /// A directory with a database that this process closed or copied away, so that nobody has it open.
 struct Bench {
@@ -20,6 +22,12 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Bench { directory: tempfile::tempdir().unwrap(), _sqlite: crate::SQLITE_HERE.read() }
+    }
+
+    /// On a file system in memory.
+    fn in_memory() -> Self {
+        let directory = tempfile::tempdir_in("/dev/shm").expect("/dev/shm, a tmpfs of every Linux");
+        Bench { directory, _sqlite: crate::SQLITE_HERE.read() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -126,76 +134,6 @@ fn a_crash_leaves_nothing_to_complain_about_in_wal_mode() {
     let index = seen.database.wal_index.unwrap();
     assert_eq!(index.max_frame.map(u64::from), Some(wal.committed_frames));
     assert!(seen.observations.iter().all(|seen| seen.outcome == Outcome::Noted));
-}
-
-/// Examines from another process, as the doctor does, while a thread of this one writes.
-fn findings_while(path: &Path, write: impl Fn(&AtomicBool) + Sync) -> (u32, Vec<String>) {
-    let stop = AtomicBool::new(false);
-    let (mut looks, mut codes) = (0, Vec::new());
-    let end = std::thread::scope(|scope| {
-        scope.spawn(|| write(&stop));
-        let end = worker::run(
-            soon(),
-            |outbox| {
-                for _ in 0..200 {
-                    let findings = examine(path, soon()).database.findings;
-                    let names: Vec<_> = findings.iter().map(|code| code.as_str()).collect();
-                    outbox.send(format!("looked {}", names.join(" ")).as_bytes());
-                }
-            },
-            &mut |message| {
-                let text = String::from_utf8_lossy(message).into_owned();
-                looks += 1;
-                codes.extend(
-                    text.split(' ').skip(1).map(str::to_owned).filter(|code| !code.is_empty()),
-                );
-            },
-        );
-        stop.store(true, Ordering::Relaxed);
-        end
-    });
-    assert_eq!(end.unwrap(), End::Finished);
-    (looks, codes)
-}
-
-#[test]
-fn a_wal_database_at_work_gives_no_finding() {
-    let bench = Bench::new();
-    let connection = wal_connection(&bench.database());
-    connection.execute_batch("PRAGMA wal_autocheckpoint=40; PRAGMA synchronous=OFF;").unwrap();
-    fill(&connection, 50);
-    drop(connection);
-    let path = bench.database();
-    let (looks, codes) = findings_while(&path, |stop| {
-        let connection = Connection::open(&path).unwrap();
-        connection.execute_batch("PRAGMA wal_autocheckpoint=40; PRAGMA synchronous=OFF;").unwrap();
-        while !stop.load(Ordering::Relaxed) {
-            connection.execute("UPDATE t SET x = x || 'y' WHERE rowid % 7 = 1", []).unwrap();
-        }
-    });
-    assert_eq!((looks, codes), (200, vec![]));
-}
-
-#[test]
-fn a_rollback_database_at_work_gives_no_finding() {
-    for mode in ["DELETE", "TRUNCATE", "PERSIST"] {
-        let bench = Bench::new();
-        let connection = Connection::open(bench.database()).unwrap();
-        fill(&connection, 50);
-        drop(connection);
-        let path = bench.database();
-        let (looks, codes) = findings_while(&path, |stop| {
-            let connection = Connection::open(&path).unwrap();
-            let pragmas = format!("PRAGMA journal_mode={mode}; PRAGMA synchronous=OFF;");
-            connection.execute_batch(&pragmas).unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                connection.execute("UPDATE t SET x = x || 'y' WHERE rowid % 7 = 1", []).unwrap();
-                connection.execute("DELETE FROM t WHERE length(x) > 9000", []).unwrap();
-                connection.execute("INSERT INTO t VALUES(zeroblob(5000))", []).unwrap();
-            }
-        });
-        assert_eq!((looks, codes), (200, vec![]), "{mode}");
-    }
 }
 
 #[test]
@@ -306,14 +244,25 @@ fn an_index_that_contradicts_its_log_is_found_while_it_is_used() {
 
 /// Examines from another process while this one holds the dead man's switch, as SQLite would.
 fn codes_with_user(bench: &Bench) -> Vec<Code> {
-    use tombolo_os::lock::{Family, Range, Strength, set};
-    let index = fs::File::open(bench.sidecar(SidecarKind::WalIndex)).unwrap();
-    set(&index, Family::Posix, Strength::Shared, Range { start: 128, length: 1 }).unwrap();
+    codes_while_locked(bench, "app.db-shm", &[USED])
+}
+
+const USED: (Strength, Range) = (Strength::Shared, Range { start: 128, length: 1 });
+
+/// Examines from another process while this one holds locks on a file.
+fn codes_while_locked(bench: &Bench, name: &str, locks: &[(Strength, Range)]) -> Vec<Code> {
+    let options = fs::OpenOptions::new().read(true).write(true).clone();
+    let file = options.open(bench.path(name)).unwrap();
+    for (strength, range) in locks {
+        set(&file, Family::Posix, *strength, *range).unwrap();
+    }
+    // Patience is a part of the time there is.
+    let deadline = Instant::now() + Duration::from_secs(4);
     let mut codes = Vec::new();
     let end = worker::run(
         soon(),
         |outbox| {
-            for code in bench.codes() {
+            for code in examine(&bench.database(), deadline).database.findings {
                 outbox.send(code.as_str().as_bytes());
             }
         },
