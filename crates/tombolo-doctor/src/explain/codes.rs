@@ -17,6 +17,9 @@ pub(super) fn find(text: &Text) -> Vec<ResultCode> {
             }
         }
     }
+    if codes.is_empty() {
+        codes.extend(text.lines().find_map(paraphrase));
+    }
     let told: Vec<ResultCode> =
         codes.iter().filter(|code| code.is_extended()).map(|code| code.primary()).collect();
     codes.retain(|code| code.is_extended() || !told.contains(code));
@@ -150,9 +153,18 @@ const MESSAGES: &[(&str, ResultCode)] = &[
     ("database was locked", ResultCode::BUSY),
     ("locked database", ResultCode::BUSY),
     ("database file is locked", ResultCode::BUSY),
+    ("database is busy", ResultCode::BUSY),
+    ("database busy", ResultCode::BUSY),
+    ("db locked", ResultCode::BUSY),
+    ("db is busy", ResultCode::BUSY),
+    ("sqlite busy", ResultCode::BUSY),
+    ("database being locked", ResultCode::BUSY),
+    ("database lock", ResultCode::BUSY),
     ("database table is locked", ResultCode::LOCKED),
     ("sqlite_busy", ResultCode::BUSY),
     ("disk i/o error", ResultCode::IOERR),
+    ("disk io error", ResultCode::IOERR),
+    ("disk i/o failure", ResultCode::IOERR),
     ("i/o error on database", ResultCode::IOERR),
     ("sqlite_ioerr", ResultCode::IOERR),
     ("malformed", ResultCode::CORRUPT),
@@ -165,6 +177,11 @@ const MESSAGES: &[(&str, ResultCode)] = &[
     ("cannot open database file", ResultCode::CANTOPEN),
     ("locking protocol", ResultCode::PROTOCOL),
     ("readonly database", ResultCode::READONLY),
+    ("database is read only", ResultCode::READONLY),
+    ("database is read-only", ResultCode::READONLY),
+    ("database is readonly", ResultCode::READONLY),
+    ("db is read only", ResultCode::READONLY),
+    ("db is read-only", ResultCode::READONLY),
     ("read-only database", ResultCode::READONLY),
     ("database or disk is full", ResultCode::FULL),
     ("database schema is locked", ResultCode::LOCKED),
@@ -191,6 +208,29 @@ const MESSAGES: &[(&str, ResultCode)] = &[
 
 fn messages(line: &str) -> impl Iterator<Item = ResultCode> {
     MESSAGES.iter().filter(move |(words, _)| line.contains(words)).map(|(_, code)| *code)
+}
+
+/// "cannot open wake.db", "IO errors of sqlite": the message in other words.
+fn paraphrase(line: &str) -> Option<ResultCode> {
+    const OPENS: &[&str] = &[
+        "cannot open ",
+        "can't open ",
+        "could not open ",
+        "couldn't open ",
+        "can not open ",
+        "unable to open ",
+        "failed to open ",
+    ];
+    let about = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    let other = about(&["locked", "busy", "i/o error", "io error", "malformed", "corrupt"]);
+    if about(OPENS) && !other && about(&[".db", "database", "sqlite"]) {
+        return Some(ResultCode::CANTOPEN);
+    }
+    if line.contains("is busy") && about(&["sqlite", "database"]) {
+        return Some(ResultCode::BUSY);
+    }
+    let io = about(&["i/o error", "io error", "ioerror"]) && !about(&["[errno", "os error"]);
+    (io && line.contains("sqlite")).then_some(ResultCode::IOERR)
 }
 
 #[cfg(test)]

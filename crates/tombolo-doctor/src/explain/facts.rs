@@ -3,13 +3,16 @@
 use super::calls::{self, Call, FailedCall};
 use super::codes;
 use super::contention;
+use super::cures;
 use super::mounts::{self, Mounts};
 use super::openers::{self, Kernels};
+use super::place;
 use super::scan::{self, Meaning, Mention, Use};
 use super::sidecars;
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
 use super::tone::{self, Tone};
+use super::versions;
 use std::collections::BTreeSet;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::result_code::ResultCode;
@@ -48,7 +51,6 @@ impl Facts {
         let text = Text::new(raw);
         let mentions = scan::scan(&text);
         let mounts = mounts::find(&text);
-        let mut holder = holder(&text, &mentions, &mounts);
         let mut signs: BTreeSet<Sign> = mentions
             .iter()
             .filter(|one| !matches!(one.usage, Use::Denied | Use::Feared))
@@ -58,31 +60,8 @@ impl Facts {
             })
             .collect();
         read_options(&mounts, &mut signs);
-        if contention::found(&text) {
-            signs.insert(Sign::ManyProcesses);
-        }
-        if text.lines().any(syncs_slowly) {
-            signs.insert(Sign::Slow);
-        }
-        if text.lines().any(waits_for_minutes) {
-            signs.insert(Sign::Hang);
-        }
-        if text.lines().any(brought_in_wal_mode) {
-            signs.insert(Sign::PremadeWal);
-        }
-        if sidecars::parted(&text) {
-            signs.insert(Sign::SidecarsGone);
-        }
-        // Only the CIFS client has this option.
-        if signs.contains(&Sign::NoByteRangeLocks)
-            && holder.is_none_or(|kind| kind == FileSystem::UnnamedShare)
-        {
-            holder = Some(FileSystem::Smb);
-        }
-        let in_a_vm = signs.contains(&Sign::DesktopHost) && signs.contains(&Sign::Container);
-        if holder.is_none() && in_a_vm {
-            holder = Some(FileSystem::DesktopShare);
-        }
+        let holder = suspected(place::holder(&text, &mentions, &mounts), &signs);
+        signs.extend(concluded(&text, &mentions, holder, &signs));
         let on = |usage: Use| {
             mentions.iter().filter(move |one| one.usage == usage).filter_map(|one| {
                 match one.meaning {
@@ -177,6 +156,26 @@ impl Facts {
         self.family(ResultCode::READONLY)
     }
 
+    /// The error is about a statement or a call of the API, and not about a file.
+    pub(super) fn statement_error(&self) -> bool {
+        // SQLITE_ERROR, NOMEM, INTERRUPT, SCHEMA, TOOBIG, CONSTRAINT, MISMATCH, MISUSE, RANGE.
+        const OF_STATEMENTS: &[u16] = &[1, 7, 9, 17, 18, 19, 20, 21, 25];
+        let statement = |code: &ResultCode| OF_STATEMENTS.contains(&code.primary().number());
+        let named = self.codes.iter().any(|code| statement(code) && code.number() != 1);
+        (named || self.says(Sign::SqlError)) && self.codes.iter().all(statement) && !self.corrupt()
+    }
+
+    /// The file or its directory refuses, and nothing else is wrong.
+    pub(super) fn refused_only(&self) -> bool {
+        (self.readonly() || self.cannot_open())
+            && !(self.busy() || self.bare_io_error() || self.corrupt())
+    }
+
+    /// A write failed that had to succeed, in whatever words.
+    pub(super) fn failing_write(&self) -> bool {
+        self.family(ResultCode::IOERR) || self.family(ResultCode::PROTOCOL)
+    }
+
     /// The error of a failed call of this kind.
     pub(super) fn failed(&self, call: Call) -> Option<Errno> {
         self.calls.iter().find(|failed| failed.call == call).map(|failed| failed.errno)
@@ -222,121 +221,6 @@ impl Facts {
 fn application(text: &Text) -> Option<String> {
     let named = text.lines().find_map(|line| text::after_label(line, &["app", "application"]))?;
     Some(text::head(named.trim(), 80).to_owned()).filter(|name| !name.is_empty())
-}
-
-/// Labels of lines that name the file system of the database.
-const HOLDER_LABELS: &[&str] =
-    &["filesystem", "file system", "fs", "fstype", "storage", "volume", "mount", "storage type"];
-
-/// The file system that holds the database: what a labelled or mount line says, then prose; a
-/// share before the local disk below it; a name before "a share".
-fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSystem> {
-    let labelled = labelled_ranges(text);
-    let named = |wanted: Use, everywhere: bool| -> Vec<FileSystem> {
-        mentions
-            .iter()
-            .filter(|one| one.usage == wanted)
-            .filter(|one| {
-                everywhere
-                    || labelled.iter().any(|range| range.contains(&one.start))
-                    || is_measured(text, one)
-            })
-            .filter(|one| !is_elsewhere(text, one))
-            .filter_map(|one| match one.meaning {
-                Meaning::On(kind) => Some(kind),
-                Meaning::Says(_) => None,
-            })
-            .collect()
-    };
-    let mut mounted: Vec<FileSystem> = mounts.lines.iter().map(|line| line.kind).collect();
-    mounted.extend(mounts.unc_path.then_some(FileSystem::Smb));
-    let strong = named(Use::Asserted, false);
-    let prose = named(Use::Asserted, true);
-    let first = choose(&strong);
-    let found = match first {
-        Some(kind) if !is_vague(kind) => Some(kind),
-        vague => choose(&mounted)
-            .or_else(|| {
-                choose(&prose)
-                    .filter(|kind| vague.is_none() || !is_vague(*kind) && !kind.is_local())
-            })
-            .or(vague)
-            .or_else(|| choose(&named(Use::Contrasted, true)).filter(|kind| !kind.is_local())),
-    };
-    refine(found?, &prose, &mounted)
-}
-
-fn is_vague(kind: FileSystem) -> bool {
-    use FileSystem::{HypervisorShare, OtherFuse, UnnamedShare};
-    matches!(kind, UnnamedShare | OtherFuse | HypervisorShare)
-}
-
-fn choose(kinds: &[FileSystem]) -> Option<FileSystem> {
-    let shares = || kinds.iter().filter(|kind| !kind.is_local());
-    let block = kinds.iter().find(|kind| **kind == FileSystem::NetworkBlock);
-    shares()
-        .find(|kind| !is_vague(**kind))
-        .or(block)
-        .or_else(|| shares().next())
-        .or_else(|| kinds.iter().find(|kind| **kind == FileSystem::CopyOnWrite))
-        .or_else(|| kinds.first())
-        .copied()
-}
-
-/// A word that makes the name more exact: a 9p mount in gVisor or WSL is not QEMU's.
-fn refine(kind: FileSystem, prose: &[FileSystem], mounted: &[FileSystem]) -> Option<FileSystem> {
-    let also = |other: FileSystem| prose.contains(&other) || mounted.contains(&other);
-    let exact =
-        [FileSystem::GvisorGofer, FileSystem::WslFromWindows, FileSystem::WindowsDriveInWsl];
-    if kind == FileSystem::NineP
-        && let Some(exact) = exact.into_iter().find(|other| also(*other))
-    {
-        return Some(exact);
-    }
-    // What is mounted into a sandbox is not its root.
-    let inner = [FileSystem::ObjectStore, FileSystem::Nfs, FileSystem::Smb];
-    if kind == FileSystem::SandboxRoot
-        && let Some(inner) = inner.into_iter().find(|other| also(*other))
-    {
-        return Some(inner);
-    }
-    Some(kind)
-}
-
-fn labelled_ranges(text: &Text) -> Vec<std::ops::Range<usize>> {
-    let mut offset = 0;
-    let mut ranges = Vec::new();
-    for line in text.plain.split_inclusive('\n') {
-        if text::after_label(line, HOLDER_LABELS).is_some() && ranges.len() < 64 {
-            ranges.push(offset..offset + line.len());
-        }
-        offset += line.len();
-    }
-    ranges
-}
-
-/// "findmnt says ext4": what a program has found out weighs more than what people believe.
-fn is_measured(text: &Text, mention: &Mention) -> bool {
-    const PROGRAMS: &[&str] = &["findmnt", "df -t", "stat -f", "mountinfo", "lsblk"];
-    let before = text.plain.get(..mention.start).unwrap_or("");
-    let before = text::clause_before(text::tail(before, 40));
-    PROGRAMS.iter().any(|program| before.contains(program))
-}
-
-/// "media on NFS" does not say where the database lies.
-fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
-    const MEDIA: &[&str] =
-        &["media", "movies", "backups", "recordings", "music", "videos", "downloads"];
-    const DATABASE: &[&str] =
-        &["db", "database", "databases", "config", "data", "sqlite", "everything", "appdata"];
-    let before = text.plain.get(..mention.start).unwrap_or("");
-    let after = text.plain.get(mention.end..).unwrap_or("");
-    let before = text::clause_before(text::tail(before, 60));
-    let after = text::clause_after(text::head(after, 40));
-    let near = || text::words(before).chain(text::words(after));
-    near().any(|word| MEDIA.contains(&word))
-        && !before.contains("media server")
-        && !near().any(|word| DATABASE.contains(&word))
 }
 
 fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
@@ -411,6 +295,51 @@ fn brought_in_wal_mode(line: &str) -> bool {
     }
 }
 
+/// The file system that options and hosts give away where no name does.
+fn suspected(holder: Option<FileSystem>, signs: &BTreeSet<Sign>) -> Option<FileSystem> {
+    let vague = holder.is_none_or(|kind| kind == FileSystem::UnnamedShare);
+    // Only the CIFS client has this option.
+    if signs.contains(&Sign::NoByteRangeLocks) && vague {
+        return Some(FileSystem::Smb);
+    }
+    let in_a_vm = signs.contains(&Sign::DesktopHost) && signs.contains(&Sign::Container);
+    if holder.is_none() && in_a_vm { Some(FileSystem::DesktopShare) } else { holder }
+}
+
+/// What takes a sentence or a line to say, and not only a phrase.
+fn concluded(
+    text: &Text,
+    mentions: &[Mention],
+    holder: Option<FileSystem>,
+    signs: &BTreeSet<Sign>,
+) -> Vec<Sign> {
+    let line = |says: fn(&str) -> bool| text.lines().any(says);
+    let alone = || journal(text, signs) == Journal::Wal && sidecars::copied_alone(text);
+    let unnamed = holder.is_none_or(place::is_vague);
+    let found = [
+        (Sign::ManyProcesses, contention::found(text)),
+        (Sign::Slow, line(syncs_slowly)),
+        (Sign::Hang, line(waits_for_minutes)),
+        (Sign::PremadeWal, line(brought_in_wal_mode)),
+        (Sign::BusyAtWal, line(busy_at_wal)),
+        (Sign::SidecarsGone, sidecars::parted(text) || alone()),
+        (Sign::CuredWithoutLocks, cures::without_locks(text)),
+        (Sign::RebootCures, cures::reboot(text)),
+        (Sign::SameElsewhere, cures::same_elsewhere(text)),
+        (Sign::PlatformChanged, versions::platform_changed(text, holder)),
+        (Sign::DriverChanged, versions::driver_changed(text)),
+        (Sign::OldKernel, versions::old_kernel(text)),
+        (Sign::MountNotTold, unnamed && place::left_open(text, mentions)),
+    ];
+    found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
+}
+
+/// "PRAGMA journal_mode = WAL: database is locked".
+fn busy_at_wal(line: &str) -> bool {
+    let switch = line.contains("journal_mode") || line.contains("to wal");
+    switch && line.contains("wal") && (line.contains("locked") || line.contains("busy"))
+}
+
 /// What the options of mount lines and the volumes of compose files say.
 fn read_options(mounts: &Mounts, signs: &mut BTreeSet<Sign>) {
     if mounts.single_file {
@@ -440,28 +369,6 @@ fn read_options(mounts: &Mounts, signs: &mut BTreeSet<Sign>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn holder_of(report: &str) -> Option<FileSystem> {
-        Facts::read(report).file_system
-    }
-
-    #[test]
-    fn the_holder_is_the_share_and_not_what_lies_below() {
-        assert_eq!(holder_of("filesystem: mergerfs over ext4"), Some(FileSystem::Mergerfs));
-        assert_eq!(holder_of("filesystem: ext4 on an iSCSI LUN"), Some(FileSystem::NetworkBlock));
-        assert_eq!(holder_of("database on the local SSD, media on NFS"), Some(FileSystem::Local));
-        assert_eq!(holder_of("fails on NFS but works on ext4"), Some(FileSystem::Nfs));
-        assert_eq!(holder_of("not on NFS, it is ext4"), Some(FileSystem::Local));
-        assert_eq!(holder_of("nothing said"), None);
-        let measured = "it says \"on a network share\", but findmnt says ext4";
-        assert_eq!(holder_of(measured), Some(FileSystem::Local));
-    }
-
-    #[test]
-    fn a_9p_mount_in_a_sandbox_is_the_gofer() {
-        let report = "runtime: gvisor\nnone /data 9p rw,trans=fd";
-        assert_eq!(holder_of(report), Some(FileSystem::GvisorGofer));
-    }
 
     #[test]
     fn journal_mode_comes_from_its_label_first() {

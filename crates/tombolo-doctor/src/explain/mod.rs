@@ -2,7 +2,8 @@
 //!
 //! One way, four steps: the text is made plain, the scanners find what it says (phrases, SQLite's
 //! codes, failed calls, mount lines, openers), a set of facts answers questions about it, and one
-//! rule for each cause weighs the facts. Every point that a rule gives has a sentence that says
+//! rule for each cause weighs the facts; a table of base rates stands in where signs are few, above
+//! all for the second cause named. Every point that a rule gives has a sentence that says
 //! why, and these sentences are the answer's reasons. A text that complains is never called
 //! healthy, whether or not its complaint is understood. Applications are never looked up by name:
 //! what counts is the class of the file system, the error and who opens the file.
@@ -11,10 +12,12 @@ mod calls;
 mod cause;
 mod codes;
 mod contention;
+mod cures;
 mod facts;
 mod mounts;
 mod openers;
 mod phrases;
+mod place;
 mod questions;
 mod remedies;
 mod rules;
@@ -23,6 +26,7 @@ mod sidecars;
 mod sign;
 mod text;
 mod tone;
+mod versions;
 mod vocabulary;
 
 pub use calls::{Call, FailedCall};

@@ -90,8 +90,11 @@ fn count_of(count: &str) -> Kernels {
         .and_then(|digits| digits.parse().ok())
         .unwrap_or(0);
     let later = text::words(count).skip(1).any(|word| matches!(word, "2" | "3" | "many"));
-    let hedged =
-        count.contains("more if") || count.contains("may have more") || count.contains("if other");
+    let hedged = ["more if", "or more", "or 2", "or two", "maybe", "perhaps", "possibl"]
+        .iter()
+        .any(|words| count.contains(words))
+        || count.contains("may have more")
+        || count.contains("if other");
     match number {
         0 => Kernels::NotTold,
         1 if first.contains('+') || first.contains('-') || hedged => Kernels::Maybe,
@@ -256,9 +259,9 @@ fn pairs(line: &str, share: Option<FileSystem>) -> Kernels {
     ];
     let words: Vec<&str> = text::words(line).take(60).collect();
     let any = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    let alone = words
-        .iter()
-        .any(|word| matches!(*word, "only" | "not" | "no" | "alone" | "never" | "fine"));
+    let alone = words.iter().any(|word| {
+        matches!(*word, "only" | "not" | "no" | "alone" | "never" | "fine" | "works" | "worked")
+    });
     let joined = any(JOINS) || line.contains(" + ") || line.contains("; ");
     if any(OUTSIDE) && any(INSIDE) && any(USES) && joined && !alone {
         let hedged = words.iter().any(|word| HEDGES.contains(word));

@@ -15,6 +15,8 @@ const REMOVALS: &[&str] = &[
     "leftover",
     "left-over",
     "outdated",
+    "symlink",
+    "symbolic",
 ];
 
 /// Ways in which a database is put in place.
@@ -31,6 +33,11 @@ const PLACINGS: &[&str] = &[
     "rename",
     "renaming",
     "mov",
+    "rm",
+    "rsync",
+    "upload",
+    "download",
+    "archiv",
     "backup",
     "back-up",
     "snapshot",
@@ -39,7 +46,8 @@ const PLACINGS: &[&str] = &[
 /// Words by which such a sentence says that a sidecar did not come along, or stayed.
 const LEFT: &[&str] = &[
     "without", "not", "never", "only", "behind", "none", "forgot", "forgets", "ignores",
-    "ignoring", "old", "previous", "still", "doesn't", "didn't",
+    "ignoring", "old", "previous", "still", "doesn't", "didn't", "remain", "remains", "stay",
+    "stays", "left",
 ];
 
 /// Whether the text says that a sidecar was deleted, or stayed or was left when its database was
@@ -48,10 +56,32 @@ pub(super) fn parted(text: &Text) -> bool {
     text.lines().any(|line| {
         let mut previous = "";
         line.split(". ").take(400).any(|sentence| {
-            let found = parts(sentence) || main_file_only(previous, sentence);
+            let found =
+                parts(sentence) || main_file_only(previous, sentence) || stays(previous, sentence);
             previous = sentence;
             found
         })
+    })
+}
+
+/// Whether the text says that a database was copied, backed up or replaced as one file, or under a
+/// program that runs. In WAL mode that is a part of it.
+pub(super) fn copied_alone(text: &Text) -> bool {
+    const COPIES: &[&str] = &[
+        "cop", "backup", "backs", "backed", "restor", "rsync", "cp", "scp", "mov", "snapshot",
+        "replac", "overwr", "swap",
+    ];
+    const ALONE: &[&str] = &["only", "just", "alone"];
+    const LIVE: &[&str] = &["while", "live", "hot", "running"];
+    const FILES: &[&str] = &[".db", ".sqlite", "db file", "database file", "main file"];
+    text.lines().flat_map(|line| line.split(". ").take(400)).any(|sentence| {
+        let words = || text::words(sentence).take(80);
+        let file = FILES.iter().any(|name| sentence.contains(name));
+        let live = words().any(|word| LIVE.contains(&word));
+        let named = file || live && words().any(|word| matches!(word, "db" | "database"));
+        named
+            && (live || words().any(|word| ALONE.contains(&word)))
+            && words().any(|word| COPIES.iter().any(|stem| word.starts_with(stem)))
     })
 }
 
@@ -70,6 +100,22 @@ fn main_file_only(previous: &str, sentence: &str) -> bool {
         && opens(MISSED)
 }
 
+/// "the database was deleted, and its -wal and -shm were left": in one sentence or two.
+fn stays(previous: &str, sentence: &str) -> bool {
+    const STAYS: &[&str] = &[
+        "left", "leftover", "stay", "stays", "stayed", "remain", "remains", "remained", "survive",
+    ];
+    if !STAYS.iter().any(|word| sentence.contains(word)) {
+        return false;
+    }
+    let words: Vec<&str> = text::words(sentence).take(80).collect();
+    (0..words.len()).any(|at| names_sidecar(&words, at))
+        && words.iter().any(|word| STAYS.contains(word))
+        && text::words(previous).chain(words.iter().copied()).take(160).any(|word| {
+            word == "rm" || ["delet", "remov", "wiped"].iter().any(|stem| word.starts_with(stem))
+        })
+}
+
 fn parts(sentence: &str) -> bool {
     if !(sentence.contains("wal") || sentence.contains("shm") || sentence.contains("sidecar")) {
         return false;
@@ -79,7 +125,9 @@ fn parts(sentence: &str) -> bool {
         |list: &[&str]| words.iter().any(|word| list.iter().any(|stem| word.starts_with(stem)));
     let sidecar = (0..words.len()).any(|at| names_sidecar(&words, at));
     let left = words.iter().any(|word| LEFT.contains(word));
-    sidecar && (removed(&words) || opens(PLACINGS) && left)
+    // SQLite itself removes both files when the last connection closes (sqlite.org/wal.html).
+    let closing = opens(&["clos", "quit", "exit"]);
+    sidecar && (removed(&words) && !closing || opens(PLACINGS) && left)
 }
 
 /// `-wal`, `app.db-shm`, "the WAL file". "WAL" alone is a mode.
@@ -133,6 +181,20 @@ mod tests {
             "a stale WAL is replayed over the fresh file",
         ] {
             assert!(parted(&Text::new(report)), "{report}");
+        }
+    }
+
+    #[test]
+    fn copies_of_one_file_are_seen() {
+        for report in [
+            "cron copies only app.db",
+            "cp notes.sqlite /backup while the bot runs",
+            "the database was replaced while the server had it open",
+        ] {
+            assert!(copied_alone(&Text::new(report)), "{report}");
+        }
+        for report in ["I copied the database to a local disk", "a single database is enough"] {
+            assert!(!copied_alone(&Text::new(report)), "{report}");
         }
     }
 

@@ -18,6 +18,8 @@ pub enum FileSystem {
     WindowsDriveInWsl,
     /// A file of WSL seen from Windows (`\\wsl$`).
     WslFromWindows,
+    /// The own files of WSL. Version 2 keeps them on ext4; version 1 is an emulation of Linux.
+    WslOwnFiles,
     /// virtiofs.
     Virtiofs,
     /// The file sharing of a container tool that runs its containers in a VM.
@@ -44,6 +46,8 @@ pub enum FileSystem {
     CephFs,
     /// Another cluster file system (GPFS, BeeGFS, OrangeFS, MooseFS, AFS, GFS2, OCFS2).
     Cluster,
+    /// A folder that a program keeps in step with other machines: Dropbox, OneDrive, Syncthing.
+    SyncedFolder,
     /// A share or volume of which only that is told.
     UnnamedShare,
     /// The portal through which sandboxed desktop apps see files.
@@ -127,6 +131,7 @@ impl FileSystem {
             Self::GvisorGofer => "the 9p of a gVisor sandbox",
             Self::WindowsDriveInWsl => "a Windows drive in WSL",
             Self::WslFromWindows => "WSL files seen from Windows",
+            Self::WslOwnFiles => "the own files of WSL",
             Self::Virtiofs => "virtiofs",
             Self::DesktopShare => "the file sharing of a container VM",
             Self::Sshfs => "sshfs",
@@ -140,6 +145,7 @@ impl FileSystem {
             Self::Gluster => "GlusterFS",
             Self::CephFs => "CephFS",
             Self::Cluster => "a cluster file system",
+            Self::SyncedFolder => "a folder that is kept in step with other machines",
             Self::UnnamedShare => "a share that is not named",
             Self::DocumentPortal => "the document portal",
             Self::OtherFuse => "a FUSE file system",
@@ -196,6 +202,8 @@ pub enum Sign {
     PremadeWal,
     /// The pragma answered `wal`, and a later access failed.
     PragmaLied,
+    /// "database is locked" is the answer to the switch to WAL.
+    BusyAtWal,
     /// EXCLUSIVE locking mode.
     ExclusiveMode,
     /// No error, or the words that all is well.
@@ -220,12 +228,17 @@ pub enum Sign {
     StorageStall,
     /// A slow kind of storage.
     SlowStorage,
+    /// A disk that can go away under a map: external, removable, asleep. Windows, which lets nobody
+    /// cut a mapped file short, reports a page in error only then.
+    RemovableDisk,
     /// SIGBUS or a fault in a mapped page.
     MappedPageFault,
     /// A file opens on one side and not on the other.
     WorksOnlyOutside,
     /// It works for minutes and then fails until something is restarted.
     FailsAfterWhile,
+    /// It fails until the machine is rebooted.
+    RebootCures,
     /// A handle or mount that is stale.
     Stale,
     /// Lock service words: lockd, statd, rpcbind.
@@ -250,7 +263,7 @@ pub enum Sign {
     SinceUpgrade,
     /// A defect of the program itself.
     ProgramDefect,
-    /// A statement is wrong, or a constraint does its work.
+    /// A statement or a call of the API is wrong, a constraint does its work, memory runs out.
     SqlError,
     /// A host that runs Linux containers in a VM: macOS or Windows.
     DesktopHost,
@@ -260,12 +273,24 @@ pub enum Sign {
     DiskFull,
     /// A bug of a kernel or file system, in words.
     KernelBug,
+    /// It came or went with a version of what provides the file system.
+    PlatformChanged,
+    /// It came or went with a version of the SQLite library or its driver.
+    DriverChanged,
+    /// A kernel older than Linux 3.15, which has no open-file-description locks.
+    OldKernel,
+    /// It went away with an option that keeps locks from the server.
+    CuredWithoutLocks,
+    /// Another program fails alike, or a fresh copy does.
+    SameElsewhere,
     /// A database that came damaged, or lost power.
     DamagedBefore,
     /// A database that was restored, or a snapshot gone back to.
     Restored,
     /// The mount is not told.
     MountNotTold,
+    /// Who opens the file is not told, and the text says so.
+    OpenersNotTold,
     /// Two layers of user-space file systems.
     StackedFuse,
     /// Programs of several kernels, in one phrase.

@@ -15,6 +15,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if !sane || !positive || failing(facts) {
         return;
     }
+    if facts.tone.strays {
+        // Never more than a thought beside the question what the rest means.
+        case.speaks(16, "nothing in the text complains, but not all of it is understood");
+        return;
+    }
     case.speaks(40, format!("{} with one kernel is what SQLite wants", facts.place()));
     if facts.tone.praises {
         case.speaks(45, "the text names no failure and says that it works");
@@ -29,7 +34,6 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
 fn failing(facts: &Facts) -> bool {
     facts.trouble()
         || facts.tone.complains
-        || facts.tone.strays
         || facts.says_any(&[
             Sign::Slow,
             Sign::StorageStall,

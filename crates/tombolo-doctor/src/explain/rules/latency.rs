@@ -21,21 +21,30 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         }
     }
     if facts.on(FileSystem::CopyOnWrite) && (facts.busy() || facts.says(Sign::Slow)) {
-        case.speaks(35, "copy-on-write file systems make small syncs expensive");
+        case.speaks(
+            if facts.says(Sign::ManyProcesses) { 35 } else { 44 },
+            "copy-on-write file systems make small syncs expensive",
+        );
     }
     if facts.says(Sign::Slow)
         && (local || facts.on_class(FileSystem::is_vm_share))
         && !facts.corrupt()
     {
         case.speaks(38, "the complaint is slowness or a time-out");
+    } else if facts.says(Sign::Slow) && !facts.trouble() && !facts.says(Sign::NoLock) {
+        case.speaks(58, "slowness is the only complaint: every lock and sync crosses the network");
     } else if facts.says(Sign::Slow) {
-        case.speaks(12, "something is slow");
+        let quick = facts.wal() && !facts.on(FileSystem::UnnamedShare);
+        case.speaks(if quick { 12 } else { 30 }, "something is slow");
     }
     let soft = facts.says(Sign::SoftMount) && facts.on(FileSystem::Nfs);
     if soft && facts.family(tombolo_core::sqlite::result_code::ResultCode::IOERR) && !facts.wal() {
         case.speaks(82, "a `soft` NFS mount turns a slow answer of the server into an I/O error");
     } else if soft {
         case.speaks(15, "a `soft` NFS mount gives up when the server is slow");
+    }
+    if facts.number(1034) && facts.on_class(FileSystem::is_remote) && !facts.wal() {
+        case.speaks(45, "SQLITE_IOERR_FSYNC: the server did not take the data in time");
     }
     if facts.corrupt() || facts.several() {
         case.against(25);

@@ -26,11 +26,20 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         exposed(harmed, shared, case);
     }
     if facts.says(Sign::NoLock) && facts.file_system.is_none_or(|kind| kind != FileSystem::Nfs) {
-        case.speaks(if harmed { 45 } else { 12 }, "SQLite was told to take no locks");
+        let points = match facts.file_system {
+            _ if harmed => 45,
+            Some(kind) if !kind.is_local() => 12,
+            _ => 58,
+        };
+        case.speaks(points, "SQLite was told to take no locks");
         exposed(harmed, shared, case);
     }
     if facts.says(Sign::WriteBehind) && !facts.on(FileSystem::ObjectStore) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
+    }
+    if facts.says(Sign::CuredWithoutLocks) && !harmed && !shared {
+        // The option is the cure of this report: what it cured is the cause.
+        case.against(45);
     }
     let from_locks_to_bucket = facts.file_systems.contains(&FileSystem::ObjectStore)
         && facts.file_systems.contains(&FileSystem::Smb);

@@ -10,9 +10,10 @@ use crate::explain::calls::Call;
 use crate::explain::facts::Facts;
 use crate::explain::sign::{FileSystem, Sign};
 use tombolo_core::errno::Errno;
+use tombolo_core::sqlite::result_code::ResultCode;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
-    if facts.number(3850) || facts.number(3594) {
+    if [3850, 3594, 2058, 2314].into_iter().any(|number| facts.number(number)) {
         case.speaks(78, "SQLITE_IOERR_LOCK: the lock call failed, it was not refused");
     }
     let unsupported = [Errno::ENOSYS, Errno::EOPNOTSUPP, Errno::EINVAL, Errno::ENOTTY];
@@ -21,6 +22,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if facts.says(Sign::FlockOff) {
         case.speaks(45, "locks are switched off at the mount");
+    }
+    let local = facts.file_system.is_none_or(FileSystem::is_local);
+    if facts.says(Sign::OldKernel) && local && facts.bare_io_error() {
+        case.speaks(62, "kernels before 3.15 lack the locks that some SQLite drivers ask for");
     }
     place(facts, case);
     if facts.says(Sign::LocksRefused) && !facts.on_any(&[FileSystem::Nfs, FileSystem::Smb]) {
@@ -32,12 +37,16 @@ fn place(facts: &Facts, case: &mut Case) {
     let lock_like = facts.busy() || facts.bare_io_error() || facts.family_of_locks();
     if facts.on(FileSystem::Lustre) {
         case.speaks(45, "Lustre has no locks unless it is mounted with `flock`");
-        if lock_like && !facts.several() {
+        let of_wal = facts.wal() && facts.family(ResultCode::PROTOCOL);
+        if lock_like && !facts.several() && !of_wal {
             case.speaks(20, "the failure is one of locks or I/O");
         }
     }
     if facts.on(FileSystem::WslFromWindows) {
         case.speaks(95, "the redirector between Windows and WSL does not carry SQLite's locks");
+    }
+    if facts.on(FileSystem::WslOwnFiles) && facts.family_of_locks() {
+        case.speaks(50, "if a Windows program opens it, the redirector carries no locks");
     }
     if facts.on(FileSystem::WindowsDriveInWsl) && facts.family_of_locks() && !facts.several() {
         case.speaks(35, "locks between WSL and Windows are incomplete");
@@ -50,7 +59,8 @@ fn place(facts: &Facts, case: &mut Case) {
     }
     let ails = facts.trouble() || facts.tone.complains;
     if facts.on(FileSystem::Fat) && ails && !facts.readonly() && !facts.corrupt() {
-        case.speaks(55, "exFAT and FAT, mostly behind another layer, lack POSIX features");
+        let points = if facts.bare_io_error() && facts.wal() { 30 } else { 55 };
+        case.speaks(points, "exFAT and FAT, mostly behind another layer, lack POSIX features");
     }
     if facts.on(FileSystem::Cluster) && lock_like && !facts.several() {
         case.speaks(35, "some cluster file systems are mounted without locks");

@@ -14,7 +14,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let shared = facts.on_class(FileSystem::is_vm_share) || facts.on(FileSystem::Sshfs);
     let foreign = facts.file_system.is_none_or(|kind| !kind.is_local());
     if facts.says(Sign::MappedPageFault) || facts.number(8714) {
-        let points = if foreign { 82 } else { 30 };
+        let leaves = foreign || facts.says(Sign::RemovableDisk);
+        let points = if leaves { 82 } else { 30 };
         case.speaks(points, "a page of a memory map could not be fetched");
     }
     if facts.says(Sign::MmapSize) && foreign && !facts.on(FileSystem::Nfs) {
@@ -27,7 +28,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::StaleContent) && shared && !facts.several() {
         case.speaks(45, "old sizes or old bytes are read on the share");
     }
-    let unspecific = facts.trouble() && facts.codes.is_empty();
+    if facts.corrupt() && facts.on(FileSystem::OtherFuse) && !facts.several() {
+        case.speaks(36, "many FUSE file systems do not keep maps and reads in step");
+    }
+    let unspecific = (facts.trouble() || facts.wal()) && facts.codes.is_empty();
     if unspecific && facts.on_any(&[FileSystem::Virtiofs, FileSystem::DesktopShare]) {
         case.speaks(40, format!("unexplained trouble on {}", facts.place()));
     }
@@ -35,6 +39,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.against(40);
     }
     if facts.rollback() && !facts.says(Sign::MmapSize) {
+        case.against(15);
+    }
+    if facts.says(Sign::PlatformChanged) {
         case.against(15);
     }
     if facts.number(5386) {

@@ -26,6 +26,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     } else if facts.bare_io_error() && facts.on(FileSystem::OtherFuse) {
         case.speaks(35, "FUSE file systems with direct I/O refuse shared maps");
     }
+    if facts.on(FileSystem::Fat) && facts.bare_io_error() && facts.wal() {
+        case.speaks(58, "exFAT and FAT behind FUSE or another layer often have no shared maps");
+    }
     if facts.says(Sign::NoPageCache) {
         case.speaks(40, "the mount has no page cache, and without one there are no shared maps");
     }

@@ -20,6 +20,7 @@ mod read_only_wal;
 mod sidecar_split;
 mod smb_lock_upgrade;
 mod stale_handle;
+mod usual;
 mod vendor_bug;
 mod wal_over_remote;
 
@@ -43,6 +44,11 @@ impl Case {
     /// Something speaks against it.
     fn against(&mut self, points: i32) {
         self.points -= points;
+    }
+
+    /// Points never fall below this, for the cause that answers when no other does.
+    fn at_least(&mut self, points: i32) {
+        self.points = self.points.max(points);
     }
 
     pub(super) fn points(&self) -> i32 {
@@ -86,6 +92,7 @@ pub(super) fn weigh(facts: &Facts) -> Vec<(CauseCode, Case)> {
         .map(|(code, rule)| {
             let mut case = Case::default();
             rule(facts, &mut case);
+            usual::weigh(facts, *code, &mut case);
             (*code, case)
         })
         .collect()

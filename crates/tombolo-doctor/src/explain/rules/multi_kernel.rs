@@ -29,6 +29,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if truncate && facts.on(FileSystem::WindowsDriveInWsl) {
         case.speaks(30, "truncating -shm is refused when a Windows program has it mapped");
     }
+    if facts.on(FileSystem::SyncedFolder) && !facts.several() {
+        case.speaks(25, "every machine of the folder may open its own copy");
+    }
     if facts.kernels == Kernels::NotTold || facts.kernels == Kernels::One {
         return;
     }

@@ -15,6 +15,20 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::MountNotTold) {
         case.speaks(28, "the mount is not named");
     }
+    if facts.says(Sign::OpenersNotTold) {
+        case.speaks(14, "who opens the file is not known");
+    }
+    if facts.statement_error() {
+        case.against(30);
+    }
+    if facts.refused_only() && facts.file_system.is_none() {
+        // An owner, a mode or a path explains these on any file system.
+        case.against(32);
+    }
+    if facts.several() || facts.says(Sign::NoLock) {
+        // Then the kind of mount matters less.
+        case.against(30);
+    }
     if facts.on(FileSystem::UnnamedShare) {
         case.speaks(14, "the text speaks of a share, but not of which kind");
     }
@@ -22,7 +36,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(34, "the shared folder's protocol and options are not named");
     }
     if facts.on(FileSystem::GvisorGofer) && facts.trouble() && !facts.several() {
-        case.speaks(62, "the 9p of a gVisor sandbox proves nothing: who else mounts the volume?");
+        let points = match facts.says_any(&[Sign::DriverChanged, Sign::PlatformChanged]) {
+            true => 30,
+            false => 62,
+        };
+        case.speaks(
+            points,
+            "the 9p of a gVisor sandbox proves nothing: who else mounts the volume?",
+        );
     }
     if facts.on(FileSystem::Shfs) && facts.trouble() && !facts.says(Sign::OwnerMismatch) {
         case.speaks(45, "the path of the pool (user share or disk) decides, and is not given");
@@ -31,6 +52,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::Vboxsf) && facts.codes.is_empty() {
         case.speaks(40, "the text has no code of SQLite, only a program's own words");
     }
+    // There is always this answer.
+    case.at_least(16);
 }
 
 fn stacked(facts: &Facts, case: &mut Case) {

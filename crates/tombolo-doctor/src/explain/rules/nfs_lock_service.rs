@@ -24,10 +24,27 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     waiting(facts, case);
     if !facts.wal() && !facts.rollback() && (facts.busy() || facts.bare_io_error()) {
-        case.speaks(22, "without WAL, which the text does not tell, it would be a lock request");
+        let points = if facts.bare_io_error() { 30 } else { 24 };
+        case.speaks(
+            points,
+            "without WAL, which the text does not tell, it would be a lock request",
+        );
     }
-    if facts.says(Sign::EmptyDatabase) && (facts.busy() || facts.bare_io_error()) {
-        case.speaks(50, "a new file of zero bytes is locked at once, so nobody else holds it");
+    if facts.says(Sign::EmptyDatabase) {
+        let points = if facts.busy() || facts.bare_io_error() { 50 } else { 42 };
+        case.speaks(points, "a new file stays at zero bytes: its first lock was never granted");
+    }
+    if facts.says(Sign::SameElsewhere) && facts.busy() {
+        case.speaks(24, "every program and every copy is refused, so nobody holds the lock");
+    }
+    if facts.says(Sign::ReadOnlyOpen) && facts.busy() && !facts.wal() {
+        case.speaks(24, "readers do not exclude one another, so the lock service refuses");
+    }
+    if facts.says(Sign::RebootCures) {
+        case.speaks(55, "the lock state of the client is lost only when it is rebooted");
+    }
+    if facts.says(Sign::CuredWithoutLocks) {
+        case.speaks(40, "an option that keeps locks from the server made it go away");
     }
     if facts.rollback() && (facts.busy() || facts.bare_io_error()) {
         case.speaks(50, "lock requests fail, and WAL is not in play");
@@ -36,13 +53,17 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(48, "locks are kept local or have to be, so the server's service is not used");
     }
     if facts.says(Sign::UserSpaceNfsServer) {
-        case.speaks(35, "NFS servers outside the kernel often have no lock manager");
+        case.speaks(48, "NFS servers outside the kernel often have no lock manager");
     }
     if facts.says(Sign::LocksRefused) {
         case.speaks(58, "a lock request was refused though nobody holds the lock");
     }
     if facts.says(Sign::NfsVersion3) && facts.family_of_locks() {
         case.speaks(15, "NFSv3 needs a lock service of its own beside it");
+    }
+    if facts.says(Sign::NfsVersion4) && !facts.says(Sign::LockService) {
+        // Version 4 has locks of its own (RFC 8881) and needs no service beside it.
+        case.against(10);
     }
     if facts.several() || facts.corrupt() {
         case.against(20);

@@ -9,72 +9,126 @@ use crate::explain::sign::{FileSystem, Sign};
 use tombolo_core::sqlite::result_code::ResultCode;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
-    let local = facts.on_class(FileSystem::is_local);
-    let nowhere = facts.file_system.is_none();
-    if local && facts.busy() {
-        case.speaks(52, "on a local file system \"database is locked\" means contention");
-    } else if local && facts.trouble() {
-        case.speaks(48, "the database lies on a local file system that one kernel opens");
+    contention(facts, case);
+    program(facts, case);
+    resources(facts, case);
+    damage(facts, case);
+    if facts.says(Sign::SlowStorage) && facts.busy() {
+        case.against(20);
     }
-    if nowhere && facts.busy() {
-        case.speaks(24, "where no share is involved, a lock means that another connection works");
+    if facts.says(Sign::NoLock) {
+        case.against(30);
     }
     if facts.readonly() && !facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }
-    if nowhere && facts.share_denied() {
+    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone, Sign::OwnerMismatch]) {
+        case.against(30);
+    }
+}
+
+fn local(facts: &Facts) -> bool {
+    facts.on_class(FileSystem::is_local)
+}
+
+fn nowhere(facts: &Facts) -> bool {
+    facts.file_system.is_none()
+}
+
+/// No other machine serves the files.
+fn own(facts: &Facts) -> bool {
+    local(facts) || nowhere(facts) || facts.on(FileSystem::SyncedFolder)
+}
+
+fn contention(facts: &Facts, case: &mut Case) {
+    if local(facts) && facts.busy() {
+        let points = if facts.on(FileSystem::CopyOnWrite) { 42 } else { 52 };
+        case.speaks(points, "on a local file system \"database is locked\" means contention");
+        if facts.says(Sign::SameElsewhere) {
+            case.speaks(15, "and whoever holds it locks out every other program");
+        }
+    } else if local(facts) && facts.trouble() {
+        case.speaks(48, "the database lies on a local file system that one kernel opens");
+    }
+    if nowhere(facts) && facts.busy() {
+        case.speaks(24, "where no share is involved, a lock means that another connection works");
+    }
+    if facts.on_any(&[FileSystem::WslOwnFiles, FileSystem::SyncedFolder]) && facts.busy() {
+        case.speaks(40, format!("{} has real locks: another program holds them", facts.place()));
+    }
+    if nowhere(facts) && facts.share_denied() {
         case.speaks(40, "the text says that no share is involved");
     }
-    if facts.says(Sign::ExclusiveMode) && (facts.busy() || local) {
+    if facts.says(Sign::ExclusiveMode) && (facts.busy() || local(facts)) {
         case.speaks(35, "the owner keeps an EXCLUSIVE lock by design");
     }
-    let own = local || nowhere;
-    if facts.says(Sign::SandboxPolicy) && own {
-        case.speaks(50, "a sandbox or scanner stands between the program and its files");
-    }
-    if facts.says(Sign::ProgramDefect) && own {
-        let points = if nowhere && (facts.busy() || facts.says(Sign::Slow)) { 52 } else { 42 };
-        case.speaks(points, "the text points at the way the program uses SQLite");
-    }
-    if facts.says(Sign::SqlError) && facts.codes.iter().all(|code| code.number() == 19) {
-        case.speaks(75, "the error is about a statement, not about a file");
-    }
-    if facts.says(Sign::SinceUpgrade) && local {
-        case.speaks(12, "it began with a new version of the program");
-    }
-    if facts.says(Sign::CheckPassed) && own && facts.trouble() {
-        case.speaks(20, "a check of the database passed");
-    }
-    if facts.says(Sign::ManyProcesses) && own && facts.busy() {
-        let points = if local { 20 } else { 52 };
+    if facts.says(Sign::ManyProcesses) && own(facts) && facts.busy() {
+        let points = match (local(facts), facts.says(Sign::MountNotTold)) {
+            (true, _) => 20,
+            (false, true) => 38,
+            (false, false) => 52,
+        };
         case.speaks(points, "several processes or threads of one program contend for the lock");
     }
-    if facts.says(Sign::ManyProcesses) && nowhere && !facts.busy() && facts.says(Sign::Hang) {
+    if facts.says(Sign::ManyProcesses) && nowhere(facts) && !facts.busy() && facts.says(Sign::Hang)
+    {
         case.speaks(35, "several programs wait for one another");
     }
+    if facts.family(ResultCode::LOCKED) {
+        case.speaks(60, "SQLITE_LOCKED is a conflict inside one program");
+    }
+}
+
+fn program(facts: &Facts, case: &mut Case) {
+    if facts.says(Sign::SandboxPolicy) && own(facts) {
+        case.speaks(50, "a sandbox or scanner stands between the program and its files");
+    }
+    if facts.says(Sign::ProgramDefect) && own(facts) {
+        let felt = facts.busy() || facts.says(Sign::Slow);
+        let points = if nowhere(facts) && felt { 52 } else { 42 };
+        case.speaks(points, "the text points at the way the program uses SQLite");
+        if facts.says(Sign::ManyProcesses) && nowhere(facts) {
+            case.speaks(15, "several of its threads or processes use the database");
+        }
+        if facts.says(Sign::Slow) && local(facts) {
+            case.speaks(30, "and a slow statement is slow on any disk");
+        }
+    }
+    if facts.says(Sign::DriverChanged) && !facts.says(Sign::OldKernel) && facts.trouble() {
+        case.speaks(54, "it came or went with a version of the SQLite library or its driver");
+    }
+    if facts.statement_error() {
+        case.speaks(75, "the error is about a statement, not about a file");
+    }
+    if facts.says(Sign::SinceUpgrade) && local(facts) {
+        case.speaks(12, "it began with a new version of the program");
+    }
+}
+
+fn resources(facts: &Facts, case: &mut Case) {
     if facts.number(6410) || facts.number(270) || facts.says(Sign::NoTemporaryDirectory) {
         case.speaks(75, "a directory for temporary files is missing");
     }
     if facts.family(ResultCode::FULL) || facts.says(Sign::DiskFull) {
         case.speaks(60, "the disk or a quota is full");
     }
+}
+
+fn damage(facts: &Facts, case: &mut Case) {
     let damaged = facts.corrupt() || facts.bare_io_error();
-    if facts.says(Sign::DamagedBefore) && own && damaged {
+    if facts.says(Sign::DamagedBefore) && !facts.on_class(FileSystem::is_remote) && damaged {
         case.speaks(52, "a power cut or bad hardware damages files on any mount");
     }
-    if facts.says(Sign::Restored) && own && facts.corrupt() {
+    if facts.says(Sign::Restored) && own(facts) && facts.corrupt() {
         case.speaks(25, "the damage may have come with a restored copy");
     }
-    if local && facts.says(Sign::MappedPageFault) {
-        case.speaks(
-            40,
-            "on a local disk a mapped page goes away when a program truncates the file",
-        );
+    if facts.says(Sign::CheckPassed) && own(facts) && facts.trouble() {
+        case.speaks(20, "a check of the database passed");
     }
-    if facts.family(ResultCode::LOCKED) {
-        case.speaks(60, "SQLITE_LOCKED is a conflict inside one program");
+    if facts.number(267) {
+        case.speaks(40, "SQLITE_CORRUPT_VTAB: the index of a virtual table is wrong");
     }
-    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone, Sign::OwnerMismatch]) {
-        case.against(30);
+    if local(facts) && facts.says(Sign::MappedPageFault) && !facts.says(Sign::RemovableDisk) {
+        case.speaks(40, "a mapped page of a local file goes away when a program truncates it");
     }
 }

@@ -10,8 +10,10 @@ use crate::explain::sign::{FileSystem, Sign};
 use tombolo_core::errno::Errno;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
+    let refused = facts.readonly() || facts.cannot_open() || facts.says(Sign::PermissionDenied);
     if facts.says(Sign::OwnerMismatch) {
-        case.speaks(48, "the text names an owner or a mode that does not fit");
+        let points = if facts.corrupt() && !refused { 20 } else { 48 };
+        case.speaks(points, "the text names an owner or a mode that does not fit");
     }
     if facts.says(Sign::WrongPath) {
         case.speaks(55, "the text names a path that may be wrong");
@@ -36,20 +38,26 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(30, "SQLITE_READONLY_DIRECTORY: the directory is not writable");
     }
     if facts.cannot_open() {
-        case.speaks(34, "the file or its directory could not be opened");
+        // Both errors are one sign: the directory or the file refuses.
+        let points = if facts.readonly() { 12 } else { 34 };
+        case.speaks(points, "the file or its directory could not be opened");
         if facts.on(FileSystem::Nfs) {
             case.against(18);
         }
         if facts.on(FileSystem::Smb) {
             case.speaks(12, "SMB mounts fix owner and mode for all files at once");
         }
-        if facts.file_system.is_none() && !facts.says(Sign::SandboxPolicy) {
+        let nowhere = facts.file_system.is_none() && !facts.says(Sign::SandboxPolicy);
+        if nowhere && !facts.readonly() {
             case.speaks(20, "and no share is named: mostly it is missing or belongs to another");
         }
     }
     let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
     if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
         case.against(25);
+    }
+    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]) {
+        case.against(30);
     }
     if facts.family_of_locks() || facts.corrupt() {
         case.against(25);

@@ -18,6 +18,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(35, "the directory is read-only");
     } else if facts.says(Sign::ReadOnlyOpen) && wal {
         case.speaks(48, "the database is in WAL mode and is opened only to read");
+        if facts.says(Sign::OwnerMismatch) {
+            case.speaks(25, "and the reader may not write where it lies");
+        }
     }
     if place && (facts.cannot_open() || facts.readonly()) {
         case.speaks(20, "the error is the one of a file that cannot be created");
@@ -26,7 +29,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::ReadOnlyOpen) && refused && !facts.rollback() {
         case.speaks(38, "opened only to read, it still needs a file that cannot be created");
     }
-    if facts.number(1544) || facts.number(264) || facts.number(1288) || facts.number(776) {
+    if facts.number(1544)
+        || facts.number(264)
+        || facts.number(1288)
+        || facts.number(776)
+        || facts.number(520)
+    {
         case.speaks(45, "recovery or the creation of sidecars was refused");
         if wal && !place {
             case.speaks(25, "and the database is in WAL mode");

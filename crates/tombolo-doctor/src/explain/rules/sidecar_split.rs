@@ -6,7 +6,7 @@
 
 use super::Case;
 use crate::explain::facts::Facts;
-use crate::explain::sign::Sign;
+use crate::explain::sign::{FileSystem, Sign};
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::SingleFileMount) {
@@ -17,6 +17,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         if facts.corrupt() || facts.says(Sign::LostData) {
             case.speaks(15, "and data were harmed");
         }
+    }
+    if facts.on(FileSystem::SyncedFolder) && (facts.corrupt() || facts.says(Sign::LostData)) {
+        case.speaks(62, "programs that keep folders in step copy the three files one by one");
     }
     if facts.number(1032) {
         case.speaks(35, "SQLITE_READONLY_DBMOVED: the file was replaced while open");

@@ -14,9 +14,19 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if smb && facts.busy() {
         case.speaks(78, "\"database is locked\" on SMB needs no second process");
     }
+    if smb && facts.says(Sign::CuredWithoutLocks) && !facts.corrupt() {
+        case.speaks(60, "an option that keeps locks from the server made it go away");
+    }
+    if smb && !facts.wal() && facts.codes.is_empty() && facts.says(Sign::DatabaseTrouble) {
+        case.speaks(25, "writes fail on SMB without a code of SQLite");
+    }
     let other = facts.says_any(&[Sign::Kubernetes, Sign::LockService]);
     if facts.on(FileSystem::UnnamedShare) && facts.busy() && !other {
-        case.speaks(42, "many shares that are not named are SMB, which refuses lock upgrades");
+        case.speaks(30, "many shares that are not named are SMB, which refuses lock upgrades");
+    }
+    let unnamed = facts.on(FileSystem::UnnamedShare);
+    if (smb || unnamed) && facts.busy() && facts.says(Sign::BusyAtWal) && !facts.several() {
+        case.speaks(20, "the switch to WAL takes the very lock that SMB refuses");
     }
     if smb && facts.says(Sign::EmptyDatabase) {
         case.speaks(20, "a new file stays at zero bytes: the first commit never got its lock");
@@ -30,7 +40,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.several() {
         case.against(25);
     }
-    if masked && !facts.busy() {
+    if masked && !facts.busy() && !facts.says(Sign::CuredWithoutLocks) {
         case.against(40);
     }
 }

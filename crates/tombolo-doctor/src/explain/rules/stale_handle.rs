@@ -24,8 +24,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         let points = if outlives { 70 } else { 25 };
         case.speaks(points, "the file can be read on the host and not in the container");
     }
+    if facts.says(Sign::RebootCures) && !facts.on(FileSystem::Nfs) {
+        case.speaks(40, "it works again after a reboot");
+    }
     if facts.says(Sign::FailsAfterWhile) {
-        case.speaks(45, "it works again after a restart, or fails since the server restarted");
+        let served = facts.on_class(FileSystem::is_remote) && !facts.busy() && !facts.corrupt();
+        case.speaks(
+            if served { 58 } else { 45 },
+            "it works again after a restart, or fails since the server restarted",
+        );
     }
     if facts.cannot_open() && facts.on_any(&[FileSystem::DesktopShare]) {
         case.speaks(42, "a file of a container VM's share cannot be opened any more");

@@ -14,6 +14,16 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::KernelBug) {
         case.speaks(66, "the text names a bug or a version of a kernel or file system");
     }
+    let harmed = facts.corrupt() || facts.bare_io_error() || facts.failing_write();
+    if facts.on(FileSystem::WslOwnFiles) && harmed {
+        case.speaks(58, "version 1 of WSL imitates Linux, and its shared maps and locks have bugs");
+    }
+    if facts.says(Sign::PlatformChanged) && (facts.trouble() || facts.says(Sign::Slow)) {
+        case.speaks(62, "it came or went with a version of what provides the file system");
+    }
+    if facts.on(FileSystem::OtherFuse) && facts.corrupt() && !facts.several() {
+        case.speaks(40, "a FUSE file system with one opener has damaged the file");
+    }
     let local = facts.file_system.is_none_or(FileSystem::is_local);
     if facts.number(522) && local {
         case.speaks(35, "a short read of a local file with one kernel should not happen");

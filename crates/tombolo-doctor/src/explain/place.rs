@@ -1,0 +1,256 @@
+//! The file system that holds the database, told from the others that a report names.
+
+use super::mounts::Mounts;
+use super::scan::{Meaning, Mention, Use};
+use super::sign::FileSystem;
+use super::text::{self, Text};
+
+/// Labels of lines that name the file system of the database.
+const HOLDER_LABELS: &[&str] =
+    &["filesystem", "file system", "fs", "fstype", "storage", "volume", "mount", "storage type"];
+
+/// The file system that holds the database: what a labelled or mount line says, then prose; a
+/// share before the local disk below it; a name before "a share".
+pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSystem> {
+    let labelled = labelled_ranges(text);
+    let named = |wanted: Use, everywhere: bool| -> Vec<FileSystem> {
+        mentions
+            .iter()
+            .filter(|one| one.usage == wanted)
+            .filter(|one| {
+                everywhere
+                    || labelled.iter().any(|range| range.contains(&one.start))
+                    || is_measured(text, one)
+            })
+            .filter(|one| !is_elsewhere(text, one))
+            .filter_map(|one| match one.meaning {
+                Meaning::On(kind) => Some(kind),
+                Meaning::Says(_) => None,
+            })
+            .collect()
+    };
+    let mut mounted: Vec<FileSystem> = mounts.lines.iter().map(|line| line.kind).collect();
+    mounted.extend(mounts.unc_path.then_some(FileSystem::Smb));
+    let strong = named(Use::Asserted, false);
+    let prose = named(Use::Asserted, true);
+    let first = choose(&strong);
+    let found = match first {
+        Some(kind) if !is_vague(kind) => Some(kind),
+        vague => choose(&mounted)
+            .or_else(|| labelled_local(text).then_some(FileSystem::Local))
+            .or_else(|| {
+                choose(&prose)
+                    .filter(|kind| vague.is_none() || !is_vague(*kind) && !kind.is_local())
+            })
+            .or(vague)
+            .or_else(|| choose(&named(Use::Contrasted, true)).filter(|kind| !kind.is_local())),
+    };
+    refine(found.or_else(|| counted(text))?, text, &prose, &mounted)
+}
+
+/// Names of a share, and not of which kind.
+pub(super) fn is_vague(kind: FileSystem) -> bool {
+    use FileSystem::{HypervisorShare, OtherFuse, UnnamedShare};
+    matches!(kind, UnnamedShare | OtherFuse | HypervisorShare)
+}
+
+fn choose(kinds: &[FileSystem]) -> Option<FileSystem> {
+    let shares = || kinds.iter().filter(|kind| !kind.is_local());
+    let block = kinds.iter().find(|kind| **kind == FileSystem::NetworkBlock);
+    shares()
+        .find(|kind| !is_vague(**kind))
+        .or(block)
+        .or_else(|| shares().next())
+        .or_else(|| kinds.iter().find(|kind| **kind == FileSystem::CopyOnWrite))
+        .or_else(|| kinds.first())
+        .copied()
+}
+
+/// A word that makes the name more exact: a 9p mount in gVisor or WSL is not QEMU's.
+fn refine(
+    kind: FileSystem,
+    text: &Text,
+    prose: &[FileSystem],
+    mounted: &[FileSystem],
+) -> Option<FileSystem> {
+    let also = |other: FileSystem| prose.contains(&other) || mounted.contains(&other);
+    let exact =
+        [FileSystem::GvisorGofer, FileSystem::WslFromWindows, FileSystem::WindowsDriveInWsl];
+    if kind == FileSystem::NineP
+        && let Some(exact) = exact.into_iter().find(|other| also(*other))
+    {
+        return Some(exact);
+    }
+    // The boxes call the folders of their own disks so.
+    const BOXES: &[&str] =
+        &["synology", "qnap", "truenas", "unraid", "asustor", "terramaster", "openmediavault"];
+    if kind == FileSystem::HypervisorShare && BOXES.iter().any(|name| text.plain.contains(name)) {
+        let elsewhere = text.plain.contains("mounted") || counted(text).is_some();
+        return Some(if elsewhere { FileSystem::UnnamedShare } else { FileSystem::Local });
+    }
+    // What a sandboxing platform calls the container's disk is its root.
+    if kind == FileSystem::Local && also(FileSystem::SandboxRoot) {
+        return Some(FileSystem::SandboxRoot);
+    }
+    let shown = [FileSystem::WindowsDriveInWsl, FileSystem::WslFromWindows];
+    let kind = match shown.into_iter().find(|other| also(*other)) {
+        Some(side) if kind == FileSystem::WslOwnFiles => side,
+        _ => kind,
+    };
+    if matches!(kind, FileSystem::WslOwnFiles | FileSystem::WslFromWindows) {
+        return Some(wsl(text, kind));
+    }
+    // What is mounted into a sandbox is not its root.
+    let inner = [FileSystem::ObjectStore, FileSystem::Nfs, FileSystem::Smb];
+    if kind == FileSystem::SandboxRoot
+        && let Some(inner) = inner.into_iter().find(|other| also(*other))
+    {
+        return Some(inner);
+    }
+    Some(kind)
+}
+
+/// Which side of WSL it is: its own files, a Windows drive in it, or its files seen from Windows.
+fn wsl(text: &Text, kind: FileSystem) -> FileSystem {
+    const INSIDE: &[&str] = &["both in wsl", "in wsl", "inside wsl", "from wsl", "within wsl"];
+    let opener = |line: &str| {
+        text::after_label(line, &["kernels", "openers"])
+            .is_some_and(|rest| INSIDE.iter().any(|words| rest.contains(words)))
+    };
+    if text.plain.contains("wsl$") || text.plain.contains("wsl.localhost") {
+        return FileSystem::WslFromWindows;
+    }
+    if kind == FileSystem::WslOwnFiles {
+        let version_2 = text.plain.contains("wsl2") || text.plain.contains("wsl 2");
+        return if version_2 { FileSystem::Local } else { kind };
+    }
+    if text.lines().any(opener) { FileSystem::WslOwnFiles } else { kind }
+}
+
+/// Whether a label says in other words that the place is local: "local directory", "eMMC". A mount
+/// or a volume may be anything all the same.
+fn labelled_local(text: &Text) -> bool {
+    const LOCAL: &[&str] = &[
+        "local",
+        "locally",
+        "emmc",
+        "card",
+        "usb",
+        "stick",
+        "nvme",
+        "phone",
+        "ssd",
+        "hdd",
+        "disk",
+        "overlayfs",
+        "overlay",
+        "device",
+        "internal",
+    ];
+    text.lines().any(|line| {
+        text::after_label(line, HOLDER_LABELS).is_some_and(|place| {
+            let own = place.contains("container file") || place.contains("container's own");
+            own || text::words(place).enumerate().any(|(at, word)| {
+                let one = word.strip_suffix('s').unwrap_or(word);
+                LOCAL.contains(&one) && !denied_at(place, at)
+            })
+        })
+    })
+}
+
+/// What a count of kernels implies where no file system is named: "1 client + server".
+fn counted(text: &Text) -> Option<FileSystem> {
+    let counts = |wanted: &str| {
+        text.lines().any(|line| line.contains("kernels_opening") && line.contains(wanted))
+    };
+    if ["client + server", "client + nfs", "clients + server"].into_iter().any(counts) {
+        return Some(FileSystem::UnnamedShare);
+    }
+    counts("guest kernel + host").then_some(FileSystem::HypervisorShare)
+}
+
+fn denied_at(place: &str, at: usize) -> bool {
+    at.checked_sub(1)
+        .and_then(|before| text::words(place).nth(before))
+        .is_some_and(|word| matches!(word, "not" | "no" | "non" | "virtual"))
+}
+
+/// Whether a labelled line is about the place and names no kind of file system: "bind mount",
+/// "a volume, kind not given".
+pub(super) fn left_open(text: &Text, mentions: &[Mention]) -> bool {
+    let ranges = labelled_ranges(text);
+    let named = |range: &std::ops::Range<usize>| {
+        mentions.iter().any(|one| {
+            range.contains(&one.start)
+                && matches!(one.meaning, Meaning::On(kind) if kind != FileSystem::UnnamedShare)
+        })
+    };
+    !ranges.is_empty()
+        && !ranges.iter().any(named)
+        && !labelled_local(text)
+        && counted(text).is_none()
+}
+
+fn labelled_ranges(text: &Text) -> Vec<std::ops::Range<usize>> {
+    let mut offset = 0;
+    let mut ranges = Vec::new();
+    for line in text.plain.split_inclusive('\n') {
+        if text::after_label(line, HOLDER_LABELS).is_some() && ranges.len() < 64 {
+            ranges.push(offset..offset + line.len());
+        }
+        offset += line.len();
+    }
+    ranges
+}
+
+/// "findmnt says ext4": what a program has found out weighs more than what people believe.
+fn is_measured(text: &Text, mention: &Mention) -> bool {
+    const PROGRAMS: &[&str] = &["findmnt", "df -t", "stat -f", "mountinfo", "lsblk"];
+    let before = text.plain.get(..mention.start).unwrap_or("");
+    let before = text::clause_before(text::tail(before, 40));
+    PROGRAMS.iter().any(|program| before.contains(program))
+}
+
+/// "media on NFS" does not say where the database lies.
+fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
+    const MEDIA: &[&str] =
+        &["media", "movies", "backups", "recordings", "music", "videos", "downloads"];
+    const DATABASE: &[&str] =
+        &["db", "database", "databases", "config", "data", "sqlite", "everything", "appdata"];
+    let before = text.plain.get(..mention.start).unwrap_or("");
+    let after = text.plain.get(mention.end..).unwrap_or("");
+    let before = text::clause_before(text::tail(before, 60));
+    let after = text::clause_after(text::head(after, 40));
+    let near = || text::words(before).chain(text::words(after));
+    near().any(|word| MEDIA.contains(&word))
+        && !before.contains("media server")
+        && !near().any(|word| DATABASE.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::Facts;
+    use super::*;
+
+    fn holder_of(report: &str) -> Option<FileSystem> {
+        Facts::read(report).file_system
+    }
+
+    #[test]
+    fn the_holder_is_the_share_and_not_what_lies_below() {
+        assert_eq!(holder_of("filesystem: mergerfs over ext4"), Some(FileSystem::Mergerfs));
+        assert_eq!(holder_of("filesystem: ext4 on an iSCSI LUN"), Some(FileSystem::NetworkBlock));
+        assert_eq!(holder_of("database on the local SSD, media on NFS"), Some(FileSystem::Local));
+        assert_eq!(holder_of("fails on NFS but works on ext4"), Some(FileSystem::Nfs));
+        assert_eq!(holder_of("not on NFS, it is ext4"), Some(FileSystem::Local));
+        assert_eq!(holder_of("nothing said"), None);
+        let measured = "it says \"on a network share\", but findmnt says ext4";
+        assert_eq!(holder_of(measured), Some(FileSystem::Local));
+    }
+
+    #[test]
+    fn a_9p_mount_in_a_sandbox_is_the_gofer() {
+        let report = "runtime: gvisor\nnone /data 9p rw,trans=fd";
+        assert_eq!(holder_of(report), Some(FileSystem::GvisorGofer));
+    }
+}

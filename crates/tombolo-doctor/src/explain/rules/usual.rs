@@ -1,0 +1,173 @@
+//! What a place and a symptom usually mean, counted over collected reports.
+//!
+//! The other rules read signs. Most reports have few, and then the base rates decide, above all
+//! which cause is named second. The points are small: one clear sign outweighs them.
+
+use super::Case;
+use crate::explain::cause::CauseCode;
+use crate::explain::facts::Facts;
+use crate::explain::openers::Kernels;
+use crate::explain::sign::{FileSystem, Sign};
+
+type Asks = fn(&Facts) -> bool;
+
+/// Where, what goes wrong, what it usually is, how many points, and why.
+type Row = (Asks, Asks, CauseCode, i32, &'static str);
+
+fn nfs(facts: &Facts) -> bool {
+    facts.on(FileSystem::Nfs)
+}
+
+fn smb(facts: &Facts) -> bool {
+    facts.on(FileSystem::Smb)
+}
+
+fn remote(facts: &Facts) -> bool {
+    facts.on_class(FileSystem::is_remote)
+}
+
+fn vm_share(facts: &Facts) -> bool {
+    facts.on_class(FileSystem::is_vm_share) || facts.on(FileSystem::Sshfs)
+}
+
+fn local(facts: &Facts) -> bool {
+    facts.on_class(FileSystem::is_local)
+}
+
+fn desktop(facts: &Facts) -> bool {
+    facts.on_any(&[FileSystem::DesktopShare, FileSystem::Virtiofs])
+}
+
+fn gofer(facts: &Facts) -> bool {
+    facts.on(FileSystem::GvisorGofer)
+}
+
+fn pool(facts: &Facts) -> bool {
+    facts.on(FileSystem::Shfs)
+}
+
+fn synced(facts: &Facts) -> bool {
+    facts.on(FileSystem::SyncedFolder)
+}
+
+fn copied(facts: &Facts) -> bool {
+    facts.on(FileSystem::CopyOnWrite)
+}
+
+fn nowhere(facts: &Facts) -> bool {
+    facts.file_system.is_none()
+}
+
+fn parallel(facts: &Facts) -> bool {
+    !facts.says(Sign::MountNotTold)
+        && facts.on_any(&[FileSystem::Cluster, FileSystem::Gluster, FileSystem::CephFs])
+}
+
+/// No file system is named, and nothing that could be mounted either.
+fn unmounted(facts: &Facts) -> bool {
+    nowhere(facts) && !facts.says_any(&[Sign::Container, Sign::Kubernetes, Sign::MountNotTold])
+}
+
+fn shared_use(facts: &Facts) -> bool {
+    facts.says(Sign::ManyProcesses) && !facts.trouble()
+}
+
+fn fails(facts: &Facts) -> bool {
+    facts.trouble() || facts.says(Sign::Slow)
+}
+
+fn harmed(facts: &Facts) -> bool {
+    facts.corrupt() || facts.says_any(&[Sign::LostData, Sign::StaleContent])
+}
+
+/// With one opener, or none told of: the second cause is a second one.
+fn harmed_alone(facts: &Facts) -> bool {
+    harmed(facts) && matches!(facts.kernels, Kernels::One | Kernels::NotTold)
+}
+
+fn fails_alone(facts: &Facts) -> bool {
+    fails(facts) && !facts.several()
+}
+
+fn harmed_wal(facts: &Facts) -> bool {
+    harmed(facts) && facts.wal()
+}
+
+fn unexplained(facts: &Facts) -> bool {
+    !facts.trouble() && !facts.tone.praises && !facts.tone.asks
+}
+
+fn busy(facts: &Facts) -> bool {
+    facts.busy()
+}
+
+fn io_error(facts: &Facts) -> bool {
+    facts.bare_io_error()
+}
+
+fn refused(facts: &Facts) -> bool {
+    facts.readonly() || facts.cannot_open()
+}
+
+fn refused_wal(facts: &Facts) -> bool {
+    refused(facts) && facts.wal()
+}
+
+#[rustfmt::skip]
+const ROWS: &[Row] = &[
+    (nfs, fails, CauseCode::WalOverRemote, 14, "most reports about SQLite on NFS end there"),
+    (nfs, fails, CauseCode::NfsLockService, 16, "the other usual cause on NFS is its lock service"),
+    (nfs, harmed_alone, CauseCode::MultiKernel, 22, "a second client often did the damage"),
+    (smb, fails_alone, CauseCode::SmbLockUpgrade, 20, "on SMB most failures are refused locks"),
+    (smb, harmed_alone, CauseCode::MultiKernel, 22, "a second client often did the damage"),
+    (smb, io_error, CauseCode::MmapRefused, 22, "the map of -shm may be refused on SMB"),
+    (smb, refused, CauseCode::PermissionOrPath, 15, "SMB fixes owner and mode at the mount"),
+    (remote, harmed_alone, CauseCode::MultiKernel, 14, "other machines may open it too"),
+    (remote, refused, CauseCode::PermissionOrPath, 6, "servers map users and modes"),
+    (parallel, fails_alone, CauseCode::LocksUnsupported, 20, "locks are optional there"),
+    (vm_share, harmed_alone, CauseCode::MultiKernel, 24, "the host may open the file too"),
+    (vm_share, harmed, CauseCode::MmapIncoherent, 10, "maps and reads differ on such shares"),
+    (vm_share, io_error, CauseCode::MmapIncoherent, 20, "such shares lose mapped pages"),
+    (desktop, busy, CauseCode::NotFilesystem, 24, "locks work there within one VM"),
+    (vm_share, busy, CauseCode::LocksUnsupported, 20, "locks of such shares are incomplete"),
+    (gofer, io_error, CauseCode::MmapRefused, 24, "sandboxes have refused shared maps"),
+    (pool, io_error, CauseCode::MmapRefused, 24, "user-space pools often refuse shared maps"),
+    (pool, harmed, CauseCode::MmapIncoherent, 22, "maps and reads can differ on such pools"),
+    (pool, busy, CauseCode::Latency, 22, "disks of a pool sleep, and parity is slow"),
+    (synced, fails, CauseCode::NotFilesystem, 22, "the program that copies holds files open"),
+    (copied, harmed, CauseCode::VendorBug, 19, "copy-on-write file systems had bugs of their own"),
+    (local, busy, CauseCode::Latency, 20, "a slow disk keeps locks for long"),
+    (local, harmed_wal, CauseCode::SidecarSplit, 24, "in WAL mode the file is only a part"),
+    (local, refused, CauseCode::PermissionOrPath, 14, "mostly the owner or the path is wrong"),
+    (local, refused_wal, CauseCode::SidecarSplit, 10, "in WAL mode the file is only a part"),
+    (local, refused_wal, CauseCode::ReadOnlyWal, 19, "a reader of a WAL database has to write"),
+    (local, unexplained, CauseCode::NotFilesystem, 17, "on a local disk it is mostly the program"),
+    (unmounted, busy, CauseCode::NotFilesystem, 10, "the text speaks of no mount at all"),
+    (unmounted, shared_use, CauseCode::NotFilesystem, 20, "several programs use one database"),
+    (nowhere, busy, CauseCode::NotFilesystem, 12, "most locks are held by a program"),
+    (nowhere, io_error, CauseCode::MmapRefused, 22, "a bare I/O error is often a refused map"),
+    (nowhere, io_error, CauseCode::NotFilesystem, 19, "a full or failing disk gives it too"),
+    (nowhere, harmed, CauseCode::NotFilesystem, 19, "files are damaged by programs and disks too"),
+    (nowhere, harmed_wal, CauseCode::SidecarSplit, 24, "in WAL mode the file is only a part"),
+    (nowhere, refused_wal, CauseCode::SidecarSplit, 24, "in WAL mode the file is only a part"),
+    (nowhere, refused_wal, CauseCode::ReadOnlyWal, 20, "a reader of a WAL database has to write"),
+];
+
+/// Adds what the base rates say for one cause.
+pub(super) fn weigh(facts: &Facts, code: CauseCode, case: &mut Case) {
+    for (place, symptom, cause, points, because) in ROWS {
+        if *cause == code && place(facts) && symptom(facts) {
+            case.speaks(*points, *because);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_rates_are_weaker_than_any_clear_sign() {
+        assert!(ROWS.iter().all(|(_, _, _, points, _)| (1..=24).contains(points)));
+    }
+}
