@@ -59,13 +59,6 @@ pub enum SourceState {
 }
 
 impl Mount {
-    /// Whether a part of the file system is shown instead of the whole: a bind mount, or a
-    /// subvolume of btrfs.
-    #[must_use]
-    pub fn shows_part(&self) -> bool {
-        self.root != b"/"
-    }
-
     /// The type without its sub-type: `fuse` for `fuse.mergerfs`.
     #[must_use]
     pub fn base_type(&self) -> &str {
@@ -308,7 +301,6 @@ mod tests {
         assert_eq!(mount.source, b"a\tb:c\\d");
         assert_eq!(mount.super_option("errors"), Some(&b"continue"[..]));
         assert_eq!(mount.super_option("err"), None);
-        assert!(mount.shows_part());
     }
 
     #[test]

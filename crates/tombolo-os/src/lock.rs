@@ -70,13 +70,17 @@ pub fn set(file: &File, family: Family, strength: Strength, range: Range) -> Res
 
 /// Asks whether an exclusive lock could be had; the answer names one that is in the way.
 ///
+/// On SMB a free one is taken and given back by that, on the server (`cifs_getlk` in
+/// `fs/smb/client/file.c` of Linux): a program of another client may be told BUSY meanwhile.
+///
 /// # Errors
 /// What the kernel said.
 pub fn query(file: &File, range: Range) -> Result<Holder, Errno> {
     query_for(file, Strength::Exclusive, range)
 }
 
-/// Asks whether a shared lock could be had, so that only an exclusive one is in the way.
+/// Asks whether a shared lock could be had, so that only an exclusive one is in the way. On SMB as
+/// [`query`].
 ///
 /// # Errors
 /// What the kernel said.

@@ -174,8 +174,13 @@ pub fn descriptors(proc_root: &Path, pid: i32) -> Result<Vec<Held>, Errno> {
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A descriptor may be closed at any moment between these calls; then it is not reported.
-        let Some((path, name)) = name_of(&entry.path()) else { continue };
+        let (path, name) = match name_of(&entry.path()) {
+            Ok(named) => named,
+            // Root without CAP_SYS_PTRACE, as in most containers, may list them and no more.
+            Err(errno @ (Errno::EACCES | Errno::EPERM)) => return Err(errno),
+            // It was closed in between.
+            Err(_) => continue,
+        };
         if !is_user_file(&path) {
             continue;
         }
@@ -196,13 +201,13 @@ pub fn descriptors(proc_root: &Path, pid: i32) -> Result<Vec<Held>, Errno> {
 }
 
 /// What `/proc/PID/fd/N` names.
-fn name_of(path: &Path) -> Option<(Vec<u8>, NameState)> {
-    let mut path = read_link(path).ok()?;
+fn name_of(path: &Path) -> Result<(Vec<u8>, NameState), Errno> {
+    let mut path = read_link(path)?;
     if !path.ends_with(DELETED_SUFFIX) {
-        return Some((path, NameState::Named));
+        return Ok((path, NameState::Named));
     }
     path.truncate(path.len() - DELETED_SUFFIX.len());
-    Some((path, NameState::Deleted))
+    Ok((path, NameState::Deleted))
 }
 
 /// Whether a handle still names the same file: what was read through it in between is of that file,
@@ -210,7 +215,7 @@ fn name_of(path: &Path) -> Option<(Vec<u8>, NameState)> {
 #[must_use]
 pub fn is_still_held(proc_root: &Path, pid: i32, held: &Held) -> bool {
     let now = name_of(&held_path(proc_root, pid, &held.handle));
-    now.is_some_and(|(path, name)| path == held.path && name == held.name)
+    now.is_ok_and(|(path, name)| path == held.path && name == held.name)
 }
 
 fn is_user_file(path: &[u8]) -> bool {
@@ -319,6 +324,7 @@ mod tests {
     use std::io::Write;
     use std::os::fd::AsRawFd;
     use std::os::unix::ffi::OsStrExt;
+    use std::os::unix::process::CommandExt as _;
 
     #[test]
     fn this_process_is_among_them() {
@@ -375,6 +381,29 @@ mod tests {
         assert!(after.len() == 2 && after.iter().all(|held| held.name == NameState::Deleted));
         assert!(after.iter().all(|held| held.path.ends_with(b"/app.db")));
         assert_eq!(regular_file(directory.path()), Ok(None));
+    }
+
+    #[test]
+    fn root_that_may_not_trace_is_refused_and_not_told_of_nothing_root_needed() {
+        let mut command = std::process::Command::new("sleep");
+        let mut sleep = command.arg("60").uid(65_534).spawn().expect("this test needs root");
+        let pid = i32::try_from(sleep.id()).expect("a process id");
+        let mut seen = Vec::new();
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let end = crate::worker::run(
+            until,
+            |outbox| {
+                let mut own = rustix::thread::capabilities(None).expect("our capabilities");
+                own.effective.remove(rustix::thread::CapabilitySet::SYS_PTRACE);
+                rustix::thread::set_capabilities(None, own).expect("fewer of them");
+                let errno = descriptors(Path::new("/proc"), pid).err().map_or(0, Errno::raw);
+                outbox.send(&errno.to_le_bytes());
+            },
+            &mut |message| seen.extend_from_slice(message),
+        );
+        sleep.kill().expect("killed");
+        sleep.wait().expect("ended");
+        assert_eq!(seen, Errno::EACCES.raw().to_le_bytes(), "{end:?}");
     }
 
     #[test]

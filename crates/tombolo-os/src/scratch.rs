@@ -9,20 +9,23 @@
 //! what another kernel left is touched only when it is two days old.
 
 mod maker;
+mod place;
 mod sweep;
+
+pub use place::Place;
 
 use crate::error::CallError;
 use crate::mount_table::Viewer;
 use crate::namespace;
 use crate::worker::{Companion, End, Lifeline, Outbox, pause};
 use maker::Maker;
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use place::{is_our_file, is_ours, open_directory};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
 use rustix::io::Errno as RawErrno;
-use std::ffi::{CString, OsString};
+use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use sweep::sweep;
 use tombolo_core::errno::Errno;
@@ -72,7 +75,7 @@ impl From<CallError> for Error {
 /// A fresh directory; removed, with the files in it, when dropped.
 #[derive(Debug)]
 pub struct Scratch {
-    path: PathBuf,
+    place: Place,
     holder: Companion,
 }
 
@@ -87,7 +90,7 @@ pub enum Removal {
 
 /// What the holder says, as the first byte of a message.
 mod word {
-    /// The path follows.
+    /// The [`Place`](super::Place) follows.
     pub(super) const MADE: u8 = b'm';
     /// The error number follows, in four bytes, and the text.
     pub(super) const REFUSED: u8 = b'r';
@@ -105,8 +108,9 @@ impl Scratch {
             Companion::start(|outbox, lifeline| hold(parent, viewer, deadline, outbox, lifeline))?;
         let message = holder.message(deadline).map_err(Error::NoAnswer)?;
         match message.split_first() {
-            Some((&word::MADE, path)) => {
-                Ok(Scratch { path: PathBuf::from(OsString::from_vec(path.to_vec())), holder })
+            Some((&word::MADE, place)) => {
+                let place = Place::from_bytes(place).ok_or(Error::NoAnswer(End::MessageLost))?;
+                Ok(Scratch { place, holder })
             }
             Some((&word::REFUSED, rest)) => Err(refusal(rest)),
             _ => Err(Error::NoAnswer(End::NotKnown)),
@@ -115,8 +119,14 @@ impl Scratch {
 
     /// Where it is.
     #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Its name when it was made.
+    #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.place.path()
     }
 
     /// Has it removed, and waits for that until the deadline.
@@ -166,10 +176,10 @@ fn hold(
         made = make(parent, &maker);
     }
     match made {
-        Ok((path, held)) => {
-            outbox.send(&[&[word::MADE], path.as_os_str().as_bytes()].concat());
+        Ok((place, held)) => {
+            outbox.send(&[&[word::MADE], place.to_bytes().as_slice()].concat());
             lifeline.wait();
-            if remove_patiently(&path, &held) {
+            if remove_patiently(place.path(), &held) {
                 outbox.send(&[word::GONE]);
             }
         }
@@ -177,7 +187,7 @@ fn hold(
     }
 }
 
-fn make(parent: &Path, maker: &Maker) -> Result<(PathBuf, OwnedFd), CallError> {
+fn make(parent: &Path, maker: &Maker) -> Result<(Place, OwnedFd), CallError> {
     let mut taken = CallError::from_rustix("mkdir", parent, RawErrno::EXIST);
     for _ in 0..ATTEMPTS_MAX {
         let path = parent.join(maker.fresh_name());
@@ -191,22 +201,23 @@ fn make(parent: &Path, maker: &Maker) -> Result<(PathBuf, OwnedFd), CallError> {
             move |errno| CallError::from_rustix(call, &path, errno)
         };
         let held = open_directory(&path).map_err(refused("open"))?;
+        let status = rustix::fs::fstat(&held).map_err(refused("fstat"))?;
+        if !is_ours(&held, &status) {
+            let _ = rustix::fs::rmdir(&path);
+            taken = refused("open")(RawErrno::EXIST);
+            continue;
+        }
         match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
             // Someone who cannot see this process took it for an abandoned one; it is theirs now.
             Err(RawErrno::WOULDBLOCK) => taken = refused("flock")(RawErrno::WOULDBLOCK),
             // Where `flock` is refused, a sweep goes by the process in the name.
             Ok(()) | Err(_) => match rustix::fs::stat(&path) {
-                Ok(_) => return Ok((path, held)),
+                Ok(_) => return Ok((Place::new(path, &status), held)),
                 Err(errno) => taken = refused("stat")(errno),
             },
         }
     }
     Err(taken)
-}
-
-fn open_directory(path: &Path) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
 }
 
 fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
@@ -222,23 +233,27 @@ fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
     false
 }
 
-/// Removes the plain files of a scratch directory, then the directory. Never follows a link, never
-/// goes deeper: anything else in it was not ours, and stays.
+/// Removes our files from a scratch directory, then the directory. Never follows a link, never goes
+/// deeper: anything else in it was not ours, and stays.
 fn remove(path: &Path, held: &OwnedFd) -> rustix::io::Result<()> {
-    for name in plain_files(held) {
+    for name in our_files(held) {
         let _ = rustix::fs::unlinkat(held, &name, AtFlags::empty());
     }
     rustix::fs::rmdir(path)
 }
 
-fn plain_files(directory: &OwnedFd) -> Vec<CString> {
+fn our_files(directory: &OwnedFd) -> Vec<CString> {
     let Ok(entries) = rustix::fs::Dir::read_from(directory) else { return Vec::new() };
     let entries = entries.filter_map(Result::ok).take(ENTRIES_MAX);
-    let plain = entries.filter(|entry| !matches!(entry.file_type(), FileType::Directory));
-    plain.map(|entry| entry.file_name().to_owned()).collect()
+    let ours = entries.filter(|entry| {
+        !matches!(entry.file_type(), FileType::Directory)
+            && is_our_file(entry.file_name().to_bytes())
+    });
+    ours.map(|entry| entry.file_name().to_owned()).collect()
 }
 
-/// Creates a new file in a scratch directory, readable and writable.
+/// Creates a new file in a scratch directory, readable and writable. Its name must begin with
+/// `probe.`, or it stays behind.
 ///
 /// # Errors
 /// What `open` said.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 /// Tells whether a path is safe for SQLite, by measuring.
 #[derive(Debug, Parser)]
-#[command(name = "tombolo", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "tombolo", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 nothing wrong, 1 findings, 2 could not examine, 3 usage.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -32,8 +32,11 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page of tombolo, in roff
-    Man,
+    /// Print a manual page, in roff
+    Man {
+        /// The command that it is about; without one, all of tombolo
+        command: Option<String>,
+    },
 }
 
 /// How to print.
@@ -60,9 +63,10 @@ pub(crate) enum Color {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Nothing is ever changed: user databases are read byte by byte, never opened by SQLite and never \
-locked. Experiments run on scratch files in a hidden directory .tombolo-probe-* beside them, which \
-is removed afterwards.")]
+Nothing is ever changed: user databases are read byte by byte and never opened by SQLite. No lock \
+is taken; only on SMB, whose client can ask for the holder of a lock in no other way, a free one \
+is taken for an instant. Experiments run on scratch files in a hidden directory .tombolo-probe-* \
+beside the database, which is removed afterwards.")]
 pub(crate) struct DoctorArguments {
     /// Database files, directories, or paths that do not exist yet
     ///

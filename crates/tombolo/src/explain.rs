@@ -52,8 +52,18 @@ fn report(input: Option<&str>) -> io::Result<String> {
     match input {
         None | Some("-") => bounded(io::stdin().lock()),
         Some(argument) if names_file(argument) => bounded(File::open(argument)?),
-        Some(text) => Ok(text.to_owned()),
+        Some(text) => {
+            if looks_like_name(text) {
+                anstream::eprintln!("tombolo: no file is called {text:?}: it is taken for text");
+            }
+            Ok(text.to_owned())
+        }
     }
+}
+
+/// One word with what names of files have and words seldom.
+fn looks_like_name(text: &str) -> bool {
+    text.contains(['/', '.']) && !text.contains(char::is_whitespace)
 }
 
 /// Only a regular file is read: a directory or a pipe of that name is text.
@@ -115,6 +125,12 @@ mod tests {
         ] {
             assert_eq!(ends(input, 3, 4).expect("read"), (kept.to_vec(), left_out));
         }
+    }
+
+    #[test]
+    fn a_name_of_no_file_is_told_from_a_message() {
+        assert!(looks_like_name("app.log") && looks_like_name("logs/today"));
+        assert!(!looks_like_name("SQLITE_BUSY") && !looks_like_name("cannot open a/b.db"));
     }
 
     #[test]

@@ -29,6 +29,6 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(explain),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
-        Command::Man => manual::man(),
+        Command::Man { command } => manual::man(command.as_deref()),
     })
 }

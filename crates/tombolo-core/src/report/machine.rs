@@ -86,7 +86,8 @@ pub enum DatabaseState {
 /// What was not seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Unseen {
-    /// Programs that may not be looked at: of other users, when not run as root.
+    /// Programs that may not be looked at: of other users, when not run as root, or as root without
+    /// CAP_SYS_PTRACE, as in most containers.
     pub programs: u64,
     /// Of these, programs that hold a lock as SQLite takes it.
     pub programs_with_locks: u64,

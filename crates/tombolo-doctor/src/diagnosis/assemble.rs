@@ -29,7 +29,7 @@ pub(super) fn assemble(
     mark_file_mount(&mut looked);
     let facts = looked.mount.as_ref().map(|mount| facts_of(mount, around));
     let row = facts.as_ref().and_then(knowledge::find);
-    let known = facts.as_ref().map_or_else(Known::default, knowledge::known);
+    let known = facts.as_ref().map_or_else(Known::default, |facts| knowledge::known(row, facts));
     let (topology, reached) = reach(around, &looked, row);
     let seen = std::mem::take(&mut looked.observations);
     let seen = seen.into_iter().chain(found.scan.take());
@@ -209,14 +209,15 @@ fn ways_out(codes: &[Code], situation: &Situation) -> (Vec<Remedy>, Vec<Warning>
 
 fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topology) -> Situation {
     let mount = looked.mount.as_ref();
-    let is_database = matches!(looked.kind, TargetKind::Database | TargetKind::EmptyFile);
+    let is_file =
+        matches!(looked.kind, TargetKind::Database | TargetKind::EmptyFile | TargetKind::OtherFile);
     let troubled = found.databases.iter().find(|database| !database.findings.is_empty());
     let below = match found.databases.as_slice() {
         [only] => Some(only),
         _ => troubled,
     };
     Situation {
-        database: is_database
+        database: is_file
             .then(|| looked.resolved.to_string_lossy().into_owned())
             .or_else(|| below.map(|database| database.path.clone())),
         filesystem: mount.map(|mount| mount.filesystem.clone()),

@@ -3,7 +3,7 @@
 use super::place::{self, Place};
 use crate::child::{self, NotSeen, Viewpoint};
 use crate::database;
-use crate::findings::Draft;
+use crate::findings::{Draft, NO_DIRECTORY};
 use crate::mount::{self, Touch};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -11,6 +11,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tombolo_core::report::{Database, EvidenceKind, Mount, Observation, Outcome, TargetKind};
+use tombolo_core::text::printable;
 use tombolo_os::mount_table;
 use tombolo_os::worker::End;
 
@@ -41,9 +42,11 @@ enum Message {
         resolved: Vec<u8>,
         directory: Option<Vec<u8>>,
         refused: Option<Observation>,
+        no_directory: Option<Observation>,
     },
     Examined {
-        database: Box<Database>,
+        /// `None` of a file that is none.
+        database: Option<Box<Database>>,
         observations: Vec<Observation>,
         drafts: Vec<Draft>,
     },
@@ -78,7 +81,13 @@ pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Look
 }
 
 fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
-    let Place { kind, resolved, directory, refused } = place::stand_at(path);
+    let place = place::stand_at(path);
+    let no_directory = place.missing_directory().map(|directory| {
+        let text = printable(directory.as_os_str().as_bytes());
+        let summary = format!("there is no directory {text}");
+        Observation::new(EvidenceKind::Path, Outcome::Noted, summary).value(NO_DIRECTORY, text)
+    });
+    let Place { kind, resolved, directory, refused } = place;
     send(&Message::Place {
         kind,
         resolved: resolved.as_os_str().as_bytes().to_vec(),
@@ -87,12 +96,14 @@ fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
             Observation::new(EvidenceKind::Path, Outcome::Refused, error.to_string())
                 .errno(error.errno)
         }),
+        no_directory,
     });
-    if matches!(kind, TargetKind::Database | TargetKind::EmptyFile) {
+    let is_database = matches!(kind, TargetKind::Database | TargetKind::EmptyFile);
+    if is_database || kind == TargetKind::OtherFile {
         let examined = database::examine(&resolved, deadline);
         send(&Message::Examined {
             drafts: database::conclude(&examined.facts),
-            database: Box::new(examined.database),
+            database: is_database.then(|| Box::new(examined.database)),
             observations: examined.observations,
         });
     }
@@ -102,16 +113,16 @@ impl Looked {
     fn hear(&mut self, message: Message) {
         let path = |bytes| PathBuf::from(OsString::from_vec(bytes));
         match message {
-            Message::Place { kind, resolved, directory, refused } => {
+            Message::Place { kind, resolved, directory, refused, no_directory } => {
                 self.missing.extend(refused.iter().map(|refused| refused.summary.clone()));
-                self.observations.extend(refused);
+                self.observations.extend(refused.into_iter().chain(no_directory));
                 self.kind = kind;
                 self.resolved = path(resolved);
                 self.directory = directory.map(path);
                 self.answered = true;
             }
             Message::Examined { database, observations, drafts } => {
-                self.database = Some(*database);
+                self.database = database.map(|database| *database);
                 self.observations.extend(observations);
                 self.drafts.extend(drafts);
             }

@@ -171,6 +171,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_sqlite_would_not_open_is_not_called_well() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("app.db");
+        std::fs::write(&path, [0; 4096]).expect("written");
+        let report = diagnose(&request(path), &mut |_| {});
+        assert_eq!(report.target.kind, TargetKind::OtherFile);
+        assert!(report.database.is_none());
+        let damaged = report.findings.iter().find(|found| found.code == Code::HeaderDamaged);
+        assert!(!damaged.expect("a page of zeros is a finding").evidence.is_empty());
+        let special = diagnose(&request("/dev/null".into()), &mut |_| {});
+        assert!(special.summary.contains("a database beside it"), "{}", special.summary);
+    }
+
+    #[test]
     fn a_path_with_control_characters_steers_no_terminal() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a\nb\u{1b}[31m");
@@ -226,5 +240,12 @@ mod tests {
         let report = diagnose(&request(directory.path().join("a/b/new.db")), &mut |_| {});
         assert_eq!(report.target.kind, TargetKind::Absent);
         assert!(report.evidence.iter().any(|e| e.kind == EvidenceKind::ProbePosixLocks));
+        let lacking = |report: &Report| {
+            let codes = report.findings.iter().map(|finding| finding.code);
+            codes.filter(|code| *code == Code::PathMissing).count()
+        };
+        assert_eq!(lacking(&report), 1, "SQLite makes no directories: {:?}", report.findings);
+        let report = diagnose(&request(directory.path().join("new.db")), &mut |_| {});
+        assert_eq!(lacking(&report), 0, "SQLite makes files: {:?}", report.findings);
     }
 }

@@ -25,6 +25,14 @@ pub(super) struct Place {
     pub(super) refused: Option<CallError>,
 }
 
+impl Place {
+    /// The directory that SQLite would need and not make, if it is not there.
+    pub(super) fn missing_directory(&self) -> Option<&Path> {
+        let parent = self.resolved.parent().filter(|_| self.kind == TargetKind::Absent)?;
+        (self.directory.as_deref() != Some(parent)).then_some(parent)
+    }
+}
+
 /// Looks. Only what the kernel says is not there is absent; whatever else it refuses is an answer
 /// of its own, and keeps its error number.
 pub(super) fn stand_at(path: &Path) -> Place {
@@ -140,6 +148,9 @@ mod tests {
             assert_eq!(place.kind, TargetKind::Absent, "{path}");
             assert_eq!(place.resolved, at.join(resolved), "{path}");
             assert_eq!(place.directory.as_ref(), Some(&there), "{path}");
+            let deep = at.join("there/new/deep");
+            let missing = path.ends_with("deep/app.db").then_some(deep.as_path());
+            assert_eq!(place.missing_directory(), missing, "{path}");
         }
     }
 

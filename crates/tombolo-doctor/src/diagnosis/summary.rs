@@ -47,7 +47,11 @@ pub(super) fn sentence(
                 && verdict.judgement == Judgement::Safe
         })
     };
-    let here = if kind == TargetKind::Absent { "a database created there" } else { "SQLite" };
+    let here = match kind {
+        TargetKind::Absent => "a database created there",
+        TargetKind::OtherFile => "a database beside it",
+        _ => "SQLite",
+    };
     match (good(Mode::Wal), good(Mode::Rollback)) {
         (true, true) => format!(
             "{path}: nothing is wrong; {here} is safe in every journal mode while programs of this \

@@ -16,6 +16,7 @@ mod storage;
 
 pub use draft::Draft;
 pub use known::{Known, KnownWord, MaskingOption, Protection};
+pub(crate) use paths::NO_DIRECTORY;
 pub(crate) use storage::slow;
 
 use tombolo_core::finding::Code;

@@ -5,6 +5,9 @@ use tombolo_core::errno::Errno;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{Evidence, EvidenceKind, HeaderMode, Outcome, Severity};
 
+/// The value of the evidence on a path that tells the directory it lacks.
+pub(crate) const NO_DIRECTORY: &str = "no_directory";
+
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let hung = case.log.entries().iter().find(|entry| is_hung(entry));
     if let Some(evidence) = hung {
@@ -22,6 +25,7 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
         EvidenceKind::Path => Some(not_seen(case, evidence)),
         _ => not_writable(case, evidence),
     }));
+    drafts.extend(no_directory(case));
     drafts.extend(no_room(case));
     drafts.extend(server_lost(case));
     let Some(mount) = case.mount else { return };
@@ -67,6 +71,20 @@ fn not_seen(case: &Case<'_>, evidence: &Evidence) -> Draft {
             "run the doctor as root, or as the user that runs the program, and check the path",
         )
     })
+}
+
+/// What was measured above it says what a database would meet there; but none can be created yet.
+fn no_directory(case: &Case<'_>) -> Option<Draft> {
+    let mut path = case.log.of_kind(EvidenceKind::Path);
+    let evidence = path.find(|entry| entry.values.contains_key(NO_DIRECTORY))?;
+    Some(case.draft(Code::PathMissing, Severity::Warning, &[EvidenceKind::Path]).says(
+        format!(
+            "{}, and SQLite creates files, not directories: it says \"unable to open database \
+             file\"",
+            evidence.summary
+        ),
+        "correct the path, as the program sees it, or make the directory",
+    ))
 }
 
 fn not_writable(case: &Case<'_>, evidence: &Evidence) -> Option<Draft> {

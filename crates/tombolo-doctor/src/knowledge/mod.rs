@@ -67,11 +67,12 @@ pub fn find(facts: &MountFacts<'_>) -> Option<&'static Row> {
     best.map(|(_, row)| row)
 }
 
-/// What the rules of [`crate::findings`] and [`crate::verdict`] need of a mount.
+/// What the rules of [`crate::findings`] and [`crate::verdict`] need of a mount; `row` is what
+/// [`find`] found for it.
 #[must_use]
-pub fn known(facts: &MountFacts<'_>) -> Known {
+pub fn known(row: Option<&Row>, facts: &MountFacts<'_>) -> Known {
     let masking = masking_options(facts);
-    let Some(row) = find(facts) else { return Known { masking, ..Known::default() } };
+    let Some(row) = row else { return Known { masking, ..Known::default() } };
     let modes = [Mode::Wal, Mode::WalOneProcess, Mode::Rollback];
     let openers = [Openers::OneKernel, Openers::SeveralKernels];
     let words = modes.into_iter().flat_map(|mode| {

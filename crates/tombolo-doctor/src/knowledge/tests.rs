@@ -506,9 +506,9 @@ fn the_rules_get_words_hazards_and_masks() {
     let super_options = options("vers=3,nolock,hard");
     let facts =
         MountFacts { filesystem: "nfs", super_options: &super_options, ..MountFacts::default() };
-    let known = known(&facts);
+    let known = known(find(&facts), &facts);
     assert!(known.locks_stay_local());
     assert_eq!(known.word(Mode::Wal, Openers::SeveralKernels), KnownWord::LosesData);
     assert_eq!(known.masking.len(), 1);
-    assert!(super::known(&MountFacts::default()).name.is_empty());
+    assert!(super::known(None, &MountFacts::default()).name.is_empty());
 }

@@ -226,8 +226,8 @@ fn completeness(gathered: &Gathered<'_>, databases: &[OpenDatabase]) -> Complete
             count => format!(", of which {count} hold locks as SQLite takes them"),
         };
         missing.push(format!(
-            "not all programs may be looked at ({programs} not{locks}): run the doctor as root to \
-             see them"
+            "not all programs may be looked at ({programs} not{locks}): run the doctor as root, \
+             outside of containers, to see them"
         ));
     }
     if gathered.extent == Extent::CutShort {

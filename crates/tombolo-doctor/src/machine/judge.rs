@@ -48,7 +48,7 @@ pub(super) fn judge(subject: &Subject<'_>, around: &Surroundings) -> Judged {
     let facts =
         seen.mount.as_ref().map(|mount| MountFacts::of(mount, Some(around.machine), release));
     let row = facts.as_ref().and_then(knowledge::find);
-    let known = facts.as_ref().map_or_else(Known::default, knowledge::known);
+    let known = facts.as_ref().map_or_else(Known::default, |facts| knowledge::known(row, facts));
     let crossing = row.map_or(Crossing::NotKnown, Row::crossing);
     let (topology, reached) = topology::examine(around, seen.mount.as_ref(), crossing);
     let mut observations = reached;

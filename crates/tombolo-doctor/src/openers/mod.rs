@@ -3,8 +3,9 @@
 //! On one kernel a file is its device and inode. A container's overlay shows the same file under
 //! another device than the directory below it, so a program that is reached that way is not found.
 //!
-//! Of a program of another user the descriptors may not be seen, but its locks may: in WAL mode
-//! every connection holds one, with a rollback journal only a transaction does.
+//! Of a program of another user the descriptors may not be seen, in most containers not even by
+//! root (which lacks CAP_SYS_PTRACE), but its locks may: in WAL mode every connection holds one,
+//! with a rollback journal only a transaction does.
 
 mod conclude;
 mod holding;
@@ -229,7 +230,7 @@ pub(crate) fn observe(openers: &[Opener], unseen: usize, path: &str) -> Observat
     };
     let not_seen = match unseen {
         0 => String::new(),
-        _ => format!("; {unseen} programs of other users may not be looked at"),
+        _ => format!("; of {unseen} others it may not be seen what they have open"),
     };
     let summary = format!("{path} is open in {who}{not_seen}");
     Observation::new(EvidenceKind::Openers, Outcome::Noted, summary)

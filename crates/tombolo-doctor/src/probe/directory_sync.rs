@@ -25,7 +25,7 @@ pub(super) fn directory_sync(directory: &Path) -> Observation {
 
 fn measure(directory: &Path) -> Result<Observation, NotRun> {
     // A name that is new, so that there is something to store.
-    scratch::create(&directory.join("directory-sync"))?;
+    scratch::create(&directory.join("probe.directory-sync"))?;
     let opened = File::open(directory);
     let opened = opened.map_err(|error| NotRun::failed("open of a directory", errno_of(&error)))?;
     Ok(judge(opened.sync_all().map_err(|error| errno_of(&error))))

@@ -19,10 +19,10 @@ use tombolo_os::{error::errno_of, scratch};
 const KIND: EvidenceKind = EvidenceKind::ProbeExclusiveCreate;
 
 pub(super) fn exclusive_create(directory: &Path) -> Observation {
-    let prepared = scratch::create(&directory.join("exclusive"));
+    let prepared = scratch::create(&directory.join("probe.exclusive"));
     let raced = prepared.map_err(Into::into).and_then(|_| {
         race(KIND, "open(O_CREAT|O_EXCL)", |_, round| {
-            let created = File::create_new(directory.join(format!("exclusive-{round}")));
+            let created = File::create_new(directory.join(format!("probe.exclusive-{round}")));
             created.map(drop).map_err(|error| errno_of(&error))
         })
     });

@@ -82,7 +82,7 @@ struct Content {
 type Answer = Result<Content, Errno>;
 
 pub(super) fn file_size(directory: &Path) -> Observation {
-    settle(KIND, measure(&directory.join("size")))
+    settle(KIND, measure(&directory.join("probe.size")))
 }
 
 fn measure(path: &Path) -> Result<Observation, NotRun> {

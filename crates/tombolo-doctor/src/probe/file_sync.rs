@@ -39,7 +39,7 @@ const LIMITS: Limits =
 const PAGE_BYTES: usize = 4096;
 
 pub(super) fn file_sync(directory: &Path) -> Observation {
-    settle(KIND, measure(&directory.join("sync")))
+    settle(KIND, measure(&directory.join("probe.sync")))
 }
 
 fn measure(path: &Path) -> Result<Observation, NotRun> {

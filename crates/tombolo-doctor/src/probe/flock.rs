@@ -19,7 +19,7 @@ const KIND: EvidenceKind = EvidenceKind::ProbeFlock;
 
 pub(super) fn flock(directory: &Path) -> Observation {
     let sound = "flock excludes a second process";
-    settle(KIND, play(KIND, &directory.join("flock"), &script(), sound))
+    settle(KIND, play(KIND, &directory.join("probe.flock"), &script(), sound))
 }
 
 fn script() -> Vec<Step> {

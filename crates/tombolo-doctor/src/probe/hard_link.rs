@@ -24,10 +24,10 @@ pub(super) fn hard_link(directory: &Path) -> Observation {
 }
 
 fn measure(directory: &Path) -> Result<Observation, NotRun> {
-    let (first, second) = (directory.join("link-first"), directory.join("link-second"));
+    let (first, second) = (directory.join("probe.link-first"), directory.join("probe.link-second"));
     scratch::create(&first)?;
     scratch::create(&second)?;
-    let name = directory.join("link");
+    let name = directory.join("probe.link");
     let linked = link(&first, &name);
     let numbers = [&first, &name].map(|path| std::fs::metadata(path).map(|file| file.ino()).ok());
     if let Some(observation) = judge(linked, numbers) {
@@ -35,7 +35,7 @@ fn measure(directory: &Path) -> Result<Observation, NotRun> {
     }
     race(KIND, "link", |racer, round| {
         let source = if racer == Racer::First { &first } else { &second };
-        link(source, &directory.join(format!("link-{round}")))
+        link(source, &directory.join(format!("probe.link-{round}")))
     })
 }
 

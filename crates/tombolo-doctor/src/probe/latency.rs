@@ -34,7 +34,7 @@ const LIMITS: Limits =
 const PAGE_BYTES: usize = 4096;
 
 pub(super) fn latency(directory: &Path) -> Observation {
-    settle(KIND, measure(&directory.join("latency")))
+    settle(KIND, measure(&directory.join("probe.latency")))
 }
 
 fn measure(path: &Path) -> Result<Observation, NotRun> {

@@ -22,7 +22,7 @@ use tombolo_os::scratch;
 const KIND: EvidenceKind = EvidenceKind::ProbeLockClose;
 
 pub(super) fn close(directory: &Path) -> Observation {
-    settle(KIND, measure(&directory.join("close")))
+    settle(KIND, measure(&directory.join("probe.close")))
 }
 
 fn step(who: Who, expect: Expect) -> Step {

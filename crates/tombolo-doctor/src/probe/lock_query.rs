@@ -31,7 +31,7 @@ const KIND: EvidenceKind = EvidenceKind::ProbeLockQuery;
 
 pub(super) fn query(directory: &Path) -> Observation {
     let sound = "F_GETLK names a lock of another process exactly where there is one";
-    settle(KIND, play(KIND, &directory.join("query"), &script(), sound))
+    settle(KIND, play(KIND, &directory.join("probe.query"), &script(), sound))
 }
 
 fn script() -> Vec<Step> {

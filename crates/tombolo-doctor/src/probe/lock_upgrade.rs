@@ -30,7 +30,7 @@ const KIND: EvidenceKind = EvidenceKind::ProbeLockUpgrade;
 
 pub(super) fn upgrade(directory: &Path) -> Observation {
     let sound = "SHARED becomes EXCLUSIVE in place when alone, and never beside a reader";
-    settle(KIND, play(KIND, &directory.join("upgrade"), &script(), sound))
+    settle(KIND, play(KIND, &directory.join("probe.upgrade"), &script(), sound))
 }
 
 fn step(

@@ -31,13 +31,13 @@ const RANGES: &[Bytes] = &[PENDING, RESERVED, SHARED, WAL_ALL, DMS];
 pub(super) fn posix(directory: &Path) -> Observation {
     let kind = EvidenceKind::ProbePosixLocks;
     let sound = "POSIX locks on all of SQLite's byte ranges exclude a second process";
-    settle(kind, play(kind, &directory.join("locks"), &script(Family::Posix), sound))
+    settle(kind, play(kind, &directory.join("probe.locks"), &script(Family::Posix), sound))
 }
 
 pub(super) fn open_file(directory: &Path) -> Observation {
     let kind = EvidenceKind::ProbeOfdLocks;
     let sound = "open-file-description locks on the same ranges exclude a second process";
-    settle(kind, play(kind, &directory.join("ofd-locks"), &script(Family::OpenFile), sound))
+    settle(kind, play(kind, &directory.join("probe.ofd-locks"), &script(Family::OpenFile), sound))
 }
 
 fn script(family: Family) -> Vec<Step> {

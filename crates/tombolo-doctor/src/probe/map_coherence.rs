@@ -73,7 +73,7 @@ enum Who {
 type Answer = Result<u8, Errno>;
 
 pub(super) fn coherence(directory: &Path) -> Observation {
-    settle(KIND, with_signal(measure(&directory.join("coherence"))))
+    settle(KIND, with_signal(measure(&directory.join("probe.coherence"))))
 }
 
 /// A map that kills its reader was granted and does not hold. Any other signal came from elsewhere.

@@ -24,7 +24,7 @@ const KIND: EvidenceKind = EvidenceKind::ProbeSharedMap;
 pub(super) const REGION_BYTES: usize = 32 * 1024;
 
 pub(super) fn shared_map(directory: &Path) -> Observation {
-    let judged = mapped(&directory.join("map")).map(|(_, map)| judge(map.map(drop)));
+    let judged = mapped(&directory.join("probe.map")).map(|(_, map)| judge(map.map(drop)));
     settle(KIND, judged)
 }
 

@@ -31,10 +31,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
-use tombolo_os::error::errno_of;
-use tombolo_os::scratch::{self, Removal, Scratch};
+use tombolo_os::scratch::{self, Place, Removal, Scratch};
 use tombolo_os::signal::SIGBUS;
 use tombolo_os::worker::End;
+use trouble::settle;
 
 type Probe = fn(&Path) -> Observation;
 
@@ -98,10 +98,10 @@ pub fn run_all(
             continue;
         }
         let (mut observation, end) =
-            in_child(*kind, *probe, scratch.path(), viewpoint, experiments_end);
+            in_child(*kind, *probe, scratch.place(), viewpoint, experiments_end);
         stopped_by = match end {
             None if observation.outcome != Outcome::Holds => {
-                let lost = lost(scratch.path(), viewpoint, experiments_end);
+                let lost = lost(scratch.place(), viewpoint, experiments_end);
                 lost.map(|errno| {
                     let summary =
                         format!("no result, because the scratch directory is lost: {errno}");
@@ -141,7 +141,7 @@ fn no_scratch(error: &scratch::Error) -> Observation {
 fn in_child(
     kind: EvidenceKind,
     probe: Probe,
-    scratch: &Path,
+    scratch: &Place,
     viewpoint: Viewpoint,
     deadline: Instant,
 ) -> (Observation, Option<End>) {
@@ -152,7 +152,11 @@ fn in_child(
     let end = child::run(
         viewpoint,
         deadline,
-        |send: &mut dyn FnMut(&Observation)| send(&probe(scratch)),
+        |send: &mut dyn FnMut(&Observation)| match scratch.enter() {
+            // By no path that others could make to lead elsewhere.
+            Ok(()) => send(&probe(Path::new("."))),
+            Err(error) => send(&settle(kind, Err(error.into()))),
+        },
         &mut |observation| received = Some(observation),
     );
     if let Some(observation) = received {
@@ -168,11 +172,11 @@ fn in_child(
 
 /// Why the scratch directory cannot be seen any more, as where the server died under the
 /// experiments: then a failure is none of the file system's ways.
-fn lost(scratch: &Path, viewpoint: Viewpoint, deadline: Instant) -> Option<Errno> {
+fn lost(scratch: &Place, viewpoint: Viewpoint, deadline: Instant) -> Option<Errno> {
     let mut lost = None;
     let look = |send: &mut dyn FnMut(&Errno)| {
-        if let Err(error) = std::fs::symlink_metadata(scratch) {
-            send(&errno_of(&error));
+        if let Err(error) = scratch.enter() {
+            send(&error.errno);
         }
     };
     // A look without an answer leaves the result as it was.
@@ -213,6 +217,24 @@ mod tests {
             assert_eq!(observation.outcome, expected, "{observation:?}");
         }
         assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0);
+    }
+
+    #[test]
+    fn a_link_in_place_of_the_scratch_directory_leads_nowhere() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (target, deadline) = (directory.path().join("target"), HANG_TIME);
+        std::fs::create_dir(&target).expect("created");
+        let deadline = Instant::now() + deadline;
+        let scratch =
+            Scratch::new(directory.path(), Viewpoint::Own, deadline).expect("a scratch directory");
+        std::fs::rename(scratch.path(), directory.path().join("away")).expect("renamed");
+        std::os::unix::fs::symlink(&target, scratch.path()).expect("linked");
+        for (kind, probe) in PROBES {
+            let (seen, _) = in_child(*kind, *probe, scratch.place(), Viewpoint::Own, deadline);
+            assert_eq!((seen.outcome, seen.errno), (Outcome::NotRun, Some(Errno::ENOTDIR)));
+        }
+        assert_eq!(lost(scratch.place(), Viewpoint::Own, deadline), Some(Errno::ENOTDIR));
+        assert_eq!(std::fs::read_dir(&target).expect("readable").count(), 0);
     }
 
     #[test]

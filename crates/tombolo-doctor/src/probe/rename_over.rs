@@ -97,7 +97,7 @@ pub(super) fn rename_over(directory: &Path) -> Observation {
 }
 
 fn measure(directory: &Path) -> Result<Observation, NotRun> {
-    let name = directory.join("rename");
+    let name = directory.join("probe.rename");
     let held = created(&name, OLD)?;
     let second = |ask: Ask| match ask {
         Ask::Before => (look(&held), Ok(())),
@@ -110,7 +110,7 @@ fn measure(directory: &Path) -> Result<Observation, NotRun> {
         let first_before = look(&own).map_err(|errno| NotRun::failed("pread", errno))?;
         let second_before: Looked = peer.ask(Ask::Before)?.0;
         let second_before = second_before.map_err(|errno| NotRun::failed("pread", errno))?;
-        let fresh = directory.join("rename-new");
+        let fresh = directory.join("probe.rename-new");
         let new_inode = inode(&created(&fresh, NEW)?)?;
         let renamed = std::fs::rename(&fresh, &name).map_err(|error| errno_of(&error));
         let (after, wrote) = peer.ask(Ask::After)?;
@@ -173,7 +173,7 @@ fn write(file: &File) -> Result<(), Errno> {
 fn replace(directory: &Path, name: &Path) -> Result<(), Errno> {
     let begun = Instant::now();
     for number in 0..RENAMES {
-        let fresh = directory.join(format!("rename-{number}"));
+        let fresh = directory.join(format!("probe.rename-{number}"));
         // Empty ones: ext4 and others start to write the content out when it replaces a file.
         File::create_new(&fresh).map_err(|error| errno_of(&error))?;
         std::fs::rename(&fresh, name).map_err(|error| errno_of(&error))?;
@@ -181,7 +181,7 @@ fn replace(directory: &Path, name: &Path) -> Result<(), Errno> {
             break;
         }
     }
-    File::create_new(directory.join("rename-end")).map(drop).map_err(|error| errno_of(&error))
+    File::create_new(directory.join("probe.rename-end")).map(drop).map_err(|error| errno_of(&error))
 }
 
 /// Opens the name until the other process has done. ESTALE and the like are no gap: the kernel

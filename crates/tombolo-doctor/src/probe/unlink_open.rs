@@ -41,9 +41,9 @@ enum Use {
 }
 
 pub(super) fn unlink_open(directory: &Path) -> Observation {
-    let measured = own(&directory.join("unlink")).and_then(|observation| {
+    let measured = own(&directory.join("probe.unlink")).and_then(|observation| {
         if observation.outcome == Outcome::Holds {
-            return others(&directory.join("unlink-held"));
+            return others(&directory.join("probe.unlink-held"));
         }
         Ok(observation)
     });

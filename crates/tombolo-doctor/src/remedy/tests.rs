@@ -223,8 +223,9 @@ mod hostile {
                 mount_point: &texts[1],
                 ..MountFacts::default()
             };
-            prop_assert!(knowledge::find(&facts).is_some());
-            prop_assert!(!knowledge::known(&facts).name.is_empty());
+            let row = knowledge::find(&facts);
+            prop_assert!(row.is_some());
+            prop_assert!(!knowledge::known(row, &facts).name.is_empty());
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Removing what killed runs have left. A directory that may be in use is never touched.
 
 use super::maker::{Life, Maker};
-use super::{ENTRIES_MAX, PREFIX, open_directory, remove};
+use super::place::open_directory;
+use super::{ENTRIES_MAX, PREFIX, remove};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::Namespace;
+use std::os::unix::fs::PermissionsExt;
 
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
@@ -25,13 +26,13 @@ fn sweep_now(parent: &Path) -> usize {
 fn it_is_removed_with_its_files_and_a_live_one_is_never_swept() {
     let parent = tempfile::tempdir().expect("a directory");
     let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
-    create(&scratch.path().join("file")).expect("a file");
+    create(&scratch.path().join("probe.file")).expect("a file");
     assert_eq!(sweep_now(parent.path()), 0);
-    assert!(scratch.path().join("file").exists());
+    assert!(scratch.path().join("probe.file").exists());
     assert_eq!(scratch.remove(soon()), Removal::Gone);
     assert!(names_in(parent.path()).is_empty());
     let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
-    create(&scratch.path().join("file")).expect("a file");
+    create(&scratch.path().join("probe.file")).expect("a file");
     drop(scratch);
     assert!(names_in(parent.path()).is_empty());
 }
@@ -43,7 +44,7 @@ fn what_a_killed_run_left_is_swept_and_what_another_kernel_made_today_is_not() {
     let foreign = parent.path().join(format!("{PREFIX}gggggggg-7-1-1-0"));
     for path in [&left, &foreign] {
         std::fs::create_dir(path).expect("created");
-        std::fs::write(path.join("x.db"), b"x").expect("written");
+        std::fs::write(path.join("session.x.db"), b"x").expect("written");
     }
     let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
     assert!(!left.exists() && foreign.exists() && scratch.path().exists());
@@ -56,9 +57,56 @@ fn links_are_not_followed_and_directories_are_left_alone() {
     std::fs::write(&precious, b"data").expect("written");
     let left = parent.path().join(left_name());
     std::fs::create_dir_all(left.join("below")).expect("created");
-    std::os::unix::fs::symlink(&precious, left.join("link")).expect("linked");
+    std::os::unix::fs::symlink(&precious, left.join("probe.link")).expect("linked");
     assert_eq!(sweep_now(parent.path()), 0);
     assert!(precious.exists() && left.join("below").exists());
+}
+
+#[test]
+fn a_directory_that_took_the_name_of_ours_keeps_its_files() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let precious = parent.path().join(left_name());
+    std::fs::create_dir(&precious).expect("created");
+    for name in ["app.db", "app.db-wal", "probe.file"] {
+        std::fs::write(precious.join(name), b"data").expect("written");
+    }
+    assert_eq!(sweep_now(parent.path()), 0);
+    let mut left = names_in(&precious);
+    left.sort();
+    assert_eq!(left, ["app.db", "app.db-wal"]);
+}
+
+#[test]
+fn another_directory_or_a_link_at_its_name_is_not_entered() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let scratch = Scratch::new(parent.path(), Viewer::Own, soon()).expect("a scratch directory");
+    let (name, away) = (scratch.path(), parent.path().join("away"));
+    std::fs::rename(name, &away).expect("renamed");
+    std::os::unix::fs::symlink(&away, name).expect("linked");
+    let refused = scratch.place().enter().expect_err("a link");
+    assert_eq!(refused.errno, Errno::ENOTDIR);
+    std::fs::remove_file(name).expect("removed");
+    std::fs::create_dir(name).expect("created");
+    let refused = scratch.place().enter().expect_err("another directory");
+    assert_eq!(refused.errno, Errno::EEXIST);
+}
+
+#[test]
+fn a_directory_of_another_user_is_not_taken_for_ours_root_needed() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let set_mode = |mode| {
+        std::fs::set_permissions(parent.path(), PermissionsExt::from_mode(mode)).expect("chmod");
+    };
+    let held = open_directory(parent.path()).expect("opened");
+    set_mode(0o700);
+    let ours = || is_ours(&held, &rustix::fs::fstat(&held).expect("its status"));
+    assert!(ours());
+    std::os::unix::fs::chown(parent.path(), Some(12_345), None).expect("this test needs root");
+    assert!(!ours());
+    std::os::unix::fs::chown(parent.path(), Some(0), None).expect("chown");
+    set_mode(0o777);
+    assert!(!ours());
+    assert!(names_in(parent.path()).is_empty());
 }
 
 #[test]

@@ -104,6 +104,7 @@ impl Actor {
     fn open(&mut self, manner: Manner) -> Result<Answer, Failure> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NOFOLLOW
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = match manner {
             Manner::UnixExcl => {

@@ -14,6 +14,7 @@ mod judge;
 mod peer;
 mod script;
 
+use super::trouble::{NotRun, settle};
 use actor::{Actor, Manner};
 use judge::{Cause, Failure, Stop};
 use peer::Peer;
@@ -21,6 +22,7 @@ use script::{Course, Pair};
 use std::path::Path;
 use std::time::Instant;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
+use tombolo_os::error::errno_of;
 use tombolo_os::worker::End;
 
 /// Longest path of a database: SQLite's own limit (`MAX_PATHNAME` in `os_unix.c`) less the room
@@ -76,6 +78,12 @@ fn session(
     directory: &Path,
     play: impl FnOnce(&mut Course, &Path, &mut Peer) -> Result<(), Stop>,
 ) -> Observation {
+    // As SQLite makes it absolute, but without links: it is told to follow none, so that nobody can
+    // make the name lead out of the scratch directory.
+    let directory = match directory.canonicalize() {
+        Ok(directory) => directory,
+        Err(error) => return settle(kind, Err(NotRun::failed("realpath", errno_of(&error)))),
+    };
     let path = directory.join(format!("{}.db", kind.as_str()));
     if path.as_os_str().len() > PATH_BYTES_MAX {
         let summary = "not tried: SQLite takes no path as long as that of the scratch directory";
