@@ -21,6 +21,7 @@ pub mod map;
 pub mod medium;
 pub mod mount_table;
 pub mod namespace;
+pub mod network;
 pub mod process;
 pub mod read;
 pub mod scratch;

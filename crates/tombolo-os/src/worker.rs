@@ -15,6 +15,7 @@
 mod birth;
 mod inbox;
 mod pipe_end;
+mod waiting;
 
 pub use birth::{Lifeline, Outbox};
 
@@ -54,7 +55,10 @@ pub enum End {
     /// A signal killed it, such as SIGBUS (7).
     Signalled(i32),
     /// It was still busy at the deadline; it was killed, or left behind if it sleeps in the kernel.
-    DeadlinePassed,
+    DeadlinePassed {
+        /// The call on a file that it slept in, where the kernel says so: `fsync`.
+        call: Option<&'static str>,
+    },
     /// A signal asked this process to stop ([`crate::signal`]); the child was treated the same.
     StopWanted,
     /// It said more than [`MESSAGES_MAX`] or [`MESSAGES_BYTES_MAX`] allow, and was killed.
@@ -70,7 +74,10 @@ impl fmt::Display for End {
             End::MessageLost => formatter.write_str("a part of its answer was too long, and lost"),
             End::Panicked(text) => write!(formatter, "it failed by a fault of its own: {text}"),
             End::Signalled(signal) => write!(formatter, "signal {signal} killed it"),
-            End::DeadlinePassed => formatter.write_str("it did not end in time"),
+            End::DeadlinePassed { call: Some(call) } => {
+                write!(formatter, "the call {call} did not return in time")
+            }
+            End::DeadlinePassed { call: None } => formatter.write_str("it did not end in time"),
             End::StopWanted => formatter.write_str("it was interrupted"),
             End::TooManyMessages => formatter.write_str("its answer was too long"),
             End::NotKnown => formatter.write_str("how it ended is not known"),
@@ -103,7 +110,10 @@ pub fn run(
         }
     };
     drop(lifeline);
-    if let Some(end) = early {
+    if let Some(mut end) = early {
+        if let End::DeadlinePassed { call } = &mut end {
+            *call = waiting::call_of(pid);
+        }
         kill(pid);
         // What it had said before is evidence too.
         while let Some(message) = inbox.rest() {
@@ -117,8 +127,9 @@ pub fn run(
 
 /// The pipe is closed and yet the child lives.
 fn abandon(pid: i32) -> End {
+    let call = waiting::call_of(pid);
     kill(pid);
-    End::DeadlinePassed
+    End::DeadlinePassed { call }
 }
 
 /// A child that outlives its parent in order to tidy up.
@@ -173,7 +184,9 @@ impl Companion {
 
     fn reap(&mut self, deadline: Instant) -> End {
         let Some(pid) = self.pid else { return End::NotKnown };
-        let Some(status) = reap(pid, deadline) else { return End::DeadlinePassed };
+        let Some(status) = reap(pid, deadline) else {
+            return End::DeadlinePassed { call: waiting::call_of(pid) };
+        };
         self.pid = None;
         end_of(status, std::mem::take(&mut self.inbox))
     }

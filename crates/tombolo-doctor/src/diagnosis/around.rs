@@ -36,7 +36,15 @@ fn gather_from(
     let why = end.map_or_else(|error| error.to_string(), |end| end.to_string());
     let missing = format!("the machine and the container were not examined: {why}");
     let kernel = kernel::identify(Path::new("/"));
-    (Surroundings { kernel, machine: Machine::NotExamined, container: None }, Some(missing))
+    (
+        Surroundings {
+            kernel,
+            machine: Machine::NotExamined,
+            container: None,
+            addresses: Vec::new(),
+        },
+        Some(missing),
+    )
 }
 
 pub(super) fn seen_by(viewpoint: Viewpoint, around: &Surroundings) -> Option<report::Viewpoint> {

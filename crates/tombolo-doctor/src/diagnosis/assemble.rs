@@ -9,6 +9,7 @@ use crate::remedy::{self, Situation};
 use crate::topology::{self, Crossing, Surroundings};
 use crate::verdict::judge;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{
     Completeness, DOCTOR_SCHEMA, Database, Evidence, EvidenceKind, EvidenceLog, Finding,
@@ -36,13 +37,14 @@ pub(super) fn assemble(
     let log = number(
         reached.into_iter().chain(seen).chain(row.map(knowledge::observe)).chain(observations),
     );
+    let mode = journal_mode(&looked, &found);
     let case = Case {
         subject: path,
         log: &log,
         mount: looked.mount.as_ref(),
         reach: topology.reach.count,
         known: &known,
-        journal_mode: journal_mode(&looked, &found),
+        journal_mode: mode,
     };
     let mut drafts = conclude(&case);
     let verdicts = judge(&case);
@@ -53,7 +55,6 @@ pub(super) fn assemble(
     let evidence = cite_each(log, &mut found, &mut findings);
     summary::sort(&mut findings);
     let completeness = completeness(&mut looked, &mut found, &evidence);
-    let sentence = summary::sentence(path, looked.kind, &findings, &verdicts, &completeness);
     let situation = situation(&looked, &found, row, &topology);
     let codes: Vec<Code> = findings
         .iter()
@@ -61,6 +62,8 @@ pub(super) fn assemble(
         .map(|finding| finding.code)
         .collect();
     let (remedies, warnings) = ways_out(&codes, &situation);
+    let sentence =
+        summary::sentence(path, looked.kind, &findings, &verdicts, &completeness, &remedies, mode);
     if let (Some(mount), Some(row)) = (&mut looked.mount, row) {
         mount.knowledge = Some(row.id.clone());
     }
@@ -207,19 +210,28 @@ fn ways_out(codes: &[Code], situation: &Situation) -> (Vec<Remedy>, Vec<Warning>
     (remedies, remedy::warnings(situation))
 }
 
+/// What commands name where no database was found below the target: the target itself, or a name in
+/// the directory.
+fn stand_in(kind: TargetKind, resolved: &Path) -> Option<String> {
+    let path = match kind {
+        TargetKind::Directory => resolved.join("app.db"),
+        TargetKind::Unreadable => return None,
+        _ => resolved.to_owned(),
+    };
+    Some(path.to_string_lossy().into_owned())
+}
+
 fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topology) -> Situation {
     let mount = looked.mount.as_ref();
-    let is_file =
-        matches!(looked.kind, TargetKind::Database | TargetKind::EmptyFile | TargetKind::OtherFile);
     let troubled = found.databases.iter().find(|database| !database.findings.is_empty());
     let below = match found.databases.as_slice() {
         [only] => Some(only),
         _ => troubled,
     };
     Situation {
-        database: is_file
-            .then(|| looked.resolved.to_string_lossy().into_owned())
-            .or_else(|| below.map(|database| database.path.clone())),
+        database: below
+            .map(|database| database.path.clone())
+            .or_else(|| stand_in(looked.kind, &looked.resolved)),
         filesystem: mount.map(|mount| mount.filesystem.clone()),
         knowledge: row.map(|row| row.id.clone()),
         mount_point: mount.map(|mount| mount.mount_point.clone()),
@@ -268,6 +280,16 @@ mod tests {
         name_stuck(&mut drafts, databases);
         let [draft] = drafts;
         draft
+    }
+
+    #[test]
+    fn commands_name_the_place_that_was_asked_for() {
+        let name = |kind| stand_in(kind, Path::new("/srv/my data"));
+        assert_eq!(name(TargetKind::Directory).as_deref(), Some("/srv/my data/app.db"));
+        assert_eq!(name(TargetKind::Database).as_deref(), Some("/srv/my data"));
+        assert_eq!(name(TargetKind::Absent).as_deref(), Some("/srv/my data"));
+        assert_eq!(name(TargetKind::OtherFile).as_deref(), Some("/srv/my data"));
+        assert_eq!(name(TargetKind::Unreadable), None);
     }
 
     #[test]

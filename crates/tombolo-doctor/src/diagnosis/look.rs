@@ -134,7 +134,7 @@ impl Looked {
         let path = self.resolved.display();
         let (outcome, summary, errno) = match end {
             Ok(End::Finished) if self.answered => return,
-            Ok(End::DeadlinePassed) => {
+            Ok(End::DeadlinePassed { .. }) => {
                 let text = "the path did not answer in time".to_owned();
                 (Outcome::TimedOut, text, None)
             }
@@ -205,7 +205,7 @@ mod tests {
     fn a_hung_path_an_interrupted_look_and_a_refused_viewpoint_are_three_things() {
         let refused = NotSeen { text: "needs root".to_owned(), errno: Errno::EPERM };
         for (end, outcome, errno) in [
-            (Ok(End::DeadlinePassed), Outcome::TimedOut, None),
+            (Ok(End::DeadlinePassed { call: None }), Outcome::TimedOut, None),
             (Ok(End::StopWanted), Outcome::NotRun, None),
             (Err(refused), Outcome::Refused, Some(Errno::EPERM)),
         ] {

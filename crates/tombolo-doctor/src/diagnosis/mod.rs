@@ -28,6 +28,7 @@ pub enum Probes {
 }
 
 pub use crate::child::Viewpoint;
+pub use summary::BEGIN_WITH;
 
 /// What to examine, and how.
 #[derive(Clone, Debug)]

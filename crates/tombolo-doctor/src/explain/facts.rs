@@ -13,6 +13,7 @@ use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
 use super::tone::{self, Tone};
 use super::versions;
+use crate::knowledge::option_holds;
 use std::collections::BTreeSet;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::result_code::ResultCode;
@@ -349,9 +350,11 @@ fn read_options(mounts: &Mounts, signs: &mut BTreeSet<Sign>) {
         signs.insert(Sign::ReadOnlyPlace);
     }
     for line in &mounts.lines {
-        let cached = line.options.iter().any(|option| option.starts_with("cache="));
+        // As the kernel lists it: `mmap` alone before Linux 6.4, a number after. Without any, it is
+        // `cache=none` (Documentation/filesystems/9p.rst).
+        let cached =
+            line.options.iter().any(|one| option_holds("cache=mmap|loose|fscache|&0x4", one));
         if line.kind == FileSystem::NineP && !cached {
-            // 9p without `cache=` is `cache=none` (Documentation/filesystems/9p.rst).
             signs.insert(Sign::NoPageCache);
         }
         for option in &line.options {
@@ -369,6 +372,20 @@ fn read_options(mounts: &Mounts, signs: &mut BTreeSet<Sign>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cache_of_a_9p_mount_is_read_as_the_kernel_lists_it() {
+        let cached = |options: &str| {
+            let report = format!("share /data 9p rw,relatime,trans=virtio{options} 0 0");
+            !Facts::read(&report).says(Sign::NoPageCache)
+        };
+        for options in [",mmap", ",loose", ",cache=fscache", ",cache=f", ",cache=0x5"] {
+            assert!(cached(options), "{options}");
+        }
+        for options in ["", ",cache=none", ",cache=1", ",access=client"] {
+            assert!(!cached(options), "{options}");
+        }
+    }
 
     #[test]
     fn journal_mode_comes_from_its_label_first() {

@@ -1,8 +1,9 @@
 //! Other kernels, and what is known of a file system beyond what one side can measure.
 
 use super::{Case, Draft};
+use crate::topology::lists_address;
 use tombolo_core::finding::Code;
-use tombolo_core::report::{EvidenceKind, KernelCount, Severity};
+use tombolo_core::report::{EvidenceKind, KernelCount, Mount, Severity};
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let kinds = [EvidenceKind::Topology, EvidenceKind::Mount, EvidenceKind::Knowledge];
@@ -28,12 +29,25 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "make sure that programs of one kernel alone open the database, in every journal mode",
         ));
     }
+    if case.reach == KernelCount::NotKnown && case.mount.is_some_and(is_served) {
+        drafts.push(case.draft(Code::SeveralKernels, Severity::Warning, &kinds).says(
+            "the server has an address of this machine: the served directory is a second way to \
+             the same files, other machines may mount it too, and one side alone cannot measure \
+             whether locks and data cross",
+            "make sure that all programs open the database by one path, on one machine",
+        ));
+    }
     for hazard in &case.known.hazards {
         drafts.push(
             case.draft(Code::KnownRisk, Severity::Warning, &kinds)
                 .says(hazard.clone(), "take the remedies below before data depends on it"),
         );
     }
+}
+
+/// Of such a mount it is known that there is a server, if not which kernel that is.
+fn is_served(mount: &Mount) -> bool {
+    lists_address(&mount.filesystem)
 }
 
 #[cfg(test)]
@@ -51,6 +65,18 @@ mod tests {
         assert_eq!(drafts[0].severity, Severity::Warning);
         scene.known = crate::findings::testing::known_9p();
         assert_eq!(codes(&scene.conclude(conclude)), [Code::LocksStayLocal]);
+    }
+
+    #[test]
+    fn a_server_on_this_machine_is_a_second_way_to_the_files() {
+        let mut scene = Scene::new();
+        scene.reach = KernelCount::NotKnown;
+        assert!(scene.conclude(conclude).is_empty(), "{}", scene.mount.filesystem);
+        scene.mount.filesystem = "nfs".to_owned();
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::SeveralKernels]);
+        assert!(drafts[0].what.contains("second way"), "{}", drafts[0].what);
+        assert!(!drafts[0].what.contains("another kernel"), "{}", drafts[0].what);
     }
 
     #[test]

@@ -27,15 +27,8 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             ),
         });
     }
-    if refused.is_some() && case.journal_mode == Some(HeaderMode::Wal) {
-        let kinds = [EvidenceKind::ProbeSharedMap, EvidenceKind::DatabaseHeader];
-        drafts.push(case.draft(Code::WalDatabaseStuck, Severity::Fault, &kinds).says(
-            "a database here is in WAL mode and cannot be opened in the ordinary way; \
-             PRAGMA journal_mode=DELETE fails with the same error, because SQLite must open the \
-             WAL before it can leave it",
-            "stop every program that uses it, then leave WAL mode with locking_mode=EXCLUSIVE set \
-             first, or move the database",
-        ));
+    if let Some(evidence) = refused.filter(|_| case.journal_mode == Some(HeaderMode::Wal)) {
+        drafts.push(stuck(case, evidence));
     }
     if let Some(evidence) = case.first(EvidenceKind::ProbeMapCoherence, Outcome::Violated) {
         let kinds = [EvidenceKind::ProbeMapCoherence];
@@ -52,6 +45,25 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "leave PRAGMA mmap_size at 0 in every program that opens a database here",
         ));
     }
+}
+
+/// The symptom that people come with.
+fn stuck(case: &Case<'_>, refused: &Evidence) -> Draft {
+    let kinds = [EvidenceKind::ProbeSharedMap, EvidenceKind::DatabaseHeader];
+    let refuser = case.mount.map_or_else(
+        || "this file system".to_owned(),
+        |mount| format!("{} on {}", mount.filesystem, mount.mount_point),
+    );
+    let says = refused.errno.map_or_else(String::new, |errno| format!(": mmap says {errno}"));
+    case.draft(Code::WalDatabaseStuck, Severity::Fault, &kinds).says(
+        format!(
+            "SQLite cannot open this WAL database in the ordinary way, because {refuser} refuses \
+             the shared map that WAL mode needs{says}; \"disk I/O error\" is the answer to every \
+             statement, PRAGMA journal_mode=DELETE included"
+        ),
+        "stop every program that uses it, then move the database to a local disk, or leave WAL \
+         mode with locking_mode=EXCLUSIVE set first",
+    )
 }
 
 /// WAL mode needs maps that agree; only `mmap_size` needs them to agree with `pread`.
@@ -77,7 +89,12 @@ mod tests {
         scene.journal_mode = Some(HeaderMode::Wal);
         let drafts = scene.conclude(conclude);
         assert_eq!(codes(&drafts), [Code::SharedMapRefused, Code::WalDatabaseStuck]);
-        assert!(drafts[0].what.contains("EINVAL (22"), "{}", drafts[0].what);
+        for draft in &drafts {
+            assert!(draft.what.contains("EINVAL (22"), "{}", draft.what);
+        }
+        let mount = &scene.mount;
+        let refuser = format!("{} on {}", mount.filesystem, mount.mount_point);
+        assert!(drafts[1].what.contains(&refuser), "{}", drafts[1].what);
     }
 
     #[test]

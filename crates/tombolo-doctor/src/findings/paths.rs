@@ -10,12 +10,7 @@ pub(crate) const NO_DIRECTORY: &str = "no_directory";
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let hung = case.log.entries().iter().find(|entry| is_hung(entry));
-    if let Some(evidence) = hung {
-        drafts.push(case.draft(Code::MountHung, Severity::Fault, &[evidence.kind]).says(
-            format!("the mount does not answer: {}", evidence.summary),
-            "look at the server and the network; programs that touch this path hang as well",
-        ));
-    }
+    drafts.extend(hung.map(|evidence| hangs(case, evidence)));
     let path = case.log.of_kind(EvidenceKind::Path);
     let scratch = case.log.of_kind(EvidenceKind::ProbeScratch);
     let refused = path.chain(scratch).find(|entry| {
@@ -45,6 +40,31 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "copy the files out now, then mount the directory that stands there today",
         ));
     }
+}
+
+/// One call that never returns, where others did, is no dead server.
+fn hangs(case: &Case<'_>, hung: &Evidence) -> Draft {
+    let others_returned = case.log.entries().iter().any(|entry| {
+        entry.kind.as_str().starts_with("probe.")
+            && entry.id < hung.id
+            && matches!(entry.outcome, Outcome::Holds | Outcome::Refused | Outcome::Violated)
+    });
+    let draft = case.draft(Code::MountHung, Severity::Fault, &[hung.kind]);
+    if others_returned {
+        let what = format!(
+            "the mount answered other calls, and one never came back, in {}: {}",
+            hung.kind.as_str(),
+            hung.summary
+        );
+        return draft.says(
+            what,
+            "look at the server and the kernel log; programs that make this call hang as well",
+        );
+    }
+    draft.says(
+        format!("the mount does not answer: {}", hung.summary),
+        "look at the server and the network; programs that touch this path hang as well",
+    )
 }
 
 /// Of a database, time can also run out because its log is long or a program keeps it moving; of a
@@ -213,6 +233,23 @@ mod tests {
         assert_eq!(codes(&scene.conclude(conclude)), []);
         scene.fails(EvidenceKind::DatabaseScan, Outcome::TimedOut, None);
         assert_eq!(codes(&scene.conclude(conclude)), [Code::MountHung]);
+    }
+
+    #[test]
+    fn one_call_that_hangs_is_told_from_a_mount_that_is_dead() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::TimedOut, None);
+        assert!(scene.conclude(conclude)[0].what.starts_with("the mount does not answer"));
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::ProbeScratch, Outcome::Holds, None);
+        scene.fails(EvidenceKind::ProbeFileSync, Outcome::TimedOut, None);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::MountHung]);
+        let what = &drafts[0].what;
+        assert!(
+            what.contains("answered other calls") && what.contains("probe.file-sync"),
+            "{what}"
+        );
     }
 
     #[test]

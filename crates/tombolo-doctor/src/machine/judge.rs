@@ -138,7 +138,12 @@ mod tests {
     use tombolo_os::process::OpenMode;
 
     fn around() -> Surroundings {
-        Surroundings { kernel: Kernel::default(), machine: Machine::Qemu, container: None }
+        Surroundings {
+            kernel: Kernel::default(),
+            machine: Machine::Qemu,
+            container: None,
+            addresses: Vec::new(),
+        }
     }
 
     fn seen(filesystem: &str, super_options: &[&str]) -> Seen {

@@ -109,7 +109,7 @@ pub fn run_all(
                     "not begun, because the scratch directory is lost"
                 })
             }
-            Some(End::DeadlinePassed) => Some("not begun: the time was up"),
+            Some(End::DeadlinePassed { .. }) => Some("not begun: the time was up"),
             Some(End::StopWanted) => Some("not begun: interrupted"),
             _ => None,
         };
@@ -132,7 +132,7 @@ fn no_scratch(error: &scratch::Error) -> Observation {
     let failed = |outcome| Observation::new(EvidenceKind::ProbeScratch, outcome, error.to_string());
     match error {
         scratch::Error::Refused { errno, .. } => failed(Outcome::NotRun).errno(*errno),
-        scratch::Error::NoAnswer(End::DeadlinePassed) => failed(Outcome::TimedOut),
+        scratch::Error::NoAnswer(End::DeadlinePassed { .. }) => failed(Outcome::TimedOut),
         _ => failed(Outcome::NotRun),
     }
 }
@@ -186,7 +186,7 @@ fn lost(scratch: &Place, viewpoint: Viewpoint, deadline: Instant) -> Option<Errn
 
 fn no_result(kind: EvidenceKind, end: &End, after: Duration) -> Observation {
     let outcome = match end {
-        End::DeadlinePassed if after >= HANG_TIME => Outcome::TimedOut,
+        End::DeadlinePassed { .. } if after >= HANG_TIME => Outcome::TimedOut,
         // A page of a map that vanished. Other signals are the user's, or the kernel's want of
         // memory.
         End::Signalled(SIGBUS) => Outcome::Violated,
@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn only_a_long_silence_and_a_vanished_page_speak_against_the_mount() {
         let outcome = |end, after| no_result(EvidenceKind::ProbeFlock, &end, after).outcome;
-        assert_eq!(outcome(End::DeadlinePassed, HANG_TIME), Outcome::TimedOut);
-        assert_eq!(outcome(End::DeadlinePassed, HANG_TIME / 2), Outcome::NotRun);
+        assert_eq!(outcome(End::DeadlinePassed { call: None }, HANG_TIME), Outcome::TimedOut);
+        assert_eq!(outcome(End::DeadlinePassed { call: None }, HANG_TIME / 2), Outcome::NotRun);
         assert_eq!(outcome(End::Signalled(SIGBUS), HANG_TIME), Outcome::Violated);
         let sigkill = 9;
         assert_eq!(outcome(End::Signalled(sigkill), HANG_TIME), Outcome::NotRun);

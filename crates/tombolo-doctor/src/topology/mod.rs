@@ -5,8 +5,10 @@ pub mod machine;
 mod reach;
 
 pub use reach::Crossing;
+pub(crate) use reach::lists_address;
 
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use tombolo_core::report::{
     Container, EvidenceKind, Kernel, KernelCount, Machine, Mount, Observation, Outcome, Topology,
 };
@@ -20,6 +22,8 @@ pub struct Surroundings {
     pub machine: Machine,
     /// The container of the process through whose eyes the path is seen.
     pub container: Option<Container>,
+    /// Addresses of this machine's network interfaces, as the doctor sees them.
+    pub addresses: Vec<IpAddr>,
 }
 
 impl Surroundings {
@@ -35,6 +39,7 @@ impl Surroundings {
                 &root.join("proc"),
                 pid,
             )),
+            addresses: tombolo_os::network::addresses(root),
         }
     }
 }
@@ -46,9 +51,13 @@ pub fn examine(
     mount: Option<&Mount>,
     crossing: Crossing<'_>,
 ) -> (Topology, Vec<Observation>) {
-    let Surroundings { kernel, machine, container } = surroundings.clone();
+    let Surroundings { kernel, machine, container, addresses } = surroundings.clone();
     let own = reach::own_role(machine);
-    let crossing = if mount.is_some() { crossing } else { Crossing::NotKnown };
+    let crossing = match mount {
+        None => Crossing::NotKnown,
+        Some(mount) if reach::server_is_here(crossing, mount, &addresses) => Crossing::ServerHere,
+        Some(_) => crossing,
+    };
     let reach = reach::reach(crossing, mount, own);
     let map = reach::map(crossing, mount, own, container.as_ref());
     let inside = container
@@ -100,7 +109,8 @@ mod tests {
             id: None,
             name: Some(name.to_owned()),
         });
-        Surroundings { kernel: Kernel::default(), machine, container }
+        let addresses = vec![IpAddr::from([192, 0, 2, 7])];
+        Surroundings { kernel: Kernel::default(), machine, container, addresses }
     }
 
     #[test]
@@ -149,6 +159,42 @@ mod tests {
         assert_eq!(topology.map, "? \u{2500}fuse.something\u{2192} this machine");
         let (unmounted, _) = examine(&around, None, Crossing::LocalOnly);
         assert_eq!(unmounted.reach.count, KernelCount::NotKnown, "no mount, no claim");
+    }
+
+    #[test]
+    fn a_server_at_an_address_of_this_machine_is_not_called_another_kernel() {
+        let around = surroundings(Machine::Physical, None);
+        let crossing = Crossing::OtherKernel { role: "server" };
+        let mounted = |filesystem: &str, source: &str, options: &[&str]| {
+            let mut share = mount(filesystem, "/", None);
+            share.source = source.to_owned();
+            share.super_options = options.iter().map(|&option| option.to_owned()).collect();
+            examine(&around, Some(&share), crossing).0
+        };
+        for (source, option) in [
+            ("127.0.0.1:/", "addr=127.0.0.1"),
+            ("localhost:/srv", "addr=::1"),
+            ("nas:/srv", "addr=192.0.2.7"),
+        ] {
+            let topology = mounted("nfs4", source, &["vers=4.2", option]);
+            assert_eq!(topology.reach.count, KernelCount::NotKnown, "{option}");
+            assert_eq!(topology.reach.kernels, ["this machine"]);
+            assert_eq!(topology.map, "this machine \u{2500}nfs4\u{2192} this machine");
+            assert!(topology.reach.because.contains(&option[5..]), "{option}");
+        }
+        assert_eq!(
+            mounted("cifs", "//127.0.0.1/s", &["addr=127.0.0.1"]).reach.count,
+            KernelCount::NotKnown
+        );
+        for (filesystem, options) in [
+            ("nfs4", vec!["addr=192.0.2.8"]),
+            ("nfs4", vec!["addr=127.0.0.1", "port=20049"]),
+            ("nfs4", Vec::new()),
+            ("9p", vec!["addr=127.0.0.1"]),
+        ] {
+            let topology = mounted(filesystem, "127.0.0.1:/", &options);
+            assert_eq!(topology.reach.count, KernelCount::Several, "{filesystem} {options:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! file system ([`Crossing`]); who else mounts it, nobody can tell from here.
 
 use super::container;
+use std::net::IpAddr;
 use tombolo_core::report::{Container, KernelCount, KernelReach, Machine, Mount};
 
 /// What the kind of a file system says of other kernels; a fact of the knowledge base.
@@ -16,6 +17,8 @@ pub enum Crossing<'a> {
         /// What that kernel is to this one: `host`, `server`, `cluster nodes`.
         role: &'a str,
     },
+    /// The server has an address of this machine: this kernel itself, or a tunnel to another.
+    ServerHere,
     /// The kind does not tell: a FUSE file system without a row, a union of anything.
     NotKnown,
 }
@@ -43,12 +46,45 @@ pub(super) fn reach(crossing: Crossing<'_>, mount: Option<&Mount>, own: &str) ->
                  further ones may mount them too"
             ),
         },
+        Crossing::ServerHere => KernelReach {
+            count: KernelCount::NotKnown,
+            kernels: vec![own],
+            because: format!(
+                "the server of {filesystem} has an address of this machine ({}): it is this kernel \
+                 itself, unless a tunnel leads from there; others may mount it too, and the served \
+                 directory is a second way to the same files",
+                mount.and_then(address).unwrap_or_default()
+            ),
+        },
         Crossing::NotKnown => KernelReach {
             count: KernelCount::NotKnown,
             kernels: vec![own],
             because: format!("{filesystem} does not tell whether another kernel is behind it"),
         },
     }
+}
+
+/// Whether a server's address is one of this machine. With a port of its own it is a tunnel more
+/// often than not, as that of Amazon EFS (efs-utils listens at 127.0.0.1).
+pub(super) fn server_is_here(crossing: Crossing<'_>, mount: &Mount, addresses: &[IpAddr]) -> bool {
+    let usual_port = !mount.super_options.iter().any(|option| {
+        option.strip_prefix("port=").is_some_and(|port| !matches!(port, "0" | "2049" | "445"))
+    });
+    let address = address(mount).and_then(|text| text.parse::<IpAddr>().ok());
+    matches!(crossing, Crossing::OtherKernel { .. })
+        && lists_address(&mount.filesystem)
+        && usual_port
+        && address.is_some_and(|address| address.is_loopback() || addresses.contains(&address))
+}
+
+/// Whether mounts of this kind list the server's address.
+pub(crate) fn lists_address(filesystem: &str) -> bool {
+    matches!(filesystem, "nfs" | "nfs4" | "cifs" | "smb3")
+}
+
+/// The server's address, which NFS and SMB list among their options.
+fn address(mount: &Mount) -> Option<&str> {
+    mount.super_options.iter().find_map(|option| option.strip_prefix("addr="))
 }
 
 /// What this kernel is called in the map.
@@ -79,6 +115,7 @@ pub(super) fn map(
             format!("{role}{behind}{}{own}", arrow(&mount.filesystem))
         }
         Crossing::LocalOnly => format!("{own} ({})", mount.filesystem),
+        Crossing::ServerHere => format!("{own}{}{own}", arrow(&mount.filesystem)),
         Crossing::NotKnown => format!("?{}{own}", arrow(&mount.filesystem)),
     };
     if let Some(container) = container {

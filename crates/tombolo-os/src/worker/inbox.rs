@@ -85,7 +85,7 @@ impl Inbox {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Event::Early(End::DeadlinePassed);
+                return Event::Early(End::DeadlinePassed { call: None });
             }
             if heed == Heed::Stop && signal::stop_wanted() {
                 return Event::Early(End::StopWanted);

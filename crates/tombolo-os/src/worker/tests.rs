@@ -1,5 +1,7 @@
 use super::*;
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Signal, getpid, kill_process};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
 fn soon() -> Instant {
@@ -74,8 +76,30 @@ fn a_child_that_hangs_is_abandoned_at_the_deadline_and_what_it_said_is_kept() {
         outbox.send(b"before");
         sleep_for_ever();
     });
-    assert_eq!((end, seen.len()), (End::DeadlinePassed, 1));
+    assert_eq!((end, seen.len()), (End::DeadlinePassed { call: None }, 1));
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn of_a_child_that_hangs_in_a_call_on_a_file_the_call_is_named() {
+    let file = tempfile::tempfile().expect("a file");
+    let locked = flock(&file, FlockOperation::LockExclusive);
+    locked.expect("a lock");
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let hang = |_: &mut Outbox| {
+        // Another open file description of the same file, so that the lock is in its way.
+        if let Ok(again) = std::fs::File::open(&path) {
+            let _ = flock(&again, FlockOperation::LockExclusive);
+        }
+    };
+    let brief = || Instant::now() + Duration::from_millis(200);
+    let (end, _) = hear(brief(), hang);
+    assert_eq!(end, End::DeadlinePassed { call: Some("flock") });
+    let (end, _) = hear(brief(), |_| {
+        let _ = run(soon(), hang, &mut |_| {});
+    });
+    assert_eq!(end, End::DeadlinePassed { call: Some("flock") }, "in a child of the child");
+    assert!(end.to_string().contains("the call flock did not return"), "{end}");
 }
 
 #[test]
@@ -119,7 +143,7 @@ fn a_child_that_is_killed_takes_its_own_children_with_it() {
         },
         &mut |pid| peer = String::from_utf8_lossy(pid).parse().unwrap_or(0),
     );
-    assert_eq!(end.expect("a child"), End::DeadlinePassed);
+    assert_eq!(end.expect("a child"), End::DeadlinePassed { call: None });
     assert!(peer > 0);
     let is_dead = || {
         let stat = std::fs::read_to_string(format!("/proc/{peer}/stat")).unwrap_or_default();
@@ -190,7 +214,7 @@ fn a_companion_that_dies_says_how() {
 fn a_companion_that_hangs_is_left_behind() {
     let mut companion = Companion::start(|_, _| sleep(2)).expect("a companion");
     let brief = Instant::now() + Duration::from_millis(100);
-    assert_eq!(companion.message(brief), Err(End::DeadlinePassed));
+    assert_eq!(companion.message(brief), Err(End::DeadlinePassed { call: None }));
     let start = Instant::now();
     drop(companion);
     assert!(start.elapsed() < Duration::from_secs(1));

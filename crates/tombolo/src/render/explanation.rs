@@ -1,12 +1,15 @@
 //! One explanation: the sentence, causes, what was recognised, ways out, questions.
 
 use super::page::{Page, Tone, styled};
-use super::report::{Detail, remedies, warnings};
+use super::report::{remedies, warnings};
 use tombolo_core::text::printable;
 use tombolo_doctor::explain::{Cause, CauseCode, Explanation, Kernels, Recognised};
 
 /// Causes less likely than this are left to the JSON.
 const CONFIDENCE_SHOWN: f64 = 0.04;
+
+/// Ways out of which every step is printed. The cause is not measured, so one would be too few.
+const REMEDIES_SHOWN: usize = 3;
 
 pub(crate) fn explanation(page: &mut Page, explanation: &Explanation) {
     let mut all = explanation.causes.iter();
@@ -22,8 +25,8 @@ pub(crate) fn explanation(page: &mut Page, explanation: &Explanation) {
     let worth_reading = |one: &&Cause| one.code == best.code || one.confidence >= CONFIDENCE_SHOWN;
     explanation.causes.iter().filter(worth_reading).for_each(|one| cause(page, one));
     recognised(page, explanation);
-    remedies(page, &explanation.remedies, Detail::Short);
-    warnings(page, &explanation.warnings);
+    remedies(page, &explanation.remedies, REMEDIES_SHOWN);
+    warnings(page, &explanation.warnings, explanation.warnings.len());
     questions(page, &explanation.questions);
 }
 

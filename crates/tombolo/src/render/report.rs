@@ -5,9 +5,10 @@ use super::words;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use tombolo_core::report::{
-    Completeness, Database, Evidence, Mode, Openers, Outcome, Reach, Remedy, Report, Severity,
-    Verdict, Warning,
+    Completeness, Database, Evidence, Finding, Mode, Openers, Outcome, Reach, Remedy, Report,
+    Severity, Verdict, Warning,
 };
+use tombolo_doctor::diagnosis::BEGIN_WITH;
 use tombolo_doctor::topology::container::in_words;
 
 /// How much evidence is printed.
@@ -21,14 +22,24 @@ pub(crate) enum Detail {
 
 /// Databases of each sort, findings and gaps printed before "and so many more".
 const LISTED_SHORT: usize = 20;
-const REMEDIES_SHORT: usize = 3;
+
+/// Ways out of which every step is printed: who reads a report has something broken, and needs one.
+const REMEDIES_SHORT: usize = 1;
+
+/// Warnings that are printed with their reasons.
+const WARNINGS_SHORT: usize = 3;
 
 impl Detail {
     /// How many of a list are printed.
     fn listed(self, count: usize) -> usize {
+        self.of(count, LISTED_SHORT)
+    }
+
+    /// All of a list, or so many.
+    fn of(self, count: usize, short: usize) -> usize {
         match self {
             Detail::Full => count,
-            Detail::Short => LISTED_SHORT.min(count),
+            Detail::Short => short.min(count),
         }
     }
 }
@@ -40,9 +51,20 @@ pub(crate) fn report(page: &mut Page, report: &Report, detail: Detail) {
     findings(page, report, detail);
     verdicts(page, &report.verdicts);
     evidence(page, report, detail);
-    remedies(page, &report.remedies, detail);
-    warnings(page, &report.warnings);
+    remedies(page, &report.remedies, detail.of(report.remedies.len(), REMEDIES_SHORT));
+    warnings(page, &report.warnings, detail.of(report.warnings.len(), WARNINGS_SHORT));
     missing(page, &report.completeness, detail);
+    if detail == Detail::Short && !report.remedies.is_empty() {
+        page.blank();
+        page.paragraph(
+            0,
+            &styled(
+                Tone::Dim,
+                "--verbose prints every result, the steps of every way out and the reasons of \
+                 every warning; `tombolo codes CODE` explains a code.",
+            ),
+        );
+    }
     for other in &report.nested {
         page.heading(&format!("On another mount: {}", other.target.path));
         self::report(page, other, detail);
@@ -57,7 +79,15 @@ fn summary(page: &mut Page, report: &Report) {
         _ if all().any(|one| one.completeness != Completeness::Complete) => Tone::Caution,
         _ => Tone::Good,
     };
-    page.paragraph(0, &styled(tone, &report.summary));
+    let (sentence, command) = match report.summary.rsplit_once(BEGIN_WITH) {
+        Some((sentence, command)) => (sentence, Some(command)),
+        None => (report.summary.as_str(), None),
+    };
+    page.paragraph(0, &styled(tone, sentence));
+    if let Some(command) = command {
+        // On a line of its own, so that it can be pasted.
+        page.line(0, &format!("{}{}", BEGIN_WITH.trim_start(), styled(Tone::Code, command)));
+    }
     page.blank();
 }
 
@@ -134,8 +164,8 @@ fn findings(page: &mut Page, report: &Report, detail: Detail) {
         return;
     }
     page.heading("Findings");
-    let shown_max = detail.listed(report.findings.len());
-    for finding in report.findings.iter().take(shown_max) {
+    let shown = shown_findings(report, detail);
+    for finding in shown {
         let (tone, word) = words::severity(finding.severity);
         let cited: Vec<_> = finding.evidence.iter().map(ToString::to_string).collect();
         let about =
@@ -144,16 +174,33 @@ fn findings(page: &mut Page, report: &Report, detail: Detail) {
             } else {
                 format!("  {}", finding.subject)
             };
-        let shown = styled(Tone::Dim, &cited.join(" "));
+        let cited = styled(Tone::Dim, &cited.join(" "));
         page.line(
             2,
-            &format!("{}  {}{about}  {shown}", styled(tone, &format!("{word:<7}")), finding.code),
+            &format!("{}  {}{about}  {cited}", styled(tone, &format!("{word:<7}")), finding.code),
         );
+        if detail == Detail::Short && report.summary.contains(&finding.what) {
+            page.paragraph(11, &styled(Tone::Dim, "what the first sentence says"));
+            continue;
+        }
         page.paragraph(11, &finding.what);
         page.hanging("           \u{2192} ", "             ", &finding.action);
     }
-    more(page, report.findings.len() - shown_max, "findings");
-    page.paragraph(2, &styled(Tone::Dim, "`tombolo codes CODE` explains a code."));
+    let hidden = report.findings.get(shown.len()..).unwrap_or_default();
+    let notices = hidden.iter().filter(|finding| finding.severity == Severity::Notice).count();
+    if notices == hidden.len() {
+        more(page, notices, if notices == 1 { "notice" } else { "notices" });
+    } else {
+        more(page, hidden.len(), "findings");
+    }
+}
+
+/// The gravest come first. Beside something that is wrong, a notice can wait.
+fn shown_findings(report: &Report, detail: Detail) -> &[Finding] {
+    let findings = &report.findings;
+    let grave = findings.iter().take_while(|finding| finding.severity > Severity::Notice).count();
+    let count = if detail == Detail::Short && grave > 0 { grave } else { findings.len() };
+    findings.get(..detail.listed(count)).unwrap_or_default()
 }
 
 fn verdicts(page: &mut Page, verdicts: &[Verdict]) {
@@ -202,16 +249,11 @@ fn reasons(page: &mut Page, verdicts: &[Verdict]) {
 }
 
 fn evidence(page: &mut Page, report: &Report, detail: Detail) {
-    let findings = report.findings.iter().take(detail.listed(report.findings.len()));
-    let cited: BTreeSet<_> = findings.flat_map(|finding| &finding.evidence).collect();
-    let of_one_database = |entry: &Evidence| entry.values.contains_key("database");
-    let is_shown = |entry: &&Evidence| match detail {
-        Detail::Full => true,
-        Detail::Short => {
-            let bad =
-                matches!(entry.outcome, Outcome::Refused | Outcome::Violated | Outcome::TimedOut);
-            (bad && !of_one_database(entry)) || cited.contains(&entry.id)
-        }
+    let cited: BTreeSet<_> =
+        shown_findings(report, detail).iter().flat_map(|finding| &finding.evidence).collect();
+    // What was only noted, the lines at the top say as well.
+    let is_shown = |entry: &&Evidence| {
+        detail == Detail::Full || (cited.contains(&entry.id) && entry.outcome != Outcome::Noted)
     };
     let shown: Vec<_> = report.evidence.iter().filter(is_shown).collect();
     let hidden = report.evidence.len() - shown.len();
@@ -225,7 +267,7 @@ fn evidence(page: &mut Page, report: &Report, detail: Detail) {
             format!("  {}{} ", styled(Tone::Dim, &name), styled(tone, &format!("{word:<9}")));
         page.hanging(&first, &" ".repeat(12), &entry.summary);
     }
-    if hidden > 0 && !report.evidence.is_empty() {
+    if hidden > 0 && detail == Detail::Short && report.remedies.is_empty() {
         page.blank();
         let text =
             format!("{} more (--verbose shows them)", words::count(hidden, "result", "results"));
@@ -233,15 +275,12 @@ fn evidence(page: &mut Page, report: &Report, detail: Detail) {
     }
 }
 
-pub(crate) fn remedies(page: &mut Page, remedies: &[Remedy], detail: Detail) {
+/// The first `shown` of them with every step, of the others the names.
+pub(crate) fn remedies(page: &mut Page, remedies: &[Remedy], shown: usize) {
     if remedies.is_empty() {
         return;
     }
     page.heading("Ways out, best first");
-    let shown = match detail {
-        Detail::Full => remedies.len(),
-        Detail::Short => REMEDIES_SHORT.min(remedies.len()),
-    };
     for (index, remedy) in remedies.iter().take(shown).enumerate() {
         let reach = match remedy.reach {
             Reach::OneKernel => "safe while one kernel opens the file",
@@ -272,17 +311,22 @@ pub(crate) fn remedies(page: &mut Page, remedies: &[Remedy], detail: Detail) {
     }
 }
 
-pub(crate) fn warnings(page: &mut Page, warnings: &[Warning]) {
+/// The first `shown` of them with their reasons, of the others the names.
+pub(crate) fn warnings(page: &mut Page, warnings: &[Warning], shown: usize) {
     if warnings.is_empty() {
         return;
     }
     page.heading("Advice you will meet, and should not follow");
-    for warning in warnings {
+    for warning in warnings.iter().take(shown) {
         page.hanging(
             "  - ",
             "    ",
             &format!("{}: {}", styled(Tone::Fault, &warning.advice), warning.why),
         );
+    }
+    let others: Vec<_> = warnings.iter().skip(shown).map(|one| one.advice.as_str()).collect();
+    if !others.is_empty() {
+        page.hanging("  - ", "    ", &format!("nor: {}", others.join("; ")));
     }
 }
 
@@ -294,4 +338,84 @@ fn missing(page: &mut Page, completeness: &Completeness, detail: Detail) {
         page.hanging("  - ", "    ", item);
     }
     more(page, missing.len() - shown, "gaps");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tombolo_core::finding::Code;
+    use tombolo_core::report::{
+        DOCTOR_SCHEMA, Kernel, KernelCount, KernelReach, Machine, Target, TargetKind, Topology,
+    };
+
+    fn finding(code: Code, severity: Severity, what: &str) -> Finding {
+        Finding {
+            code,
+            severity,
+            subject: "/d/a.db".to_owned(),
+            what: what.to_owned(),
+            evidence: Vec::new(),
+            action: "do that".to_owned(),
+        }
+    }
+
+    fn printed(summary: &str, findings: Vec<Finding>, detail: Detail) -> String {
+        let report = Report {
+            schema: DOCTOR_SCHEMA,
+            summary: summary.to_owned(),
+            completeness: Completeness::Complete,
+            target: Target {
+                path: "/d/a.db".to_owned(),
+                resolved: "/d/a.db".to_owned(),
+                kind: TargetKind::Database,
+                seen_by: None,
+            },
+            topology: Topology {
+                kernel: Kernel::default(),
+                container: None,
+                machine: Machine::Qemu,
+                reach: KernelReach {
+                    count: KernelCount::One,
+                    kernels: Vec::new(),
+                    because: String::new(),
+                },
+                map: "guest".to_owned(),
+            },
+            mount: None,
+            database: None,
+            databases: Vec::new(),
+            evidence: Vec::new(),
+            findings,
+            verdicts: Vec::new(),
+            remedies: Vec::new(),
+            warnings: Vec::new(),
+            nested: Vec::new(),
+        };
+        let mut page = Page::with_width(60);
+        super::report(&mut page, &report, detail);
+        anstream::adapter::strip_str(&page.into_text()).to_string()
+    }
+
+    #[test]
+    fn a_notice_waits_only_beside_something_graver() {
+        let notice = finding(Code::HardLinkRefused, Severity::Notice, "no links");
+        let fault = finding(Code::SharedMapRefused, Severity::Fault, "no maps");
+        assert!(printed("s", vec![notice.clone()], Detail::Short).contains("no links"));
+        let both = vec![fault, notice];
+        let short = printed("s", both.clone(), Detail::Short);
+        assert!(!short.contains("no links") && short.contains("1 more notice"), "{short}");
+        assert!(printed("s", both, Detail::Full).contains("no links"));
+    }
+
+    #[test]
+    fn the_first_command_has_a_line_of_its_own_and_nothing_is_said_twice() {
+        let fault = finding(Code::SharedMapRefused, Severity::Fault, "no maps");
+        let command = "fuser -v '/d/a rather long name of a database.db'*";
+        let summary = format!("/d/a.db: no maps. First: do that.{BEGIN_WITH}{command}");
+        let short = printed(&summary, vec![fault.clone()], Detail::Short);
+        assert!(short.contains(&format!("\nBegin with: {command}\n")), "{short}");
+        assert_eq!(short.matches("no maps").count(), 1, "{short}");
+        let full = printed(&summary, vec![fault], Detail::Full);
+        assert_eq!(full.matches("no maps").count(), 2, "{full}");
+    }
 }

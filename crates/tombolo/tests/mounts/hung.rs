@@ -68,7 +68,7 @@ fn without_the_time_for_the_experiments_the_report_is_partial() {
     let answer = examine(Faults::default(), &[Operation::Syncs], "app.db", SHORT_SECONDS);
     answer.assert(&Expected { codes: &[], ..HUNG });
     let missing = answer.report["completeness"]["missing"].to_string();
-    assert!(missing.contains("did not end in time"), "{missing}");
+    assert!(missing.contains("the call fsync did not return in time"), "{missing}");
 }
 
 /// The look itself asks who holds locks on the user's files.

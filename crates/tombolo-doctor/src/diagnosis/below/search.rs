@@ -305,8 +305,8 @@ impl Found {
         let files = self.seen.files;
         let broken = match end {
             Ok(End::Finished) => None,
-            Ok(End::DeadlinePassed) if self.scan.is_some() => None,
-            Ok(End::DeadlinePassed) => {
+            Ok(End::DeadlinePassed { .. }) if self.scan.is_some() => None,
+            Ok(End::DeadlinePassed { .. }) => {
                 self.answer = answer;
                 Some(match answer {
                     Answer::Hung => (Outcome::TimedOut, "a call did not return".to_owned()),
