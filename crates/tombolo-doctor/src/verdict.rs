@@ -108,8 +108,22 @@ fn state<'a>(case: &Case<'a>, way: &Way) -> State<'a> {
 pub fn judge(case: &Case<'_>) -> Vec<Verdict> {
     [Mode::Wal, Mode::WalOneProcess, Mode::Rollback]
         .into_iter()
-        .flat_map(|mode| [one_kernel(case, mode), several_kernels(case, mode)])
+        .flat_map(|mode| {
+            let one = one_kernel(case, mode);
+            let several = no_better(&one, several_kernels(case, mode));
+            [one, several]
+        })
         .collect()
+}
+
+/// What fails or loses data under one kernel does so under several.
+fn no_better(one: &Verdict, several: Verdict) -> Verdict {
+    let is_worse = match one.judgement {
+        Judgement::Unsafe => several.judgement != Judgement::Unsafe,
+        Judgement::Fails => several.judgement == Judgement::NotProven,
+        Judgement::Safe | Judgement::Slow | Judgement::NotProven => false,
+    };
+    if is_worse { Verdict { openers: Openers::SeveralKernels, ..one.clone() } } else { several }
 }
 
 /// Why nothing that is stored here lasts, however well the file system works. What was measured was
@@ -353,6 +367,21 @@ mod tests {
                         assert_ne!(verdict.judgement, Judgement::Slow);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn several_kernels_are_never_better_off_than_one() {
+        for (outcome, judgement) in
+            [(Outcome::Violated, Judgement::Unsafe), (Outcome::Refused, Judgement::Fails)]
+        {
+            let mut scene = Scene::new();
+            scene.all_hold_except(&[EvidenceKind::ProbePosixLocks]);
+            scene.fails(EvidenceKind::ProbePosixLocks, outcome, None);
+            for verdict in judge(&scene.case()) {
+                assert_eq!(verdict.judgement, judgement, "{verdict:?}");
+                assert!(!verdict.evidence.is_empty());
             }
         }
     }

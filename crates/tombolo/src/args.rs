@@ -63,10 +63,9 @@ pub(crate) enum Color {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Nothing is ever changed: user databases are read byte by byte and never opened by SQLite. No lock \
-is taken; only on SMB, whose client can ask for the holder of a lock in no other way, a free one \
-is taken for an instant. Experiments run on scratch files in a hidden directory .tombolo-probe-* \
-beside the database, which is removed afterwards.")]
+Nothing is ever changed: user databases are read byte by byte, never opened by SQLite and never \
+locked. Experiments run on scratch files in a hidden directory .tombolo-probe-* beside the \
+database, which is removed afterwards.")]
 pub(crate) struct DoctorArguments {
     /// Database files, directories, or paths that do not exist yet
     ///

@@ -19,6 +19,7 @@ use tombolo_core::sqlite::lock_bytes;
 use tombolo_core::sqlite::wal_index::{Agreement, WAL_INDEX_HEADER_BYTES, WalIndex, WalIndexFault};
 use tombolo_os::error::CallError;
 use tombolo_os::lock::{self, Holder, Range, Strength};
+use tombolo_os::medium::{self, Medium};
 use tombolo_os::read::{self, Kind, Opened, ReadError};
 
 /// How often a wal-index header is read until it is whole: a writer changes it within
@@ -134,8 +135,11 @@ fn content_of(opened: &Opened, size_bytes: u64) -> Content {
 }
 
 /// Whether another process holds a lock in a range: an exclusive one, or any. Asks, and takes
-/// nothing.
+/// nothing: where the question itself would, it is not asked.
 fn holder(opened: &Opened, held: Strength, range: Range) -> Presence {
+    if medium::of(opened.file()) == Ok(Medium::Smb) {
+        return Presence::Unknown;
+    }
     let answer = match held {
         Strength::Exclusive => lock::query_exclusive(opened.file(), range),
         Strength::Shared | Strength::None => lock::query(opened.file(), range),

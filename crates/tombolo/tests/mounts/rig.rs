@@ -35,9 +35,9 @@ pub(crate) const SAFE_HERE: Expected = Expected {
 /// Everything works, and is lost all the same.
 pub(crate) const NOTHING_LASTS: Expected = Expected {
     exit: 1,
-    wal: ["unsafe", "not_proven"],
-    wal_one_process: ["unsafe", "not_proven"],
-    rollback: ["unsafe", "not_proven"],
+    wal: ["unsafe", "unsafe"],
+    wal_one_process: ["unsafe", "unsafe"],
+    rollback: ["unsafe", "unsafe"],
     codes: &[],
 };
 
