@@ -11,7 +11,9 @@ const CODES_KEPT: usize = 16;
 pub(super) fn find(text: &Text) -> Vec<ResultCode> {
     let mut codes = Vec::new();
     for line in text.lines() {
-        for code in names(line).chain(numbers(line)).chain(messages(line)) {
+        for code in
+            names(line).chain(numbers(line)).chain(messages(line)).chain(said_readonly(line))
+        {
             if !codes.contains(&code) && codes.len() < CODES_KEPT {
                 codes.push(code);
             }
@@ -210,6 +212,34 @@ fn messages(line: &str) -> impl Iterator<Item = ResultCode> {
     MESSAGES.iter().filter(move |(words, _)| line.contains(words)).map(|(_, code)| *code)
 }
 
+/// "the database is now readonly", "database became read-only".
+fn said_readonly(line: &str) -> Option<ResultCode> {
+    let said = ["readonly", "read-only", "read only"].iter().any(|words| {
+        line.match_indices(words).take(16).any(|(at, _)| is_state(line.get(..at).unwrap_or("")))
+    });
+    said.then_some(ResultCode::READONLY)
+}
+
+/// Whether `before` ends in "the database is now", so that what follows is a state of the database
+/// and not the way in which it is opened.
+pub(super) fn is_state(before: &str) -> bool {
+    const BECOMES: &[&str] = &[
+        "is", "was", "became", "becomes", "become", "turned", "turns", "goes", "went", "gets",
+        "got", "remains", "stays", "marked",
+    ];
+    const BETWEEN: &[&str] =
+        &["now", "suddenly", "still", "always", "again", "as", "file", "in", "a", "to"];
+    let mut becomes = false;
+    for word in text::words(text::tail(before, 80)).rev() {
+        if BECOMES.contains(&word) {
+            becomes = true;
+        } else if !BETWEEN.contains(&word) {
+            return becomes && matches!(word, "database" | "db");
+        }
+    }
+    false
+}
+
 /// "cannot open wake.db", "IO errors of sqlite": the message in other words.
 fn paraphrase(line: &str) -> Option<ResultCode> {
     const OPENS: &[&str] = &[
@@ -226,7 +256,10 @@ fn paraphrase(line: &str) -> Option<ResultCode> {
     if about(OPENS) && !other && about(&[".db", "database", "sqlite"]) {
         return Some(ResultCode::CANTOPEN);
     }
-    if line.contains("is busy") && about(&["sqlite", "database"]) {
+    let lockable = !about(&["device", "phone", "not locked", "account", "user is locked"]);
+    if line.contains("is locked") && lockable && about(&["sqlite", "database"])
+        || line.contains("is busy") && about(&["sqlite", "database"])
+    {
         return Some(ResultCode::BUSY);
     }
     let io = about(&["i/o error", "io error", "ioerror"]) && !about(&["[errno", "os error"]);
@@ -263,6 +296,9 @@ mod tests {
             ("Caused by: IOERR_LOCK", &[3850]),
             ("svn: E200030: sqlite[S10]: disk I/O error", &[10]),
             ("SQLite3 returned ErrorIO while attempting to perform step", &[10]),
+            ("any sqlite file that I make is locked", &[5]),
+            ("The database is now readonly", &[8]),
+            ("the DB file suddenly became read-only", &[8]),
             ("Error code 522 (SQLITE_IOERR_SHORT_READ)", &[522]),
         ];
         for (report, codes) in table {

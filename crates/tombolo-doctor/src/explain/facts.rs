@@ -3,6 +3,7 @@
 use super::calls::{self, Call, FailedCall};
 use super::codes;
 use super::contention;
+use super::course;
 use super::cures;
 use super::mounts::{self, Mounts};
 use super::openers::{self, Kernels};
@@ -44,6 +45,7 @@ pub(super) struct Facts {
     pub(super) tone: Tone,
     signs: BTreeSet<Sign>,
     denied: BTreeSet<FileSystem>,
+    contrasted: BTreeSet<FileSystem>,
 }
 
 impl Facts {
@@ -54,7 +56,11 @@ impl Facts {
         let mounts = mounts::find(&text);
         let mut signs: BTreeSet<Sign> = mentions
             .iter()
-            .filter(|one| !matches!(one.usage, Use::Denied | Use::Feared))
+            .filter(|one| !matches!(one.usage, Use::Denied | Use::Feared) || is_refusal(&text, one))
+            .filter(|one| {
+                let before = || text.plain.get(..one.start).unwrap_or("");
+                one.meaning != Meaning::Says(Sign::ReadOnlyOpen) || !codes::is_state(before())
+            })
             .filter_map(|one| match one.meaning {
                 Meaning::Says(sign) => Some(sign),
                 Meaning::On(_) => None,
@@ -89,6 +95,7 @@ impl Facts {
             application: application(&text),
             tone: tone::read(&text, &mentions, holder == Some(FileSystem::Fat)),
             denied: on(Use::Denied).collect(),
+            contrasted: on(Use::Contrasted).collect(),
             mounts,
             signs,
         }
@@ -118,6 +125,31 @@ impl Facts {
     /// Whether the report says that no share is involved.
     pub(super) fn share_denied(&self) -> bool {
         self.denied.iter().any(|kind| !kind.is_local())
+    }
+
+    /// Whether the report says that all is well on this kind.
+    pub(super) fn works_on(&self, kind: FileSystem) -> bool {
+        self.contrasted.contains(&kind)
+    }
+
+    /// The report has neither a code, a failed call, options nor a journal mode.
+    pub(super) fn bare(&self) -> bool {
+        self.codes.is_empty()
+            && self.calls.is_empty()
+            && self.mounts.lines.is_empty()
+            && self.journal == Journal::NotTold
+            && !self.says_any(&[Sign::Wal, Sign::Rollback])
+    }
+
+    /// A lock or a map failed in a way that no owner or mode explains.
+    pub(super) fn lock_or_map_failed(&self) -> bool {
+        let refused = |errno: &Errno| matches!(*errno, Errno::EACCES | Errno::EPERM);
+        [5386, 3850].into_iter().any(|number| self.number(number))
+            || self
+                .calls
+                .iter()
+                .filter(|failed| matches!(failed.call, Call::Lock | Call::Map))
+                .any(|failed| !refused(&failed.errno))
     }
 
     /// What the file system is called in a sentence.
@@ -307,6 +339,15 @@ fn suspected(holder: Option<FileSystem>, signs: &BTreeSet<Sign>) -> Option<FileS
     if holder.is_none() && in_a_vm { Some(FileSystem::DesktopShare) } else { holder }
 }
 
+/// "could not acquire a lock": the denial is what the phrase is about.
+fn is_refusal(text: &Text, mention: &Mention) -> bool {
+    const VERBS: &[&str] = &["acquire", "obtain", "get a lock"];
+    let phrase = text.plain.get(mention.start..mention.end).unwrap_or("");
+    mention.usage == Use::Denied
+        && mention.meaning == Meaning::Says(Sign::LocksRefused)
+        && VERBS.iter().any(|verb| phrase.starts_with(verb))
+}
+
 /// What takes a sentence or a line to say, and not only a phrase.
 fn concluded(
     text: &Text,
@@ -325,6 +366,10 @@ fn concluded(
         (Sign::BusyAtWal, line(busy_at_wal)),
         (Sign::SidecarsGone, sidecars::parted(text) || alone()),
         (Sign::CuredWithoutLocks, cures::without_locks(text)),
+        (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
+        (Sign::CuredByOwner, cures::by_owner(text)),
+        (Sign::LostWithContainer, course::lost_with_container(text)),
+        (Sign::WorksSlowly, course::works_slowly(text)),
         (Sign::RebootCures, cures::reboot(text)),
         (Sign::SameElsewhere, cures::same_elsewhere(text)),
         (Sign::PlatformChanged, versions::platform_changed(text, holder)),

@@ -12,6 +12,7 @@ mod calls;
 mod cause;
 mod codes;
 mod contention;
+mod course;
 mod cures;
 mod facts;
 mod mounts;

@@ -281,6 +281,32 @@ pub enum Sign {
     OldKernel,
     /// It went away with an option that keeps locks from the server.
     CuredWithoutLocks,
+    /// An option that keeps locks from the server is asked for.
+    WithoutLocksWanted,
+    /// It went away with another owner, mode or user.
+    CuredByOwner,
+    /// It goes away with `immutable=1`.
+    Immutable,
+    /// Data go with the container, and the path is relative or no volume is mounted.
+    LostWithContainer,
+    /// It works in the end, and takes long.
+    WorksSlowly,
+    /// EINVAL, of whatever call.
+    InvalidArgument,
+    /// A pool of connections or an object mapper that has one.
+    ConnectionPool,
+    /// It fails at once, or for every new file.
+    FailsAtOnce,
+    /// The inode of an open file changes.
+    InodeChanged,
+    /// Nobody else has the file open.
+    LoneProcess,
+    /// An error is spoken of, whichever.
+    ErrorNamed,
+    /// Something does not work.
+    DoesNotWork,
+    /// A file system of flash chips.
+    RawFlash,
     /// Another program fails alike, or a fresh copy does.
     SameElsewhere,
     /// A database that came damaged, or lost power.

@@ -30,7 +30,7 @@ pub(super) fn read(text: &Text, mentions: &[Mention], always: bool) -> Tone {
     };
     let praises =
         said(Sign::Works).chain(said(Sign::CheckPassed)).any(|one| !limited(&text.plain, one));
-    let asks = said(Sign::VerdictAsked).next().is_some();
+    let asks = said(Sign::VerdictAsked).any(|one| !asks_for_help(&text.plain, one.start));
     let look = always || praises || asks;
     Tone {
         praises,
@@ -38,6 +38,12 @@ pub(super) fn read(text: &Text, mentions: &[Mention], always: bool) -> Tone {
         complains: look && text.lines().any(complains),
         strays: look && strays(text, mentions),
     }
+}
+
+/// "what can I do" and "how should we" ask for help and not for a verdict.
+fn asks_for_help(plain: &str, start: usize) -> bool {
+    let before = text::tail(plain.get(..start).unwrap_or(""), 20);
+    text::words(before).next_back().is_some_and(|word| matches!(word, "what" | "how" | "where"))
 }
 
 /// Labels of lines that describe a set-up.
@@ -99,7 +105,15 @@ const FEW_WORDS: usize = 1;
 
 /// Whether a passage of the text has no word that a scanner knows.
 fn strays(text: &Text, mentions: &[Mention]) -> bool {
-    let mut starts: Vec<usize> = mentions.iter().map(|mention| mention.start).collect();
+    // These say how or when, and not what.
+    let side = |meaning: Meaning| {
+        matches!(meaning, Meaning::Says(Sign::FailsAtOnce | Sign::ConnectionPool))
+    };
+    let mut starts: Vec<usize> = mentions
+        .iter()
+        .filter(|mention| !side(mention.meaning))
+        .map(|mention| mention.start)
+        .collect();
     starts.sort_unstable();
     let known = |range: std::ops::Range<usize>| {
         let first = starts.partition_point(|start| *start < range.start);

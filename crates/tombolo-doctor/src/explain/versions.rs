@@ -5,6 +5,9 @@ use super::text::{self, Text};
 
 /// Stems of words for a way back to an older version, which names the newer one as the culprit.
 const WAY_BACK: &[&str] = &["downgrad", "regress", "bisect", "revert"];
+/// The same in several words.
+const WAY_BACK_PHRASES: &[&str] =
+    &["going back to", "went back to", "roll back to", "gone back to"];
 
 /// Openings of words for a change of version.
 const CHANGES: &[&str] = &["updat", "upgrad", "newer", "version", "release"];
@@ -12,6 +15,9 @@ const CHANGES: &[&str] = &["updat", "upgrad", "newer", "version", "release"];
 /// Words for the version that does well, beside the one that does not.
 const FINE: &[&str] =
     &["fine", "works", "ok", "okay", "clean", "good", "gone", "unaffected", "stable", "not"];
+
+/// The surer of them, for two sentences.
+const DOES_WELL: &[&str] = &["fine", "works", "worked", "ok", "good", "unaffected"];
 
 /// The SQLite library and its drivers, as they name themselves.
 const DRIVERS: &[&str] = &[
@@ -100,30 +106,74 @@ const PLATFORMS: &[&str] = &[
     "parallels",
     "hyper-v",
     "nfs client",
+    "smb client",
+    "cifs client",
     "nfs server",
     "libfuse",
     "sshfs",
     "rclone",
     "gcsfuse",
     "juicefs",
+    "virtiofsd",
+    "virtio-fs",
+    "fuse driver",
+    "fuse client",
+    "filesystem driver",
+    "file system driver",
+    "csi driver",
+    "plan9",
+    "9p",
 ];
+
+/// File systems that come as programs with a version of their own.
+const fn is_product(kind: FileSystem) -> bool {
+    use FileSystem::{
+        CephFs, Cluster, Gluster, GvisorGofer, Lustre, Mergerfs, ObjectStore, OtherFuse, Sshfs,
+    };
+    kind.is_vm_share()
+        || matches!(
+            kind,
+            OtherFuse
+                | GvisorGofer
+                | Cluster
+                | Mergerfs
+                | ObjectStore
+                | Sshfs
+                | CephFs
+                | Gluster
+                | Lustre
+        )
+}
 
 /// Whether the trouble came or went with a version of what provides the file system.
 pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool {
-    use FileSystem::{GvisorGofer, OtherFuse};
-    let product =
-        holder.is_some_and(|kind| kind.is_vm_share() || matches!(kind, OtherFuse | GvisorGofer));
-    text.lines().flat_map(|line| line.split(". ").take(64)).any(|sentence| {
-        let named = || PLATFORMS.iter().any(|platform| names(sentence, platform));
-        compares_versions(sentence) && (product || named())
-            || begins_with_change(sentence) && named()
+    let product = holder.is_some_and(is_product);
+    let client = product || holder == Some(FileSystem::UnnamedShare);
+    let named = |passage: &str| {
+        PLATFORMS.iter().any(|platform| names(passage, platform))
+            || client && says(passage, &["client"])
+    };
+    text.lines().any(|line| {
+        let sentences: Vec<&str> = line.split(". ").take(64).collect();
+        let begins = |sentence: &str| {
+            begins_with_change(sentence) && named(sentence) && !changes_program(sentence, client)
+        };
+        let compares = |sentence: &str| compares_versions(sentence) && (product || named(sentence));
+        let side_by_side = |pair: &str| {
+            versions_named(pair) > 1 && says(pair, DOES_WELL) && (product || named(pair))
+        };
+        sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
+            || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
     })
 }
 
 /// A way back helped, an older version does well, or two versions are held side by side.
 fn compares_versions(sentence: &str) -> bool {
     let older = || opens(sentence, CHANGES) && says(sentence, &["older", "previous"]);
-    opens(sentence, WAY_BACK) || says(sentence, FINE) && (versions_named(sentence) > 1 || older())
+    let back = WAY_BACK_PHRASES.iter().any(|words| sentence.contains(words));
+    back && versions_named(sentence) > 0
+        || opens(sentence, WAY_BACK)
+        || says(sentence, FINE) && (versions_named(sentence) > 1 || older())
 }
 
 /// It began or ended with a new version, is seen in an early one, or is mended in a later one.
@@ -141,6 +191,20 @@ fn begins_with_change(sentence: &str) -> bool {
         || mended()
 }
 
+/// "after upgrading the app": what changed is the program, whatever else the sentence names.
+fn changes_program(sentence: &str, client: bool) -> bool {
+    const PROGRAMS: &[&str] =
+        &["app", "application", "program", "image", "container", "bot", "plugin", "add-on"];
+    const ARTICLES: &[&str] = &["the", "my", "our", "this", "sync", "desktop", "to", "of", "a"];
+    let mut words = text::words(sentence)
+        .take(120)
+        .skip_while(|word| !CHANGES.iter().any(|stem| word.starts_with(stem)));
+    words.next();
+    words
+        .find(|word| !ARTICLES.contains(word))
+        .is_some_and(|word| PROGRAMS.contains(&word) || word == "client" && !client)
+}
+
 fn opens(sentence: &str, stems: &[&str]) -> bool {
     text::words(sentence).take(120).any(|word| stems.iter().any(|stem| word.starts_with(stem)))
 }
@@ -153,7 +217,9 @@ fn says(sentence: &str, list: &[&str]) -> bool {
 fn versions_named(sentence: &str) -> usize {
     let number = |word: &&str| {
         let word = word.trim_start_matches('v').trim_matches(['.', ',', ')', '(', ';', ':']);
-        word.contains('.') && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        // Three points make an address.
+        (1..3).contains(&word.matches('.').count())
+            && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
     };
     sentence.split_whitespace().take(120).filter(number).count()
 }
@@ -200,6 +266,7 @@ mod tests {
         assert!(changed("it stops when I downgrade to the release before"));
         assert!(changed("since the last kernel update"));
         assert!(changed("the older version of virtiofs has no such trouble"));
+        assert!(changed("desktop 4.27: it fails. 4.26 was fine"));
         assert!(!changed("since version 4 of the app turns WAL on"));
         assert!(!changed("it lies on a docker desktop mount"));
         let local = platform_changed(&Text::new("downgrading the app helps"), None);

@@ -7,6 +7,20 @@ use super::Case;
 use crate::explain::facts::Facts;
 use crate::explain::sign::{FileSystem, Sign};
 
+/// Nothing but slowness is told.
+fn slow_only(facts: &Facts) -> bool {
+    const OTHERS: &[Sign] = &[
+        Sign::NoLock,
+        Sign::Corrupt,
+        Sign::LostData,
+        Sign::Hang,
+        Sign::StaleContent,
+        Sign::Stale,
+        Sign::MappedPageFault,
+    ];
+    facts.codes.is_empty() && facts.calls.is_empty() && !facts.says_any(OTHERS)
+}
+
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let local = facts.file_system.is_none_or(FileSystem::is_local);
     if facts.says(Sign::StorageStall) && local {
@@ -31,11 +45,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         && !facts.corrupt()
     {
         case.speaks(38, "the complaint is slowness or a time-out");
-    } else if facts.says(Sign::Slow) && !facts.trouble() && !facts.says(Sign::NoLock) {
+    } else if facts.says(Sign::Slow) && slow_only(facts) {
         case.speaks(58, "slowness is the only complaint: every lock and sync crosses the network");
     } else if facts.says(Sign::Slow) {
         let quick = facts.wal() && !facts.on(FileSystem::UnnamedShare);
         case.speaks(if quick { 12 } else { 30 }, "something is slow");
+    }
+    if facts.says(Sign::WorksSlowly) && facts.codes.is_empty() && facts.calls.is_empty() {
+        case.speaks(60, "it works in the end: each request takes long, and none is refused");
     }
     let soft = facts.says(Sign::SoftMount) && facts.on(FileSystem::Nfs);
     if soft && facts.family(tombolo_core::sqlite::result_code::ResultCode::IOERR) && !facts.wal() {

@@ -37,7 +37,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::WriteBehind) && !facts.on(FileSystem::ObjectStore) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
     }
-    if facts.says(Sign::CuredWithoutLocks) && !harmed && !shared {
+    let cure = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
+    if cure && !harmed && !shared {
         // The option is the cure of this report: what it cured is the cause.
         case.against(45);
     }

@@ -28,6 +28,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(62, "kernels before 3.15 lack the locks that some SQLite drivers ask for");
     }
     place(facts, case);
+    let io = facts.bare_io_error() && !facts.corrupt();
+    if facts.on(FileSystem::GvisorGofer) && (io || facts.says(Sign::LocksRefused)) {
+        case.speaks(58, "sandbox kernels have lacked lock commands that SQLite and drivers use");
+    }
+    let odd = facts.on_any(&[FileSystem::Jffs2, FileSystem::Vboxsf, FileSystem::Fat])
+        || facts.says(Sign::RawFlash);
+    if odd && facts.bare_io_error() && facts.says(Sign::InvalidArgument) {
+        case.speaks(52, "some drivers ask for open-file-description locks, which may give EINVAL");
+    }
     if facts.says(Sign::LocksRefused) && !facts.on_any(&[FileSystem::Nfs, FileSystem::Smb]) {
         case.speaks(30, "the text says that a lock call fails");
     }

@@ -26,6 +26,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     } else if facts.bare_io_error() && facts.on(FileSystem::OtherFuse) {
         case.speaks(35, "FUSE file systems with direct I/O refuse shared maps");
     }
+    let locks = facts.failed(Call::Lock).is_some() || facts.failed(Call::Truncate).is_some();
+    if facts.on(FileSystem::NineP) && facts.says(Sign::InvalidArgument) && !locks {
+        case.speaks(72, "9p without a cache answers EINVAL to shared maps, of any database");
+    }
+    let fails = facts.says(Sign::DoesNotWork);
+    if facts.on(FileSystem::Vboxsf) && facts.says(Sign::Wal) && fails && facts.codes.is_empty() {
+        case.speaks(72, "WAL fails on a VirtualBox shared folder, which refuses shared maps");
+    }
     if facts.on(FileSystem::Fat) && facts.bare_io_error() && facts.wal() {
         case.speaks(58, "exFAT and FAT behind FUSE or another layer often have no shared maps");
     }

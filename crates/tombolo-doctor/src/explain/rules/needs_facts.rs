@@ -25,9 +25,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // An owner, a mode or a path explains these on any file system.
         case.against(32);
     }
+    if facts.says(Sign::LostWithContainer) {
+        case.against(30);
+    }
     if facts.several() || facts.says(Sign::NoLock) {
         // Then the kind of mount matters less.
         case.against(30);
+    }
+    if unexplained(facts) {
+        case.speaks(46, "the text has no error, no options and no journal mode");
     }
     if facts.on(FileSystem::UnnamedShare) {
         case.speaks(14, "the text speaks of a share, but not of which kind");
@@ -36,7 +42,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(34, "the shared folder's protocol and options are not named");
     }
     if facts.on(FileSystem::GvisorGofer) && facts.trouble() && !facts.several() {
-        let points = match facts.says_any(&[Sign::DriverChanged, Sign::PlatformChanged]) {
+        let telling = [Sign::DriverChanged, Sign::PlatformChanged, Sign::LocksRefused];
+        let points = match facts.says_any(&telling) || facts.bare_io_error() {
             true => 30,
             false => 62,
         };
@@ -49,11 +56,57 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(45, "the path of the pool (user share or disk) decides, and is not given");
     }
     stacked(facts, case);
-    if facts.on(FileSystem::Vboxsf) && facts.codes.is_empty() {
+    if facts.on(FileSystem::Vboxsf) && facts.codes.is_empty() && !facts.says(Sign::Wal) {
         case.speaks(40, "the text has no code of SQLite, only a program's own words");
     }
     // There is always this answer.
     case.at_least(16);
+}
+
+/// Something does not work on a share, and that is all.
+fn unexplained(facts: &Facts) -> bool {
+    const TELLING: &[Sign] = &[
+        Sign::Corrupt,
+        Sign::LostData,
+        Sign::StaleContent,
+        Sign::EmptyDatabase,
+        Sign::Hang,
+        Sign::Slow,
+        Sign::WorksSlowly,
+        Sign::StorageStall,
+        Sign::MappedPageFault,
+        Sign::Stale,
+        Sign::FailsAfterWhile,
+        Sign::RebootCures,
+        Sign::LockService,
+        Sign::LocksRefused,
+        Sign::MapFailed,
+        Sign::InvalidArgument,
+        Sign::LocalLocks,
+        Sign::NoByteRangeLocks,
+        Sign::CuredWithoutLocks,
+        Sign::CuredByOwner,
+        Sign::PermissionDenied,
+        Sign::OwnerMismatch,
+        Sign::WrongPath,
+        Sign::PlatformChanged,
+        Sign::SoftMount,
+        Sign::UserSpaceNfsServer,
+        Sign::FlockOff,
+        Sign::NfsVersion3,
+        Sign::NfsVersion4,
+        Sign::ErrorNamed,
+    ];
+    // A write that fails is the sign of SMB.
+    let writes = facts.on(FileSystem::Smb) && facts.says(Sign::DatabaseTrouble);
+    facts.on_class(FileSystem::is_remote)
+        && !facts.on(FileSystem::Lustre)
+        && !writes
+        && facts.bare()
+        && !facts.several()
+        && !facts.tone.praises
+        && !facts.tone.asks
+        && !facts.says_any(TELLING)
 }
 
 fn stacked(facts: &Facts, case: &mut Case) {

@@ -30,6 +30,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             "without WAL, which the text does not tell, it would be a lock request",
         );
     }
+    refused_alone(facts, case);
     if facts.says(Sign::EmptyDatabase) {
         let points = if facts.busy() || facts.bare_io_error() { 50 } else { 42 };
         case.speaks(points, "a new file stays at zero bytes: its first lock was never granted");
@@ -73,9 +74,32 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
 }
 
+/// Nobody else is there who could hold the lock.
+fn refused_alone(facts: &Facts, case: &mut Case) {
+    let unexplained = facts.busy() && !facts.wal() && !facts.corrupt() && !facts.several();
+    if !unexplained {
+        return;
+    }
+    if facts.says(Sign::FailsAtOnce) {
+        case.speaks(26, "even the first lock on a new file is refused");
+    }
+    if facts.says(Sign::LoneProcess) {
+        case.speaks(22, "a single process cannot wait for another");
+    }
+    if facts.works_on(FileSystem::Smb) {
+        case.speaks(26, "the same files work over SMB, which has locks of its own");
+    }
+    if facts.says(Sign::WithoutLocksWanted) {
+        case.speaks(26, "an option that keeps locks from the server is asked for");
+    }
+}
+
 fn waiting(facts: &Facts, case: &mut Case) {
     let several = facts.says_any(&[Sign::ManyProcesses]) && facts.wal();
-    if facts.says(Sign::Hang) && !several {
+    let ends = facts.says(Sign::WorksSlowly) && facts.codes.is_empty();
+    if facts.says(Sign::Hang) && ends {
+        case.speaks(18, "the program waits for long, as it does on a lost lock request");
+    } else if facts.says(Sign::Hang) && !several {
         case.speaks(60, "the program hangs or waits for long, as it does on a lost lock request");
     } else if facts.says(Sign::Slow) && facts.failed(Call::Lock).is_some() {
         case.speaks(30, "lock requests take long");

@@ -70,6 +70,9 @@ fn contention(facts: &Facts, case: &mut Case) {
         };
         case.speaks(points, "several processes or threads of one program contend for the lock");
     }
+    if facts.says(Sign::ConnectionPool) && own(facts) && facts.busy() {
+        case.speaks(44, "the connections of a pool wait for one another");
+    }
     if facts.says(Sign::ManyProcesses) && nowhere(facts) && !facts.busy() && facts.says(Sign::Hang)
     {
         case.speaks(35, "several programs wait for one another");

@@ -15,6 +15,13 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         let points = if facts.corrupt() && !refused { 20 } else { 48 };
         case.speaks(points, "the text names an owner or a mode that does not fit");
     }
+    let cured = facts.says(Sign::CuredByOwner) && !facts.lock_or_map_failed();
+    if cured {
+        case.speaks(72, "another owner, mode or user made it go away");
+    }
+    if facts.says(Sign::LostWithContainer) && !facts.corrupt() {
+        case.speaks(70, "the data went with the container: the file lay in its own layer");
+    }
     if facts.says(Sign::WrongPath) {
         case.speaks(55, "the text names a path that may be wrong");
     }
@@ -33,6 +40,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         if ownerless {
             case.speaks(25, format!("ownership cannot be changed on {}", facts.place()));
         }
+    }
+    if facts.number(1032) {
+        // The file is another one, whoever owns it.
+        case.against(40);
     }
     if facts.number(1544) {
         case.speaks(30, "SQLITE_READONLY_DIRECTORY: the directory is not writable");
@@ -59,7 +70,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]) {
         case.against(30);
     }
-    if facts.family_of_locks() || facts.corrupt() {
+    if (facts.family_of_locks() || facts.corrupt()) && !cured {
         case.against(25);
     }
 }

@@ -29,6 +29,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::ReadOnlyOpen) && refused && !facts.rollback() {
         case.speaks(38, "opened only to read, it still needs a file that cannot be created");
     }
+    if facts.says(Sign::Immutable) && refused && !facts.rollback() {
+        case.speaks(50, "with `immutable=1` SQLite needs neither -shm nor a lock");
+    }
     if facts.number(1544)
         || facts.number(264)
         || facts.number(1288)

@@ -34,13 +34,21 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if smb && facts.says_any(&[Sign::Hang, Sign::LocksRefused]) && !masked {
         case.speaks(22, "lock requests fail on SMB");
     }
+    let refused = facts.says(Sign::LocksRefused) && !facts.busy() && !facts.wal();
+    if smb && refused && !facts.corrupt() && !masked {
+        case.speaks(30, "a lock could not be had, and the mount sends locks to the server");
+    }
+    if smb && facts.says(Sign::WithoutLocksWanted) && !facts.corrupt() {
+        case.speaks(50, "an option that keeps locks from the server is asked for");
+    }
     if facts.says(Sign::PremadeWal) && facts.says(Sign::Wal) {
         case.against(45);
     }
     if facts.several() {
         case.against(25);
     }
-    if masked && !facts.busy() && !facts.says(Sign::CuredWithoutLocks) {
+    let about = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
+    if masked && !facts.busy() && !about {
         case.against(40);
     }
 }

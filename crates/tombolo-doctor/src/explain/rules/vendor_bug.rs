@@ -21,6 +21,16 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::PlatformChanged) && (facts.trouble() || facts.says(Sign::Slow)) {
         case.speaks(62, "it came or went with a version of what provides the file system");
     }
+    let elsewhere = facts.file_system.is_some_and(|kind| !kind.is_local());
+    if facts.says(Sign::PlatformChanged) && facts.trouble() && elsewhere {
+        case.speaks(40, "and the file system's own client or server was the only thing to change");
+    }
+    if facts.number(1032) && elsewhere {
+        case.speaks(36, "SQLITE_READONLY_DBMOVED: an open file got another inode");
+    }
+    if facts.says(Sign::InodeChanged) && !facts.on_class(FileSystem::is_local) {
+        case.speaks(44, "a file system has to keep the inode of an open file");
+    }
     if facts.on(FileSystem::OtherFuse) && facts.corrupt() && !facts.several() {
         case.speaks(40, "a FUSE file system with one opener has damaged the file");
     }

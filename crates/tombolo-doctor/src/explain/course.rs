@@ -1,0 +1,202 @@
+//! Finds the course of events: what was lost with a container, what works in the end but slowly.
+
+use super::text::{self, Text};
+
+/// Sentences read together: one thought often takes two.
+const SENTENCES_TOGETHER: usize = 2;
+
+/// Whether data are gone when a container is made anew, and the path is relative or no volume is
+/// mounted: then the file lies in the container's own layer.
+pub(super) fn lost_with_container(text: &Text) -> bool {
+    const GONE: &[&str] = &[
+        "gone",
+        "empty",
+        "lost",
+        "lose",
+        "losing",
+        "vanish",
+        "disappear",
+        "reset",
+        "wiped",
+        "fresh",
+        "blank",
+        "missing",
+        "persist",
+        "scratch",
+        "forget",
+    ];
+    const ANEW: &[&str] = &[
+        "restart",
+        "recreat",
+        "re-creat",
+        "rebuil",
+        "redeploy",
+        "re-deploy",
+        "updat",
+        "upgrad",
+        "pull",
+        "deploy",
+        "down",
+        "reboot",
+    ];
+    let own_layer = text.lines().any(|line| {
+        line.contains("relative path")
+            || without_volume(line)
+            || text::head_words(line).any(is_relative_path)
+    });
+    own_layer && passages(text).any(|passage| opens(&passage, GONE) && opens(&passage, ANEW))
+}
+
+/// "no volume", "have not mounted a volume", "without any persistent volume".
+fn without_volume(line: &str) -> bool {
+    const REACH: usize = 5;
+    const VOLUMES: &[&str] = &["volume", "volumes", "pvc", "persistent", "persistence"];
+    let words: Vec<&str> = text::words(line).take(400).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let denied = matches!(*word, "no" | "not" | "without" | "never") || word.ends_with("n't");
+        let near = words.get(at + 1..(at + 1 + REACH).min(words.len())).unwrap_or(&[]);
+        denied && near.iter().any(|next| VOLUMES.contains(next))
+    })
+}
+
+/// `DB_PATH=./data/app.db`, `sqlite:///./app.db`, and not the volume `./data:/data`.
+fn is_relative_path(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'', ',', '(', ')', ';']);
+    // SQLAlchemy and Prisma: three slashes before a relative path, four before an absolute one.
+    if let Some((_, path)) = word.split_once("sqlite:///") {
+        return !path.starts_with('/') && !path.contains(":/");
+    }
+    let Some(at) = word.find("./") else { return false };
+    let before = word.get(..at).unwrap_or("");
+    let after = word.get(at..).unwrap_or("");
+    let starts = before.is_empty() || before.ends_with(['=', ':', '"', '\'', '/']);
+    starts && !before.ends_with('.') && !after.contains(":/") && after.len() > 2
+}
+
+/// Whether it works in the end and takes long: no error, many small requests, a slow start.
+pub(super) fn works_slowly(text: &Text) -> bool {
+    const WAITS: &[&str] = &[
+        "slow", "minute", "hang", "ages", "forever", "long", "takes", "took", "wait", "freez",
+        "stuck", "seconds",
+    ];
+    const THEN: &[&str] = &["then", "eventually", "afterwards", "finally", "after", "until"];
+    const WORKS: &[&str] = &[
+        "works",
+        "work",
+        "worked",
+        "fine",
+        "normal",
+        "normally",
+        "continues",
+        "loads",
+        "opens",
+        "starts",
+        "ready",
+        "responds",
+        "usable",
+        "ok",
+        "succeeds",
+        "finishes",
+        "completes",
+    ];
+    let harmless = |passage: &str| {
+        let free = ["no error", "without error", "without an error", "without any error"];
+        free.iter().any(|words| passage.contains(words))
+    };
+    let compared = |passage: &str| {
+        let quick = ["instead of", "rather than", "compared"].iter();
+        passage.contains("minute") && quick.into_iter().any(|words| passage.contains(words))
+    };
+    passages(text).any(|passage| {
+        let slow = opens(&passage, WAITS);
+        let in_the_end = || {
+            let mut words = text::words(&passage).take(160);
+            words.by_ref().any(|word| WAITS.iter().any(|stem| word.starts_with(stem)))
+                && words.by_ref().any(|word| THEN.contains(&word))
+                && words.take(6).any(|word| WORKS.contains(&word))
+        };
+        slow && (harmless(&passage) || in_the_end() || compared(&passage)) && !turned_down(&passage)
+    }) || text.lines().any(many_requests)
+}
+
+/// "and then works no more", "until it fails".
+fn turned_down(passage: &str) -> bool {
+    const FAILURES: &[&str] =
+        &["fail", "crash", "corrupt", "malformed", "dies", "locked", "restart", "kill", "reboot"];
+    opens(passage, FAILURES) || passage.contains("no more") || passage.contains("not work")
+}
+
+/// "thousands of small reads", "hundreds of stat calls".
+fn many_requests(line: &str) -> bool {
+    const MANY: &[&str] = &["thousands", "hundreds", "millions", "lots", "tens"];
+    const REQUESTS: &[&str] =
+        &["reads", "requests", "round", "roundtrips", "lookups", "preads", "calls", "seeks"];
+    let words: Vec<&str> = text::words(line).take(400).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let near = words.get(at + 1..(at + 6).min(words.len())).unwrap_or(&[]);
+        MANY.contains(word) && near.iter().any(|next| REQUESTS.contains(next))
+    })
+}
+
+/// Each sentence with the one behind it.
+fn passages(text: &Text) -> impl Iterator<Item = String> {
+    let sentences: Vec<&str> =
+        text.lines().flat_map(|line| line.split(". ").take(64)).take(2048).collect();
+    let count = sentences.len();
+    (0..count).map(move |at| {
+        sentences.get(at..(at + SENTENCES_TOGETHER).min(count)).unwrap_or(&[]).join(", ")
+    })
+}
+
+fn opens(passage: &str, stems: &[&str]) -> bool {
+    text::words(passage)
+        .take(160)
+        .flat_map(|word| word.split('-').chain([word]))
+        .any(|word| stems.iter().any(|stem| word.starts_with(stem)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_container_goes_with_it() {
+        for report in [
+            "after docker compose down everything is gone, DB_PATH=./data/x.db",
+            "DATABASE_URL=sqlite:///./x.db. It is empty after each rebuild",
+            "I lose rows on up --force-recreate; path ./x.db",
+            "sqlite:///site.db. It forgets all after each deploy",
+            "no PVC; everything is lost when the pod is recreated",
+            "no volume is mounted. Users vanish when the container is recreated",
+        ] {
+            assert!(lost_with_container(&Text::new(report)), "{report}");
+        }
+        for report in [
+            "volumes: ./data:/data. Rows are gone after a restart",
+            "rows are gone after a restart",
+            "sqlite:////data/site.db is lost after a restart",
+            "../data/x.db is lost after a restart",
+        ] {
+            assert!(!lost_with_container(&Text::new(report)), "{report}");
+        }
+    }
+
+    #[test]
+    fn what_works_in_the_end_is_slow() {
+        for report in [
+            "it hangs for two minutes and then works",
+            "the start is slow. No errors",
+            "it takes 20 minutes instead of 10 seconds",
+            "it issues thousands of small reads",
+        ] {
+            assert!(works_slowly(&Text::new(report)), "{report}");
+        }
+        for report in [
+            "it hangs for two minutes and then fails",
+            "it takes long until it crashes",
+            "it works for minutes",
+        ] {
+            assert!(!works_slowly(&Text::new(report)), "{report}");
+        }
+    }
+}
