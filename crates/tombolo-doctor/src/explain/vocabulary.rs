@@ -60,7 +60,7 @@ pub(super) const FILE_SYSTEMS: &[(FileSystem, &[&str])] = &[
         "blobfuse2", "azureblob-fuse", "rclone", "bucket", "cloud storage volume",
         "cloud storage mount", "cloud storage fuse", "gcs volume", "object storage", "object store",
         "s3ql", "juicefs", "geesefs", "ossfs", "cosfs", "objectivefs", "s3 backed", "s3-backed",
-        "google drive", "gdrive", "csi-s3", "obsfs", "swiftfs"]),
+        "google drive", "gdrive", "dbfs", "/dbfs", "csi-s3", "obsfs", "swiftfs"]),
     (Lustre, &["lustre", "fsx for lustre", "@tcp:/", "@o2ib:/", "o2ib"]),
     (Gluster, &["gluster", "glusterfs", "fuse.glusterfs"]),
     (CephFs, &["cephfs", "ceph-fuse", "ceph fs", "fuse.ceph"]),

@@ -34,6 +34,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(points, "SQLite was told to take no locks");
         exposed(harmed, shared, case);
     }
+    let refused = facts.busy() || facts.cannot_open() || facts.readonly();
+    if facts.says(Sign::Immutable) && (harmed || !refused) {
+        case.speaks(62, "with `immutable=1` SQLite takes no locks and looks for no changes");
+        exposed(harmed, shared, case);
+    }
     if facts.says(Sign::WriteBehind) && !facts.on(FileSystem::ObjectStore) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
     }

@@ -19,6 +19,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             case.against(25);
         }
     }
+    if facts.number(1032) && !facts.says(Sign::InodeChanged) {
+        case.speaks(
+            62,
+            "SQLITE_READONLY_DBMOVED: the file was moved, replaced or deleted under an open handle",
+        );
+    }
     let outlives = facts.on_class(FileSystem::is_remote) || facts.on(FileSystem::DesktopShare);
     if facts.says(Sign::WorksOnlyOutside) {
         let points = if outlives { 70 } else { 25 };
