@@ -57,18 +57,7 @@ pub(super) fn look(path: &Path, viewpoint: Viewpoint, deadline: Instant) -> Look
         Viewpoint::Own => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         Viewpoint::Process(_) => Path::new("/").join(path),
     };
-    let mut looked = Looked {
-        kind: TargetKind::Unreadable,
-        resolved: absolute.clone(),
-        answered: false,
-        directory: None,
-        mount: None,
-        below: None,
-        database: None,
-        observations: Vec::new(),
-        drafts: Vec::new(),
-        missing: Vec::new(),
-    };
+    let mut looked = Looked::unseen(absolute.clone());
     let end = child::run(
         viewpoint,
         deadline,
@@ -110,6 +99,22 @@ fn say(path: &Path, deadline: Instant, send: &mut dyn FnMut(&Message)) {
 }
 
 impl Looked {
+    /// Before anything was seen of the path.
+    fn unseen(resolved: PathBuf) -> Self {
+        Looked {
+            kind: TargetKind::Unreadable,
+            resolved,
+            answered: false,
+            directory: None,
+            mount: None,
+            below: None,
+            database: None,
+            observations: Vec::new(),
+            drafts: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+
     fn hear(&mut self, message: Message) {
         let path = |bytes| PathBuf::from(OsString::from_vec(bytes));
         match message {
@@ -177,15 +182,9 @@ mod tests {
     fn ended(end: Result<End, NotSeen>) -> Looked {
         let mut looked = Looked {
             kind: TargetKind::Database,
-            resolved: PathBuf::from("/data/app.db"),
             answered: true,
             directory: Some(PathBuf::from("/data")),
-            mount: None,
-            below: None,
-            database: None,
-            observations: Vec::new(),
-            drafts: Vec::new(),
-            missing: Vec::new(),
+            ..Looked::unseen(PathBuf::from("/data/app.db"))
         };
         looked.end(end);
         looked
