@@ -151,8 +151,8 @@ mod tests {
         let namespace = Namespace::with("true");
         let other = View::of(proc_root, &namespace.pid().to_string()).expect("its view");
         assert!(own.shares_mounts_with(&own) && !own.shares_mounts_with(&other));
-        // The test itself may run in a chroot, which the new namespace inherits.
-        let seen = [own.root.strip_suffix(b"/").unwrap_or(&own.root), b"/srv/app.db"].concat();
+        // The test itself may run in a chroot, which the new namespace inherits and shows.
+        let seen = [other.root.strip_suffix(b"/").unwrap_or(&other.root), b"/srv/app.db"].concat();
         assert_eq!(other.inside(&seen).as_deref(), Some(&b"/srv/app.db"[..]));
         assert_eq!(View::of(proc_root, "nobody"), Err(Errno::ENOENT));
     }
