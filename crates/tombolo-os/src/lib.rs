@@ -3,7 +3,7 @@
 //! * [`worker`]: child processes that can be abandoned when a mount hangs.
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
-//! * [`medium`]: whether a file lies in memory.
+//! * [`medium`]: whether a file lies in memory, or on an SMB share.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
 //! * [`read`] and [`walk`]: looking at a user's files without leaving a trace.
 //! * [`kernel`]: the running kernel, and the signs of what it runs on.

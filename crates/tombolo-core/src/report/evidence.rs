@@ -112,6 +112,20 @@ impl EvidenceKind {
     }
 }
 
+impl EvidenceKind {
+    /// Whether it is a session of stock SQLite.
+    #[must_use]
+    pub fn is_session(self) -> bool {
+        matches!(self.as_str().split_once('.'), Some(("session", _)))
+    }
+
+    /// Whether it was tried on scratch files: a probe or a session.
+    #[must_use]
+    pub fn is_experiment(self) -> bool {
+        matches!(self.as_str().split_once('.'), Some(("probe" | "session", _)))
+    }
+}
+
 impl Serialize for EvidenceKind {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())

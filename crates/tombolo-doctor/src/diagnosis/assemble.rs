@@ -120,10 +120,10 @@ fn not_made(evidence: &[Evidence]) -> Option<String> {
         entry.kind == EvidenceKind::ProbeSharedMap && entry.outcome == Outcome::Refused
     });
     let mut open = evidence.iter().filter(|entry| {
-        let name = entry.kind.as_str();
-        let experiment = name.starts_with("probe.") || name.starts_with("session.");
         let has_object = entry.kind != EvidenceKind::ProbeMapCoherence || !maps_refused;
-        experiment && has_object && matches!(entry.outcome, Outcome::NotRun | Outcome::TimedOut)
+        entry.kind.is_experiment()
+            && has_object
+            && matches!(entry.outcome, Outcome::NotRun | Outcome::TimedOut)
     });
     let first = open.next()?;
     Some(match open.count() {

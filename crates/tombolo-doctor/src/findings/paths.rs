@@ -71,15 +71,8 @@ fn hangs(case: &Case<'_>, hung: &Evidence) -> Draft {
 /// session, because SQLite itself tries again and again.
 fn is_hung(entry: &Evidence) -> bool {
     entry.outcome == Outcome::TimedOut
-        && !matches!(
-            entry.kind,
-            EvidenceKind::DatabaseHeader
-                | EvidenceKind::DatabaseWal
-                | EvidenceKind::SessionWal
-                | EvidenceKind::SessionWalExclusive
-                | EvidenceKind::SessionUnixExcl
-                | EvidenceKind::SessionRollback
-        )
+        && !entry.kind.is_session()
+        && !matches!(entry.kind, EvidenceKind::DatabaseHeader | EvidenceKind::DatabaseWal)
 }
 
 /// Not to be seen is neither absent nor well.

@@ -41,8 +41,7 @@ impl Scene {
     /// Records that every experiment and session went well, except those named.
     pub(crate) fn all_hold_except(&mut self, except: &[EvidenceKind]) {
         for kind in EvidenceKind::ALL {
-            let measured =
-                kind.as_str().starts_with("probe") || kind.as_str().starts_with("session");
+            let measured = kind.is_experiment();
             if measured && !except.contains(kind) {
                 self.log.record(Observation::new(*kind, Outcome::Holds, "as it must be"));
             }
