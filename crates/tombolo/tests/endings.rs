@@ -1,5 +1,8 @@
 //! How the program ends when it is not left in peace: signals, and readers that go away.
 
+mod common;
+
+use common::{PATIENCE, becomes};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -7,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Runs are caught in the middle by chance, so several are made.
 const ATTEMPTS_MAX: u32 = 200;
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn tombolo(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
@@ -25,18 +26,6 @@ fn scratch_in(directory: &Path) -> bool {
     entries
         .map(|entry| entry.file_name())
         .any(|name| name.to_str().is_some_and(|name| name.starts_with(".tombolo-probe-")))
-}
-
-/// Waits for something that another process does, without a say in when.
-fn becomes(what: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    while !what() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-    true
 }
 
 /// State and children of a process, by `/proc` (`proc_pid_stat(5)`).

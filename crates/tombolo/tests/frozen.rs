@@ -3,12 +3,13 @@
 //!
 //! Needs root, a loop device and `mkfs.ext4`; without them these tests fail.
 
+mod common;
+
+use common::becomes;
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Mount {
     directory: tempfile::TempDir,
@@ -68,17 +69,6 @@ fn doctor(path: &str, timeout: &str) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("started")
-}
-
-fn becomes(what: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
-    while !what() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::yield_now();
-    }
-    true
 }
 
 /// Processes that sleep in the kernel below this one's child (`proc_pid_stat(5)`, state D).

@@ -1,14 +1,15 @@
 //! `--pid` and `--container` on the real binary. Root is needed.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
+use tombolo_os::testing::Namespace;
 
 const TOMBOLO: &str = env!("CARGO_BIN_EXE_tombolo");
 
-/// A shell in a mount namespace of its own, with a database that nobody else sees.
+/// A process in a mount namespace of its own, with a database that nobody else sees.
 struct Inside {
-    shell: Child,
+    namespace: Namespace,
     database: PathBuf,
     _directory: tempfile::TempDir,
 }
@@ -18,30 +19,12 @@ impl Inside {
         let directory = tempfile::tempdir().expect("a directory");
         let base = directory.path().canonicalize().expect("real path");
         let database = base.join("app.db");
-        let script = format!(
-            "mount -t tmpfs only-inside {} && sqlite3 {} 'CREATE TABLE t(x);' && echo ready; \
-             read end",
+        let namespace = Namespace::with(&format!(
+            "mount -t tmpfs only-inside {}; sqlite3 {} 'CREATE TABLE t(x);'",
             base.display(),
             database.display()
-        );
-        let mut shell = Command::new("unshare")
-            .args(["--mount", "sh", "-c", &script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare (util-linux) is needed");
-        let mut line = String::new();
-        let output = shell.stdout.as_mut().expect("piped");
-        BufReader::new(output).read_line(&mut line).expect("it speaks");
-        assert_eq!(line, "ready\n", "root and sqlite3 are needed");
-        Inside { shell, database, _directory: directory }
-    }
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        drop(self.shell.stdin.take());
-        self.shell.wait().ok();
+        ));
+        Inside { namespace, database, _directory: directory }
     }
 }
 
@@ -59,10 +42,10 @@ fn json(output: &Output) -> serde_json::Value {
 #[test]
 fn a_path_is_seen_as_the_process_sees_it() {
     let inside = Inside::new();
-    let pid = inside.shell.id().to_string();
+    let pid = inside.namespace.pid().to_string();
     let report = json(&doctor(&["--pid", &pid], &inside.database));
     assert_eq!(report["target"]["kind"], "database", "{report}");
-    assert_eq!(report["target"]["seen_by"]["pid"], inside.shell.id());
+    assert_eq!(report["target"]["seen_by"]["pid"], inside.namespace.pid());
     assert_eq!(report["mount"]["source"], "only-inside");
     assert_eq!(report["database"]["journal_mode"], "rollback");
     let outside = json(&doctor(&["--no-probes"], &inside.database));
@@ -86,7 +69,7 @@ fn a_process_that_is_gone_and_a_container_that_is_not_there_are_not_examined() {
 struct ControlGroup(PathBuf);
 
 impl ControlGroup {
-    fn of(name: &str, pid: u32) -> Option<Self> {
+    fn of(name: &str, pid: i32) -> Option<Self> {
         let hierarchies = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
         hierarchies.iter().find_map(|hierarchy| {
             let procs = Path::new(hierarchy).join("cgroup.procs");
@@ -110,8 +93,8 @@ impl Drop for ControlGroup {
 #[test]
 fn a_container_is_found_by_its_control_group() {
     let inside = Inside::new();
-    let name = format!("tombolo-test-{}", inside.shell.id());
-    let Some(group) = ControlGroup::of(&name, inside.shell.id()) else {
+    let name = format!("tombolo-test-{}", inside.namespace.pid());
+    let Some(group) = ControlGroup::of(&name, inside.namespace.pid()) else {
         // Written past the capture of the test harness: it must be seen.
         let why = "NOT RUN: root and a writable control group are needed";
         writeln!(std::io::stderr(), "{why}").expect("standard error");
