@@ -142,9 +142,11 @@ fn prose(line: &str) -> Option<FailedCall> {
         .iter()
         .filter(|(name, _)| name.len() > 4)
         .find(|(name, _)| text::words(line).any(|word| word.starts_with(name)));
+    let unsupported = matches!(errno, Errno::EOPNOTSUPP | Errno::ENOSYS);
     let call = call
         .map(|(_, call)| *call)
-        .or_else(|| text::words(line).any(|word| word == "mmap").then_some(Call::Map))?;
+        .or_else(|| text::words(line).any(|word| word == "mmap").then_some(Call::Map))
+        .or_else(|| (unsupported && asks_for_lock(line)).then_some(Call::Lock))?;
     Some(FailedCall { call, errno, sidecar: names_sidecar(line) })
 }
 
@@ -157,6 +159,14 @@ fn traceback(call: &str, error: &str) -> Option<FailedCall> {
     text::words(call).find(locks)?;
     let answer = errno == Errno::EAGAIN || errno == Errno::EINTR;
     (!answer).then_some(FailedCall { call: Call::Lock, errno, sidecar: names_sidecar(call) })
+}
+
+/// "could not set lock on file: Operation not supported".
+fn asks_for_lock(line: &str) -> bool {
+    const ASKS: &[&str] = &["set", "acquire", "get", "take", "obtain", "place", "could", "failed"];
+    let words = || text::words(line).take(120);
+    words().any(|word| matches!(word, "lock" | "locking"))
+        && words().any(|word| ASKS.contains(&word))
 }
 
 fn error_text(line: &str) -> Option<Errno> {

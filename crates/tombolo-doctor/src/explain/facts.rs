@@ -312,6 +312,14 @@ fn syncs_slowly(line: &str) -> bool {
     })
 }
 
+/// "fdatasync stalls in strace", "blocked in fsync for 20 s".
+fn sync_stalls(line: &str) -> bool {
+    const SYNCS: &[&str] = &["fsync", "fdatasync", "sync_file_range"];
+    const STALLS: &[&str] = &["stall", "block", "hang", "stuck", "wait"];
+    SYNCS.iter().any(|call| line.contains(call))
+        && text::words(line).take(120).any(|word| STALLS.iter().any(|stem| word.starts_with(stem)))
+}
+
 /// "WAL, created on another machine and uploaded".
 fn brought_in_wal_mode(line: &str) -> bool {
     const CAME: &[&str] = &["uploaded", "upload", "copied", "brought"];
@@ -361,9 +369,11 @@ fn concluded(
     let found = [
         (Sign::ManyProcesses, contention::found(text)),
         (Sign::Slow, line(syncs_slowly)),
+        (Sign::StorageStall, line(sync_stalls)),
         (Sign::Hang, line(waits_for_minutes)),
         (Sign::PremadeWal, line(brought_in_wal_mode)),
         (Sign::BusyAtWal, line(busy_at_wal)),
+        (Sign::IoErrorAtWal, line(io_error_at_wal)),
         (Sign::SidecarsGone, sidecars::parted(text) || alone()),
         (Sign::CuredWithoutLocks, cures::without_locks(text)),
         (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
@@ -382,8 +392,18 @@ fn concluded(
 
 /// "PRAGMA journal_mode = WAL: database is locked".
 fn busy_at_wal(line: &str) -> bool {
-    let switch = line.contains("journal_mode") || line.contains("to wal");
-    switch && line.contains("wal") && (line.contains("locked") || line.contains("busy"))
+    switches_to_wal(line) && (line.contains("locked") || line.contains("busy"))
+}
+
+/// "failed to turn on WAL: disk I/O error".
+fn io_error_at_wal(line: &str) -> bool {
+    switches_to_wal(line) && line.contains("i/o error")
+}
+
+fn switches_to_wal(line: &str) -> bool {
+    const SWITCHES: &[&str] =
+        &["journal_mode", "journal mode", "to wal", "on wal", "enable wal", "enabling wal"];
+    line.contains("wal") && SWITCHES.iter().any(|words| line.contains(words))
 }
 
 /// What the options of mount lines and the volumes of compose files say.

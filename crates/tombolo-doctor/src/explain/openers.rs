@@ -80,8 +80,12 @@ fn is_about_a_machine(line: &str) -> bool {
 /// `2`, `2+ over time`, `many`, `1 client + server`, `1-2`, `1 on linux, 2 on windows`.
 fn count_of(count: &str) -> Kernels {
     let count = count.trim();
+    let count = count.strip_prefix("up to ").unwrap_or(count);
     let first = count.split([' ', ',', ';']).next().unwrap_or("");
-    if matches!(first, "many" | "several" | "two" | "three" | "multiple" | "both") {
+    if matches!(
+        first,
+        "many" | "several" | "two" | "three" | "ten" | "dozens" | "hundreds" | "multiple" | "both"
+    ) {
         return Kernels::Several;
     }
     let number: u32 = first
@@ -347,6 +351,7 @@ mod tests {
             ("1 guest kernel + host", Kernels::One),
             ("2", Kernels::Several),
             ("2+ over time", Kernels::Several),
+            ("up to 10 + server", Kernels::Several),
             ("many", Kernels::Several),
             ("1-2", Kernels::Maybe),
             ("1 on Linux, 2 on Windows/macOS", Kernels::Several),

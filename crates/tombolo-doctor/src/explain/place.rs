@@ -37,7 +37,10 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
     let found = match first {
         Some(kind) if !is_vague(kind) => Some(kind),
         vague => choose(&mounted)
-            .or_else(|| labelled_local(text).then_some(FileSystem::Local))
+            .or_else(|| {
+                let fuse = vague == Some(FileSystem::OtherFuse);
+                (!fuse && labelled_local(text)).then_some(FileSystem::Local)
+            })
             .or_else(|| {
                 choose(&prose)
                     .filter(|kind| vague.is_none() || !is_vague(*kind) && !kind.is_local())
@@ -74,8 +77,12 @@ fn refine(
     mounted: &[FileSystem],
 ) -> Option<FileSystem> {
     let also = |other: FileSystem| prose.contains(&other) || mounted.contains(&other);
-    let exact =
-        [FileSystem::GvisorGofer, FileSystem::WslFromWindows, FileSystem::WindowsDriveInWsl];
+    let exact = [
+        FileSystem::GvisorGofer,
+        FileSystem::Unikernel,
+        FileSystem::WslFromWindows,
+        FileSystem::WindowsDriveInWsl,
+    ];
     if kind == FileSystem::NineP
         && let Some(exact) = exact.into_iter().find(|other| also(*other))
     {

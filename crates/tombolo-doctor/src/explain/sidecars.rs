@@ -47,7 +47,7 @@ const PLACINGS: &[&str] = &[
 const LEFT: &[&str] = &[
     "without", "not", "never", "only", "behind", "none", "forgot", "forgets", "ignores",
     "ignoring", "old", "previous", "still", "doesn't", "didn't", "remain", "remains", "stay",
-    "stays", "left",
+    "stays", "left", "missing", "absent", "lacking",
 ];
 
 /// Whether the text says that a sidecar was deleted, or stayed or was left when its database was
@@ -78,6 +78,9 @@ pub(super) fn copied_alone(text: &Text) -> bool {
         let words = || text::words(sentence).take(80);
         let file = FILES.iter().any(|name| sentence.contains(name));
         let live = words().any(|word| LIVE.contains(&word));
+        if sentence.contains("copied while") || sentence.contains("copied live") {
+            return true;
+        }
         let named = file || live && words().any(|word| matches!(word, "db" | "database"));
         named
             && (live || words().any(|word| ALONE.contains(&word)))
@@ -190,6 +193,7 @@ mod tests {
             "cron copies only app.db",
             "cp notes.sqlite /backup while the bot runs",
             "the database was replaced while the server had it open",
+            "copied while the recorder runs",
         ] {
             assert!(copied_alone(&Text::new(report)), "{report}");
         }

@@ -247,6 +247,10 @@ pub enum Sign {
     LocksRefused,
     /// A shared map that failed, in words.
     MapFailed,
+    /// Shared maps are spoken of, whether or not they work.
+    MapsSpokenOf,
+    /// "disk I/O error" is the answer to the switch to WAL.
+    IoErrorAtWal,
     /// A single database file is mounted.
     SingleFileMount,
     /// `-wal` or `-shm` was deleted, replaced or left behind.

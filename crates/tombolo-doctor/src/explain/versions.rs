@@ -216,6 +216,8 @@ fn says(sentence: &str, list: &[&str]) -> bool {
 /// Numbers with a point in them, as versions are.
 fn versions_named(sentence: &str) -> usize {
     let number = |word: &&str| {
+        // `1.6.0-rc3`, `1.6.0/driver`
+        let word = word.split(['-', '/', '+']).next().unwrap_or(word);
         let word = word.trim_start_matches('v').trim_matches(['.', ',', ')', '(', ';', ':']);
         // Three points make an address.
         (1..3).contains(&word.matches('.').count())

@@ -26,7 +26,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(68, because);
     }
     if facts.says(Sign::StaleContent) && shared && !facts.several() {
-        case.speaks(45, "old sizes or old bytes are read on the share");
+        let maps = facts.says(Sign::MapsSpokenOf) && !facts.says(Sign::MapFailed);
+        let points = if maps { 75 } else { 45 };
+        case.speaks(points, "old sizes or old bytes are read on the share");
     }
     if facts.corrupt() && facts.on(FileSystem::OtherFuse) && !facts.several() {
         case.speaks(36, "many FUSE file systems do not keep maps and reads in step");

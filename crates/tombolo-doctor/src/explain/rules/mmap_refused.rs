@@ -40,6 +40,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::NoPageCache) {
         case.speaks(40, "the mount has no page cache, and without one there are no shared maps");
     }
+    let elsewhere = facts.file_system.is_none_or(|kind| !kind.is_local());
+    if facts.says(Sign::IoErrorAtWal) && elsewhere && !facts.rollback() {
+        case.speaks(30, "the switch to WAL is the first thing that maps -shm, and it failed");
+    }
     if facts.says(Sign::PragmaLied) {
         case.speaks(30, "the pragma answered `wal`, and the next access failed");
     }

@@ -83,7 +83,8 @@ fn contention(facts: &Facts, case: &mut Case) {
 }
 
 fn program(facts: &Facts, case: &mut Case) {
-    if facts.says(Sign::SandboxPolicy) && own(facts) {
+    let foreign = facts.on_any(&[FileSystem::NtfsFuse, FileSystem::Ntfs3, FileSystem::Fat]);
+    if facts.says(Sign::SandboxPolicy) && (own(facts) || foreign) {
         case.speaks(50, "a sandbox or scanner stands between the program and its files");
     }
     if facts.says(Sign::ProgramDefect) && own(facts) {
@@ -110,7 +111,7 @@ fn program(facts: &Facts, case: &mut Case) {
 
 fn resources(facts: &Facts, case: &mut Case) {
     if facts.number(6410) || facts.number(270) || facts.says(Sign::NoTemporaryDirectory) {
-        case.speaks(75, "a directory for temporary files is missing");
+        case.speaks(95, "a directory for temporary files is missing");
     }
     if facts.family(ResultCode::FULL) || facts.says(Sign::DiskFull) {
         case.speaks(60, "the disk or a quota is full");

@@ -67,6 +67,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
         case.against(25);
     }
+    if facts.wal() && facts.says(Sign::ReadOnlyOpen) && facts.says(Sign::OwnerMismatch) {
+        // The mode is as meant; a reader of a WAL database has to write.
+        case.against(30);
+    }
     if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]) {
         case.against(30);
     }

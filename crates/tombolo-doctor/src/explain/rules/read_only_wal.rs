@@ -46,7 +46,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::ReadOnlyOpen) && facts.on(FileSystem::HypervisorShare) {
         case.speaks(25, "a share whose maps are refused serves a reader");
     }
-    if facts.rollback() {
+    if facts.rollback() || facts.says(Sign::NoTemporaryDirectory) || facts.number(6410) {
         case.against(40);
     }
 }

@@ -31,8 +31,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::InodeChanged) && !facts.on_class(FileSystem::is_local) {
         case.speaks(44, "a file system has to keep the inode of an open file");
     }
-    if facts.on(FileSystem::OtherFuse) && facts.corrupt() && !facts.several() {
-        case.speaks(40, "a FUSE file system with one opener has damaged the file");
+    let wrong = facts.corrupt() || facts.says_any(&[Sign::LostData, Sign::StaleContent]);
+    if facts.on(FileSystem::OtherFuse) && wrong && !facts.several() {
+        case.speaks(58, "a FUSE file system with one opener has damaged the file");
     }
     let local = facts.file_system.is_none_or(FileSystem::is_local);
     if facts.number(522) && local {
