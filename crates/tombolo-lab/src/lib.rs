@@ -5,18 +5,23 @@
 //! machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`) gets an error that says
 //! what, never a test that passes without having run.
 
+mod child;
 mod error;
 mod faults;
 mod faulty;
+mod judge;
 mod local;
 mod namespace;
 mod stock;
+mod workload;
 
 pub use error::LabError;
 pub use faults::{
     Faults, HardLinks, Holders, Locks, Maps, Operation, Replacement, Sizes, Syncs, Writes,
 };
 pub use faulty::FaultyMount;
+pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
 pub use stock::{Shell, sqlite};
+pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};

@@ -1,5 +1,6 @@
 //! Each fault, seen by programs that know nothing of the lab.
 
+mod judge;
 mod local;
 mod witness;
 
