@@ -25,6 +25,23 @@ pub struct Faults {
     pub sizes: Sizes,
     /// Whether anything can be changed.
     pub writes: Writes,
+    /// How long the kernel believes in names and in what `stat` said.
+    pub attributes: Kept,
+    /// How long the kernel believes that a name is not there.
+    pub missing_names: Kept,
+    /// When the kernel gives up the pages of files that it has read. Where [`Maps`] pass the cache
+    /// by, that is said of maps alone.
+    pub pages: Pages,
+    /// What is found by who opens a name that he remembers and that is gone.
+    pub gone: Gone,
+    /// When a file that is made is there for the other mount, and what O_EXCL is worth.
+    pub creation: Creation,
+    /// How far files can grow.
+    pub room: Room,
+    /// What a crash of the server takes.
+    pub unsynced: Unsynced,
+    /// How long each kind of call takes.
+    pub delays: Delays,
 }
 
 /// How files can be mapped.
@@ -43,7 +60,8 @@ pub enum Maps {
 }
 
 /// Who decides on byte-range locks, and how truly. Those of `flock` are refused or granted alike;
-/// else the kernel decides on them.
+/// else the kernel decides on them. Locks of the server cross from one mount to another of the same
+/// server ([`TwoMounts`](crate::TwoMounts)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Locks {
     /// The kernel alone, as for every FUSE server without a lock service of its own.
@@ -56,7 +74,8 @@ pub enum Locks {
     Refused(Errno),
     /// Everybody gets every lock, and nobody is ever named as its holder.
     GrantedToAll,
-    /// By the rules, but a shared lock cannot be made exclusive by its holder, as on SMB.
+    /// By the rules, but a shared lock cannot be made exclusive by its holder, and every refusal is
+    /// EACCES, as on SMB (`cifs_lock_test` in `fs/smb/client/file.c`).
     UpgradeRefused,
     /// By the rules, but F_GETLK names no holder.
     QueryBlind,
@@ -72,6 +91,9 @@ pub enum Syncs {
     Refused(Errno),
     /// Well, after this time.
     Slow(Duration),
+    /// Well, and nothing was done, as with sshfs on a server without `fsync@openssh.com`. What that
+    /// loses shows [`Unsynced::Lost`].
+    Ignored,
 }
 
 /// What an unlinked file is to those who have it open.
@@ -127,7 +149,109 @@ pub enum Writes {
     RefusedByServer,
 }
 
-/// Kinds of calls that can be made to hang.
+/// How long the kernel of a mount believes what it was told. It learns of its own changes at once,
+/// of those by other mounts only when this time is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// Not at all: it asks each time.
+    #[default]
+    Never,
+    /// For this time, as on most network file systems.
+    For(Duration),
+    /// For a day, which is what virtiofsd means by `--cache=always`.
+    ForADay,
+}
+
+/// When the kernel gives up the pages of files that it has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// When somebody opens the file, or when it is seen to have another size.
+    #[default]
+    UntilOpened,
+    /// Also when it is seen to have another time of modification (FUSE_AUTO_INVAL_DATA).
+    UntilChanged,
+    /// When it is seen to have another size, and for nothing else (FOPEN_KEEP_CACHE).
+    Kept,
+    /// When somebody opens the file and nobody of this mount has it open for writing; and with each
+    /// lock that is granted or given back, maps included. This is the close-to-open consistency of
+    /// nfs(5).
+    UntilLocked,
+}
+
+/// What is found by who opens a name that he remembers, when another mount has removed it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gone {
+    /// The file, as long as the server remembers it.
+    #[default]
+    Opened,
+    /// Nothing. ENOENT from servers that know files by path; ESTALE, after which the kernel asks
+    /// for the name again (`do_filp_open` in `fs/namei.c`), from those that know them by number.
+    Refused(Errno),
+}
+
+/// When a file that is made becomes one for everybody, and so who makes it with O_EXCL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Creation {
+    /// At once: of two that make it with O_EXCL, one is refused.
+    #[default]
+    Exclusive,
+    /// When its maker closes it, as on object stores. Until then the other mount does not find it,
+    /// and makes it as well, O_EXCL or not.
+    OnClose,
+}
+
+/// How far files can grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Room {
+    /// As far as below.
+    #[default]
+    Unlimited,
+    /// By so many bytes in all; then each call that makes a file longer ends in the errno, ENOSPC
+    /// or EDQUOT. What is cut off or removed makes room again.
+    Bytes(u64, Errno),
+}
+
+/// What a crash of the server takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsynced {
+    /// Nothing.
+    #[default]
+    Kept,
+    /// The contents of every file since its last `fsync` that did something. Names last at once.
+    Lost,
+}
+
+/// How long each kind of call takes beyond what it takes below.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// See [`Operation::Names`].
+    pub names: Duration,
+    /// See [`Operation::Attributes`].
+    pub attributes: Duration,
+    /// See [`Operation::Data`].
+    pub data: Duration,
+    /// See [`Operation::Syncs`].
+    pub syncs: Duration,
+    /// See [`Operation::Locks`].
+    pub locks: Duration,
+    /// See [`Operation::Space`].
+    pub space: Duration,
+}
+
+impl Delays {
+    pub(crate) fn of(&self, operation: Operation) -> Duration {
+        match operation {
+            Operation::Names => self.names,
+            Operation::Attributes => self.attributes,
+            Operation::Data => self.data,
+            Operation::Syncs => self.syncs,
+            Operation::Locks => self.locks,
+            Operation::Space => self.space,
+        }
+    }
+}
+
+/// Kinds of calls that can be made to hang or to take their time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Finding, making, renaming and removing names.

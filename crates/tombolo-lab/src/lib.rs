@@ -12,16 +12,19 @@ mod faulty;
 mod judge;
 mod local;
 mod namespace;
+mod share;
 mod stock;
 mod workload;
 
 pub use error::LabError;
 pub use faults::{
-    Faults, HardLinks, Holders, Locks, Maps, Operation, Replacement, Sizes, Syncs, Writes,
+    Creation, Delays, Faults, Gone, HardLinks, Holders, Kept, Locks, Maps, Operation, Pages,
+    Replacement, Room, Sizes, Syncs, Unsynced, Writes,
 };
-pub use faulty::FaultyMount;
+pub use faulty::{FaultyMount, TwoMounts};
 pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
+pub use share::Share;
 pub use stock::{Shell, sqlite};
 pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};

@@ -1,127 +1,40 @@
 //! A directory shown through FUSE, call by call, with the faults of the mount.
-//!
-//! Attributes and names are never cached by the kernel, so that a server that is gone is felt by
-//! the first call.
 
+use super::caches::ToKernel;
 use super::gate::Gate;
 use super::handles::Handles;
 use super::inodes::{Inode, Inodes};
 use super::locks::Asked;
-use crate::faults::{Faults, Locks, Maps, Operation, Syncs};
+use super::server::Server;
+use crate::faults::{Faults, Operation};
 use fuser::{
-    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
-    KernelConfig, LockOwner, OpenAccMode, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate,
-    ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyLock, ReplyOpen, ReplyStatfs,
-    ReplyWrite, Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
+    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
+    ReplyEmpty, ReplyEntry, ReplyLock, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow,
+    WriteFlags,
 };
-use rustix::fs::{Mode, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The kernel keeps nothing.
-const NEVER: Duration = Duration::ZERO;
-
 pub(super) struct FaultyFilesystem {
     pub(super) faults: Faults,
     pub(super) gate: Arc<Gate>,
+    pub(super) server: Arc<Server>,
+    /// The number by which the server knows this mount.
+    pub(super) client: u32,
+    pub(super) kernel: Arc<ToKernel>,
     pub(super) inodes: Inodes,
     pub(super) handles: Handles,
 }
 
 impl FaultyFilesystem {
-    pub(super) fn new(directory: OwnedFd, faults: Faults, gate: Arc<Gate>) -> Self {
-        let (inodes, handles) = (Inodes::new(directory), Handles::default());
-        FaultyFilesystem { faults, gate, inodes, handles }
-    }
-
-    fn open_flags(&self) -> FopenFlags {
-        match self.faults.maps {
-            Maps::Cached => FopenFlags::empty(),
-            Maps::Refused | Maps::Direct | Maps::WritesLost => FopenFlags::FOPEN_DIRECT_IO,
-        }
-    }
-
-    fn sync(&self, how: Syncs, below: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-        match how {
-            Syncs::Refused(errno) => return Err(errno.into()),
-            Syncs::Slow(time) => self.gate.dawdle(time),
-            Syncs::Done => {}
-        }
-        below()
-    }
-
-    fn open_file(&self, inode: INodeNo, flags: OpenFlags) -> io::Result<FileHandle> {
-        if flags.acc_mode() != OpenAccMode::O_RDONLY {
-            self.may_write()?;
-        }
-        Ok(self.handles.add_file(inode, self.inodes.get(inode)?.open()?))
-    }
-
-    fn read_file(
-        &self,
-        inode: INodeNo,
-        handle: FileHandle,
-        offset: u64,
-        size_bytes: u32,
-    ) -> io::Result<Vec<u8>> {
-        self.inodes.get(inode)?;
-        let file = self.handles.file(handle)?;
-        let mut bytes = vec![0; size_bytes as usize];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, offset + filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        bytes.truncate(filled);
-        Ok(bytes)
-    }
-
-    fn write_file(
-        &self,
-        request: &Request,
-        (inode, handle): (INodeNo, FileHandle),
-        offset: u64,
-        data: &[u8],
-        flags: WriteFlags,
-    ) -> io::Result<()> {
-        let inode = self.inodes.get(inode)?;
-        let from_a_map = flags.contains(WriteFlags::FUSE_WRITE_CACHE);
-        if from_a_map && self.faults.maps == Maps::WritesLost {
-            return Ok(());
-        }
-        inode.hide_change(request.pid(), self.faults.sizes)?;
-        self.handles.file(handle)?.write_all_at(data, offset)
-    }
-
-    fn set_attributes(
-        &self,
-        inode: &Inode,
-        mode: Option<u32>,
-        size_bytes: Option<u64>,
-        times: Option<Timestamps>,
-        author: u32,
-    ) -> io::Result<()> {
-        self.may_write()?;
-        if let Some(mode) = mode {
-            let mode = Mode::from_raw_mode(mode & 0o7777);
-            rustix::fs::chmod(inode.magic_path(), mode)?;
-        }
-        if let Some(size_bytes) = size_bytes {
-            inode.hide_change(author, self.faults.sizes)?;
-            inode.open()?.set_len(size_bytes)?;
-        }
-        if let Some(times) = times {
-            let follow = rustix::fs::AtFlags::empty();
-            rustix::fs::utimensat(rustix::fs::CWD, inode.magic_path(), &times, follow)?;
-        }
-        Ok(())
+    /// How long the kernel believes the names and attributes that it is told.
+    fn kept(&self) -> Duration {
+        self.faults.attributes.time()
     }
 
     fn reply_entry(
@@ -131,7 +44,7 @@ impl FaultyFilesystem {
         reply: ReplyEntry,
     ) {
         match found.and_then(|inode| inode.attributes(viewer)) {
-            Ok(attributes) => reply.entry(&NEVER, &attributes, Generation(0)),
+            Ok(attributes) => reply.entry(&self.kept(), &attributes, Generation(0)),
             Err(errno) => reply.error(translate(errno)),
         }
     }
@@ -139,18 +52,7 @@ impl FaultyFilesystem {
 
 impl Filesystem for FaultyFilesystem {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
-        let mut wanted = InitFlags::FUSE_ASYNC_READ;
-        if self.faults.locks != Locks::Kernel {
-            wanted |= InitFlags::FUSE_POSIX_LOCKS;
-        }
-        // `flock` knows nothing of byte ranges, so the table of the server is not for it.
-        if matches!(self.faults.locks, Locks::Refused(_) | Locks::GrantedToAll) {
-            wanted |= InitFlags::FUSE_FLOCK_LOCKS;
-        }
-        if matches!(self.faults.maps, Maps::Direct | Maps::WritesLost) {
-            wanted |= InitFlags::FUSE_DIRECT_IO_ALLOW_MMAP;
-        }
-        config.add_capabilities(wanted).map_err(|missing| {
+        config.add_capabilities(self.capabilities()).map_err(|missing| {
             io::Error::new(io::ErrorKind::Unsupported, format!("this kernel has no {missing:?}"))
         })
     }
@@ -158,7 +60,8 @@ impl Filesystem for FaultyFilesystem {
     fn lookup(&self, request: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let Some(reply) = self.gate.pass(Operation::Names, reply) else { return };
         match self.find(parent, name, request.pid()) {
-            Ok(attributes) => reply.entry(&NEVER, &attributes, Generation(0)),
+            Ok(attributes) => reply.entry(&self.kept(), &attributes, Generation(0)),
+            Err(rustix::io::Errno::NOENT) => self.reply_missing(reply),
             Err(errno) => reply.error(translate(errno)),
         }
     }
@@ -166,7 +69,7 @@ impl Filesystem for FaultyFilesystem {
     fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let Some(reply) = self.gate.pass(Operation::Attributes, reply) else { return };
         match self.inodes.get(ino).and_then(|inode| inode.attributes(request.pid())) {
-            Ok(attributes) => reply.attr(&NEVER, &attributes),
+            Ok(attributes) => reply.attr(&self.kept(), &attributes),
             Err(errno) => reply.error(translate(errno)),
         }
     }
@@ -199,7 +102,7 @@ impl Filesystem for FaultyFilesystem {
             Ok(inode.attributes(request.pid())?)
         });
         match changed {
-            Ok(attributes) => reply.attr(&NEVER, &attributes),
+            Ok(attributes) => reply.attr(&self.kept(), &attributes),
             Err(error) => reply.error(error.into()),
         }
     }
@@ -288,8 +191,9 @@ impl Filesystem for FaultyFilesystem {
         let created = self.create_file(parent, name, mode, flags);
         match created.and_then(|(file, inode)| Ok((file, inode.attributes(request.pid())?))) {
             Ok((file, attributes)) => {
-                let handle = self.handles.add_file(attributes.ino, file);
-                reply.created(&NEVER, &attributes, Generation(0), handle, self.open_flags());
+                let flags = self.open_flags(attributes.ino);
+                let handle = self.handles.add_file(attributes.ino, file, true);
+                reply.created(&self.kept(), &attributes, Generation(0), handle, flags);
             }
             Err(errno) => reply.error(translate(errno)),
         }
@@ -297,8 +201,9 @@ impl Filesystem for FaultyFilesystem {
 
     fn open(&self, _request: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let Some(reply) = self.gate.pass(Operation::Data, reply) else { return };
+        let how = self.open_flags(ino);
         match self.open_file(ino, flags) {
-            Ok(handle) => reply.opened(handle, self.open_flags()),
+            Ok(handle) => reply.opened(handle, how),
             Err(error) => reply.error(error.into()),
         }
     }
@@ -353,7 +258,8 @@ impl Filesystem for FaultyFilesystem {
             reply,
             self.inodes.get(ino).map(|inode| {
                 inode.show_changes(request.pid());
-                inode.locks().drop_owner(owner.0);
+                self.server.locks(inode.number, |locks| locks.drop_owner(self.of(owner.0)));
+                self.server.end_file(inode.number, self.client);
             }),
         );
     }
@@ -369,7 +275,7 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyEmpty,
     ) {
         if let Ok(inode) = self.inodes.get(ino) {
-            inode.locks().drop_handle(handle.0);
+            self.server.locks(inode.number, |locks| locks.drop_handle(self.of(handle.0)));
         }
         self.handles.close(handle);
         reply.ok();
@@ -384,11 +290,7 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyEmpty,
     ) {
         let Some(reply) = self.gate.pass(Operation::Syncs, reply) else { return };
-        let below = || {
-            self.inodes.get(ino)?;
-            self.handles.file(handle)?.sync_all()
-        };
-        match self.sync(self.faults.syncs, below) {
+        match self.sync_file(ino, handle) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error.into()),
         }
@@ -448,8 +350,7 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyEmpty,
     ) {
         let Some(reply) = self.gate.pass(Operation::Syncs, reply) else { return };
-        let below = || std::fs::File::open(self.inodes.get(ino)?.magic_path())?.sync_all();
-        match self.sync(self.faults.directory_syncs, below) {
+        match self.sync_directory(ino) {
             Ok(()) => reply.ok(),
             Err(error) => reply.error(error.into()),
         }
@@ -486,7 +387,8 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyLock,
     ) {
         let Some(reply) = self.gate.pass(Operation::Locks, reply) else { return };
-        let asked = Asked { owner: owner.0, handle: handle.0, pid, first, last, kind };
+        let (owner, handle) = (self.of(owner.0), self.of(handle.0));
+        let asked = Asked { owner, handle, pid, first, last, kind };
         match self.query_lock(ino, &asked) {
             Ok((first, last, kind, pid)) => reply.locked(first, last, kind, pid),
             Err(errno) => reply.error(translate(errno)),
@@ -507,7 +409,8 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyEmpty,
     ) {
         let Some(reply) = self.gate.pass(Operation::Locks, reply) else { return };
-        let asked = Asked { owner: owner.0, handle: handle.0, pid, first, last, kind };
+        let (owner, handle) = (self.of(owner.0), self.of(handle.0));
+        let asked = Asked { owner, handle, pid, first, last, kind };
         end(reply, self.set_lock(ino, &asked));
     }
 }

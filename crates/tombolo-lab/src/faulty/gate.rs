@@ -1,10 +1,10 @@
-//! Calls that are not answered.
+//! Calls that are not answered, or late.
 //!
 //! The kernel cannot give up a request that the server has read: its caller sleeps, and not even
 //! SIGKILL wakes it (`request_wait_answer`, `fs/fuse/dev.c`). So a reply that is kept is a mount
 //! whose server is gone.
 
-use crate::faults::Operation;
+use crate::faults::{Delays, Operation};
 use std::any::Any;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,17 +17,27 @@ struct State {
 }
 
 /// Lets calls through, or keeps them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Gate {
+    delays: Delays,
     state: Mutex<State>,
     changed: Condvar,
 }
 
 impl Gate {
-    /// Hands the reply back, or keeps it and answers `None`.
+    pub(super) fn new(delays: Delays) -> Self {
+        Gate { delays, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Hands the reply back, when its time has come, or keeps it and answers `None`.
     pub(super) fn pass<R: Any + Send>(&self, operation: Operation, reply: R) -> Option<R> {
         let mut state = self.state();
         if !state.hanging.contains(&operation) {
+            drop(state);
+            let delay = self.delays.of(operation);
+            if !delay.is_zero() {
+                self.dawdle(delay);
+            }
             return Some(reply);
         }
         state.kept.push(Box::new(reply));

@@ -17,7 +17,7 @@ pub(super) struct Entry {
 
 #[derive(Clone)]
 enum Open {
-    File(INodeNo, Arc<File>),
+    File { inode: INodeNo, file: Arc<File>, writes: bool },
     Directory(Arc<Vec<Entry>>),
 }
 
@@ -34,8 +34,17 @@ pub(super) struct Handles {
 }
 
 impl Handles {
-    pub(super) fn add_file(&self, inode: INodeNo, file: File) -> FileHandle {
-        self.add(Open::File(inode, Arc::new(file)))
+    pub(super) fn add_file(&self, inode: INodeNo, file: File, writes: bool) -> FileHandle {
+        self.add(Open::File { inode, file: Arc::new(file), writes })
+    }
+
+    /// Whether somebody has the file open for writing.
+    pub(super) fn is_written(&self, wanted: INodeNo) -> bool {
+        let is_it = |open: &Open| match open {
+            Open::File { inode, writes, .. } => *writes && *inode == wanted,
+            Open::Directory(_) => false,
+        };
+        self.table().open.values().any(is_it)
     }
 
     pub(super) fn add_directory(&self, directory: &File) -> Result<FileHandle, Errno> {
@@ -53,7 +62,7 @@ impl Handles {
 
     pub(super) fn file(&self, handle: FileHandle) -> Result<Arc<File>, Errno> {
         match self.table().open.get(&handle.0) {
-            Some(Open::File(_, file)) => Ok(file.clone()),
+            Some(Open::File { file, .. }) => Ok(file.clone()),
             _ => Err(Errno::BADF),
         }
     }
@@ -73,7 +82,9 @@ impl Handles {
     pub(super) fn replace(&self, inode: INodeNo, file: &Arc<File>) {
         for open in self.table().open.values_mut() {
             match open {
-                Open::File(number, held) if *number == inode => *held = file.clone(),
+                Open::File { inode: number, file: held, .. } if *number == inode => {
+                    *held = file.clone();
+                }
                 _ => {}
             }
         }

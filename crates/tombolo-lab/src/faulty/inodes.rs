@@ -1,6 +1,5 @@
 //! The files behind the mount, each known by the inode number that it has there.
 
-use super::lock_table::LockTable;
 use crate::faults::Sizes;
 use fuser::{FileAttr, FileType, INodeNo};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
@@ -29,7 +28,6 @@ pub(super) struct Inode {
     /// Unlinked, on a mount where that breaks its holders.
     pub(super) stale: AtomicBool,
     unseen: Mutex<Option<Unseen>>,
-    pub(super) locks: Mutex<LockTable>,
 }
 
 impl Inode {
@@ -39,7 +37,6 @@ impl Inode {
             place: Mutex::new(Arc::new(place)),
             stale: AtomicBool::new(false),
             unseen: Mutex::default(),
-            locks: Mutex::default(),
         }
     }
 
@@ -94,10 +91,6 @@ impl Inode {
         self.lock_of(&self.unseen).take_if(|unseen| unseen.author == closer);
     }
 
-    pub(super) fn locks(&self) -> MutexGuard<'_, LockTable> {
-        self.lock_of(&self.locks)
-    }
-
     fn lock_of<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -131,6 +124,27 @@ impl Inodes {
 
     fn table(&self) -> MutexGuard<'_, HashMap<u64, Arc<Inode>>> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What stands for a name that is not there: number 0, and nothing else is looked at.
+pub(super) fn nothing() -> FileAttr {
+    FileAttr {
+        ino: INodeNo(0),
+        size: 0,
+        blocks: 0,
+        atime: UNIX_EPOCH,
+        mtime: UNIX_EPOCH,
+        ctime: UNIX_EPOCH,
+        crtime: UNIX_EPOCH,
+        kind: FileType::RegularFile,
+        perm: 0,
+        nlink: 0,
+        uid: 0,
+        gid: 0,
+        rdev: 0,
+        blksize: 0,
+        flags: 0,
     }
 }
 

@@ -8,12 +8,19 @@ pub(super) enum Strength {
     Exclusive,
 }
 
+/// A number that a mount gave, and which mount that was: two mounts give the same numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Of {
+    pub(super) client: u32,
+    pub(super) number: u64,
+}
+
 /// One lock. Both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lock {
-    pub(super) owner: u64,
+    pub(super) owner: Of,
     /// The open file that it was asked through: a lock of the open file description goes with it.
-    pub(super) handle: u64,
+    pub(super) handle: Of,
     pub(super) pid: u32,
     pub(super) strength: Strength,
     pub(super) first: u64,
@@ -64,7 +71,7 @@ impl LockTable {
     }
 
     /// Takes a range from an owner. What he holds on either side of it stays.
-    pub(super) fn clear(&mut self, owner: u64, first: u64, last: u64) {
+    pub(super) fn clear(&mut self, owner: Of, first: u64, last: u64) {
         let mut rest = Vec::new();
         self.locks.retain(|held| {
             if held.owner != owner || held.first > last || first > held.last {
@@ -82,13 +89,18 @@ impl LockTable {
     }
 
     /// A process closed the file: all its locks go, whichever descriptor they were asked through.
-    pub(super) fn drop_owner(&mut self, owner: u64) {
+    pub(super) fn drop_owner(&mut self, owner: Of) {
         self.locks.retain(|held| held.owner != owner);
     }
 
     /// An open file is gone from every process.
-    pub(super) fn drop_handle(&mut self, handle: u64) {
+    pub(super) fn drop_handle(&mut self, handle: Of) {
         self.locks.retain(|held| held.handle != handle);
+    }
+
+    /// A mount is gone, and with it all processes that were at work in it.
+    pub(super) fn drop_client(&mut self, client: u32) {
+        self.locks.retain(|held| held.owner.client != client);
     }
 }
 
@@ -96,8 +108,12 @@ impl LockTable {
 mod tests {
     use super::*;
 
+    fn of(number: u64) -> Of {
+        Of { client: 1, number }
+    }
+
     fn lock(owner: u64, strength: Strength, first: u64, last: u64) -> Lock {
-        Lock { owner, handle: owner, pid: 1, strength, first, last }
+        Lock { owner: of(owner), handle: of(owner), pid: 1, strength, first, last }
     }
 
     #[test]
@@ -109,7 +125,7 @@ mod tests {
         assert!(table.set(lock(1, Strength::Exclusive, 0, 4)));
         assert_eq!(
             table.conflict(&lock(3, Strength::Shared, 4, 4)).map(|held| held.owner),
-            Some(1)
+            Some(of(1))
         );
     }
 
@@ -117,14 +133,26 @@ mod tests {
     fn a_hole_leaves_both_sides_and_closing_leaves_nothing() {
         let mut table = LockTable::default();
         assert!(table.set(lock(1, Strength::Exclusive, 0, u64::MAX)));
-        table.clear(1, 10, 19);
+        table.clear(of(1), 10, 19);
         assert!(table.set(lock(2, Strength::Exclusive, 10, 19)));
         for byte in [9, 20, u64::MAX] {
             assert!(!table.set(lock(2, Strength::Shared, byte, byte)));
         }
-        table.drop_owner(1);
+        table.drop_owner(of(1));
         assert!(table.set(lock(3, Strength::Exclusive, 0, 9)));
-        table.drop_handle(2);
+        table.drop_handle(of(2));
         assert!(table.set(lock(3, Strength::Exclusive, 0, u64::MAX)));
+    }
+
+    #[test]
+    fn two_mounts_exclude_each_other_until_one_is_gone() {
+        let mut table = LockTable::default();
+        let ours = lock(7, Strength::Exclusive, 0, 0);
+        let other = Of { client: 2, number: 7 };
+        let theirs = Lock { owner: other, handle: other, ..ours };
+        assert!(table.set(ours));
+        assert!(!table.set(theirs));
+        table.drop_client(1);
+        assert!(table.set(theirs));
     }
 }

@@ -1,7 +1,7 @@
 //! Locks that the server is asked for, and what it answers.
 
 use super::filesystem::FaultyFilesystem;
-use super::lock_table::{Lock, Strength};
+use super::lock_table::{Lock, LockTable, Of, Strength};
 use crate::faults::Locks;
 use fuser::INodeNo;
 use rustix::io::Errno;
@@ -13,8 +13,8 @@ pub(super) const UNLOCKED: i32 = nix::libc::F_UNLCK;
 
 /// One request for a lock.
 pub(super) struct Asked {
-    pub(super) owner: u64,
-    pub(super) handle: u64,
+    pub(super) owner: Of,
+    pub(super) handle: Of,
     pub(super) pid: u32,
     pub(super) first: u64,
     pub(super) last: u64,
@@ -34,6 +34,11 @@ impl Asked {
 }
 
 impl FaultyFilesystem {
+    /// A number of this mount, told apart from those of others.
+    pub(super) fn of(&self, number: u64) -> Of {
+        Of { client: self.client, number }
+    }
+
     /// F_SETLK.
     pub(super) fn set_lock(&self, inode: INodeNo, asked: &Asked) -> Result<(), Errno> {
         let inode = self.inodes.get(inode)?;
@@ -42,16 +47,27 @@ impl FaultyFilesystem {
             Locks::GrantedToAll => return Ok(()),
             Locks::Kernel | Locks::Server | Locks::UpgradeRefused | Locks::QueryBlind => {}
         }
-        let mut table = inode.locks();
+        let conflict = match self.faults.locks {
+            Locks::UpgradeRefused => Errno::ACCESS,
+            _ => Errno::AGAIN,
+        };
         if asked.kind == UNLOCKED {
-            table.clear(asked.owner, asked.first, asked.last);
+            let clear = |table: &mut LockTable| table.clear(asked.owner, asked.first, asked.last);
+            // First what this client has written, then the lock that protected it.
+            self.forget_pages(INodeNo(inode.number));
+            self.server.locks(inode.number, clear);
             return Ok(());
         }
         let lock = asked.lock()?;
-        if self.faults.locks == Locks::UpgradeRefused && table.is_upgrade(&lock) {
-            return Err(Errno::ACCESS);
+        let granted = self.server.locks(inode.number, |table| {
+            let refused = self.faults.locks == Locks::UpgradeRefused && table.is_upgrade(&lock);
+            !refused && table.set(lock)
+        });
+        if !granted {
+            return Err(conflict);
         }
-        if table.set(lock) { Ok(()) } else { Err(Errno::AGAIN) }
+        self.forget_pages(INodeNo(inode.number));
+        Ok(())
     }
 
     /// F_GETLK: the lock in the way, if any; as first byte, last byte, kind and process.
@@ -67,7 +83,8 @@ impl FaultyFilesystem {
             Locks::GrantedToAll | Locks::QueryBlind => return Ok(nobody),
             Locks::Kernel | Locks::Server | Locks::UpgradeRefused => {}
         }
-        let conflict = inode.locks().conflict(&asked.lock()?);
+        let lock = asked.lock()?;
+        let conflict = self.server.locks(inode.number, |table| table.conflict(&lock));
         Ok(conflict.map_or(nobody, |held| {
             let kind = if held.strength == Strength::Exclusive { WRITE } else { READ };
             (held.first, held.last, kind, held.pid)

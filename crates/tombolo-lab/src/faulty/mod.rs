@@ -1,5 +1,7 @@
 //! A FUSE mount with faults on command.
 
+mod caches;
+mod files;
 mod filesystem;
 mod gate;
 mod handles;
@@ -7,15 +9,25 @@ mod inodes;
 mod lock_table;
 mod locks;
 mod names;
+mod room;
+mod server;
+mod two;
+mod unsynced;
+
+pub use two::TwoMounts;
 
 use crate::error::LabError;
 use crate::faults::{Faults, Operation, Writes};
 use crate::namespace::Namespace;
+use caches::ToKernel;
 use filesystem::FaultyFilesystem;
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 use gate::Gate;
+use handles::Handles;
+use inodes::Inodes;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
+use server::Server;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -24,8 +36,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Enough that a slow `fsync` does not hold up the others.
-const SERVER_THREADS: usize = 4;
+/// Enough that a slow `fsync`, or locks that wait until the kernel has written its pages back, do
+/// not hold up the others.
+const SERVER_THREADS: usize = 6;
 
 /// A directory as it looks through a file system with faults. Unmounted when dropped, whoever
 /// uses it, and whatever hangs in it.
@@ -34,6 +47,9 @@ pub struct FaultyMount {
     path: PathBuf,
     behind: PathBuf,
     gate: Arc<Gate>,
+    server: Arc<Server>,
+    /// The number by which the server knows this mount.
+    client: u32,
     session: Option<BackgroundSession>,
 }
 
@@ -56,16 +72,17 @@ impl FaultyMount {
         filesystem: &str,
         faults: Faults,
     ) -> Result<Self, LabError> {
-        Self::mount(namespace, namespace.directory("behind")?, filesystem, faults)
+        let (behind, server) = (namespace.directory("behind")?, Arc::default());
+        Self::mount(namespace, behind, filesystem, faults, server)
     }
 
-    /// Mounts `behind`. Two mounts of one directory are like two kernels: what each caches or
-    /// locks, the other does not see.
+    /// Mounts `behind`, by a server of its own: whatever else is mounted over it, no lock crosses.
+    /// Two mounts of one server are [`TwoMounts`].
     ///
     /// # Errors
     /// As [`Self::new`].
     pub fn over(namespace: &Namespace, behind: PathBuf, faults: Faults) -> Result<Self, LabError> {
-        Self::mount(namespace, behind, "fuse", faults)
+        Self::mount(namespace, behind, "fuse", faults, Arc::default())
     }
 
     fn mount(
@@ -73,6 +90,7 @@ impl FaultyMount {
         behind: PathBuf,
         filesystem: &str,
         faults: Faults,
+        server: Arc<Server>,
     ) -> Result<Self, LabError> {
         let path = namespace.directory("faulty")?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -81,14 +99,32 @@ impl FaultyMount {
         let device = open_device()?;
         mount(&path, filesystem, &device, faults.writes)?;
         // From here on the drop unmounts.
-        let gate = Arc::new(Gate::default());
-        let mut mount = FaultyMount { path, behind, gate: gate.clone(), session: None };
-        let filesystem = FaultyFilesystem::new(directory, faults, gate);
+        let gate = Arc::new(Gate::new(faults.delays));
+        let client = server.join();
+        let mut mount = FaultyMount {
+            path,
+            behind,
+            gate: gate.clone(),
+            server: server.clone(),
+            client,
+            session: None,
+        };
+        let kernel = Arc::new(ToKernel::new());
+        let filesystem = FaultyFilesystem {
+            faults,
+            gate,
+            server,
+            client,
+            kernel: kernel.clone(),
+            inodes: Inodes::new(directory),
+            handles: Handles::default(),
+        };
         let mut config = Config::default();
         config.n_threads = Some(SERVER_THREADS);
         let session = Session::from_fd(filesystem, device, SessionACL::All, config)
             .and_then(Session::spawn)
             .map_err(LabError::call("FUSE_INIT", &mount.path))?;
+        let _first_and_only = kernel.set(session.notifier());
         mount.session = Some(session);
         Ok(mount)
     }
@@ -131,6 +167,19 @@ impl FaultyMount {
         }
     }
 
+    /// The server crashes, and its clients with it: the mount goes, whoever uses it. With
+    /// [`Unsynced::Lost`](crate::Unsynced::Lost) each file has the contents that were last synced.
+    /// Answers the directory that was behind it.
+    ///
+    /// # Errors
+    /// When a file could not be put back.
+    pub fn crash(self) -> Result<PathBuf, LabError> {
+        let (behind, server) = (self.behind.clone(), self.server.clone());
+        drop(self);
+        server.memory.crash().map_err(LabError::call("write", &behind))?;
+        Ok(behind)
+    }
+
     /// How many calls hang.
     #[must_use]
     pub fn hanging(&self) -> usize {
@@ -152,6 +201,7 @@ impl Drop for FaultyMount {
         if let Some(session) = self.session.take() {
             let _ = session.join();
         }
+        self.server.leave(self.client);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::filesystem::FaultyFilesystem;
 use super::inodes::Inode;
-use crate::faults::{HardLinks, Holders, Replacement, Writes};
+use crate::faults::{Creation, HardLinks, Holders, Replacement, Writes};
 use fuser::{FileAttr, INodeNo, RenameFlags};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -19,7 +19,11 @@ impl FaultyFilesystem {
         name: &OsStr,
         viewer: u32,
     ) -> Result<FileAttr, Errno> {
-        self.inodes.find(&*self.inodes.get(parent)?, name)?.attributes(viewer)
+        let inode = self.inodes.find(&*self.inodes.get(parent)?, name)?;
+        if self.server.is_hidden(inode.number, self.client) {
+            return Err(Errno::NOENT);
+        }
+        inode.attributes(viewer)
     }
 
     /// EROFS where nothing may be changed.
@@ -44,11 +48,18 @@ impl FaultyFilesystem {
         flags: i32,
     ) -> Result<(File, Arc<Inode>), Errno> {
         let parent = self.parent(parent)?;
-        let exclusive = OFlags::from_bits_retain(flags.cast_unsigned()) & OFlags::EXCL;
+        let exclusive = match self.faults.creation {
+            Creation::Exclusive => OFlags::from_bits_retain(flags.cast_unsigned()) & OFlags::EXCL,
+            Creation::OnClose => OFlags::empty(),
+        };
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | exclusive;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         let file = rustix::fs::openat(&*parent.place(), name, flags, mode)?;
-        Ok((File::from(file), self.inodes.find(&parent, name)?))
+        let inode = self.inodes.find(&parent, name)?;
+        if self.faults.creation == Creation::OnClose {
+            self.server.begin_file(inode.number, self.client);
+        }
+        Ok((File::from(file), inode))
     }
 
     pub(super) fn make_directory(
@@ -93,10 +104,20 @@ impl FaultyFilesystem {
         let parent = self.parent(parent)?;
         let inode = self.inodes.find(&parent, name)?;
         rustix::fs::unlinkat(&*parent.place(), name, AtFlags::empty())?;
+        self.give_room_back(&inode);
         if self.faults.unlink == Holders::Stale && inode.status()?.st_nlink == 0 {
             inode.stale.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// After a name of the file is gone.
+    fn give_room_back(&self, inode: &Inode) {
+        if let Ok(status) = inode.status()
+            && status.st_nlink == 0
+        {
+            self.server.used.give_back(status.st_size.cast_unsigned());
+        }
     }
 
     pub(super) fn remove_directory(&self, parent: INodeNo, name: &OsStr) -> Result<(), Errno> {
@@ -114,6 +135,9 @@ impl FaultyFilesystem {
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         let (old_place, new_place) = (old_parent.place(), new_parent.place());
         rustix::fs::renameat_with(&*old_place, from.1, &*new_place, to.1, flags)?;
+        if let Some(replaced) = &replaced {
+            self.give_room_back(replaced);
+        }
         if let (Replacement::NewFile, Some(replaced)) = (self.faults.rename, replaced) {
             let new = self.inodes.find(&new_parent, to.1)?;
             if let Ok(file) = new.open() {
