@@ -26,16 +26,15 @@ pub enum Share {
     /// virtiofsd `--cache=always`: names and attributes for a day, pages kept.
     VirtiofsAlways,
     /// NFS 4.2 with its locks: they cross, and with each the client asks for the file again; names
-    /// are late, for as long as `acdirmin` of nfs(5). There one side of a database in WAL mode
-    /// soon reads short files (SQLITE_IOERR_SHORT_READ), which is not imitated; nor are leases
-    /// that run out.
+    /// and sizes are late, for as long as `acdirmin` of nfs(5). So the log of WAL mode, which
+    /// SQLite never locks, is read short (SQLITE_IOERR_SHORT_READ). Leases that run out are not
+    /// imitated.
     Nfs,
     /// SMB 3.1.1 `cache=strict` between two clients: locks cross, but a shared one is never made
     /// exclusive, which SQLite's rollback modes need; sizes are late by `actimeo` (mount.cifs(8)).
     /// There a lock keeps others from reading its range, and `flock` crosses too; not here.
     SmbStrict,
     /// sshfs: no lock crosses; names and attributes for 20 seconds (`dcache_timeout`, sshfs(1)).
-    /// There no process of the server could tell that a file is still open once it is removed.
     Sshfs,
     /// mergerfs `cache.files=off` before its release 2.41: direct I/O without shared maps, no lock
     /// crosses, names and attributes for a second (`cache.entry`, `cache.attr`).

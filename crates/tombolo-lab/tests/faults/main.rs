@@ -5,6 +5,7 @@ mod crash;
 mod judge;
 mod limits;
 mod local;
+mod shares;
 mod witness;
 
 use nix::errno::Errno;
