@@ -1,4 +1,6 @@
-//! Real mounts for tests: file systems of the kernel, and one with faults on command.
+//! Real mounts for tests: file systems of the kernel, and one with faults on command. Where no
+//! mount is needed, a [`Preload`] refuses chosen calls of a stock program; [`runtimes`] records
+//! what each language says of such errors.
 //!
 //! The lab shares no code with the programs it judges. What it makes lives in a [`Namespace`] of
 //! mounts of its own, on a RAM disk: when the test ends, however it ends, nothing is left on the
@@ -12,6 +14,8 @@ mod faulty;
 mod judge;
 mod local;
 mod namespace;
+mod preload;
+pub mod runtimes;
 mod share;
 mod stock;
 mod workload;
@@ -25,6 +29,7 @@ pub use faulty::{FaultyMount, TwoMounts};
 pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
+pub use preload::{Preload, Refused, Times};
 pub use share::Share;
 pub use stock::{Shell, sqlite};
 pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};

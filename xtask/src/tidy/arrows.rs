@@ -20,7 +20,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "tombolo",
         &["tombolo-core", "tombolo-os", "tombolo-doctor", "tombolo-remedy", "tombolo-owner"],
     ),
-    (LAB, &[]),
+    (LAB, &["tombolo-lab-preload"]),
+    ("tombolo-lab-preload", &[]),
     ("xtask", &[]),
 ];
 
@@ -82,6 +83,10 @@ mod tests {
         assert_eq!(complaints("crates/tombolo", &test.replace("dev-", "")), 1);
         let lab = "[dependencies]\ntombolo-core.workspace = true\n";
         assert_eq!(complaints("crates/tombolo-lab", lab), 1);
+        let preload = "[dependencies]\ntombolo-lab-preload.workspace = true\n";
+        assert_eq!(complaints("crates/tombolo-lab", preload), 0);
+        assert_eq!(complaints("crates/tombolo-doctor", preload), 1);
+        assert_eq!(complaints("crates/tombolo-lab-preload", lab), 1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `unsafe` lives in `tombolo-os` and in one `ffi.rs` of each skin, and says why it is sound.
+//! `unsafe` lives in `tombolo-os` and in one `ffi.rs` of each skin and of the preload library, and
+//! says why it is sound.
 //! Clippy's `undocumented_unsafe_blocks` looks closer; this works where Clippy is not installed.
 
 use super::{Complaint, Tree, source, source::Source};
@@ -47,6 +48,8 @@ mod tests {
         assert_eq!(complaints("crates/tombolo-doctor/src/a.rs", code), 1);
         assert_eq!(complaints("crates/tombolo-os/src/a.rs", code), 0);
         assert_eq!(complaints("crates/tombolo-vfs/src/ffi.rs", code), 0);
+        assert_eq!(complaints("crates/tombolo-lab-preload/src/ffi.rs", code), 0);
+        assert_eq!(complaints("crates/tombolo-lab-preload/src/plan.rs", code), 1);
         assert_eq!(complaints("crates/tombolo/src/a.rs", "#![allow(unsafe_code)]"), 1);
     }
 

@@ -209,7 +209,17 @@ const MESSAGES: &[(&str, ResultCode)] = &[
 ];
 
 fn messages(line: &str) -> impl Iterator<Item = ResultCode> {
-    MESSAGES.iter().filter(move |(words, _)| line.contains(words)).map(|(_, code)| *code)
+    // `unable to open database "app.db": disk I/O error`: the message behind the path is the one.
+    let wrapped = line
+        .split_once("unable to open database \"")
+        .and_then(|(_, rest)| rest.split_once("\": "))
+        .is_some_and(|(_, message)| !message.contains("unable to open"));
+    MESSAGES
+        .iter()
+        .filter(move |(words, code)| {
+            line.contains(words) && !(wrapped && *code == ResultCode::CANTOPEN)
+        })
+        .map(|(_, code)| *code)
 }
 
 /// "the database is now readonly", "database became read-only".

@@ -374,6 +374,7 @@ fn concluded(
         (Sign::PremadeWal, line(brought_in_wal_mode)),
         (Sign::BusyAtWal, line(busy_at_wal)),
         (Sign::IoErrorAtWal, line(io_error_at_wal)),
+        (Sign::FileWentAway, line(file_went_away)),
         (Sign::SidecarsGone, sidecars::parted(text) || alone()),
         (Sign::CuredWithoutLocks, cures::without_locks(text)),
         (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
@@ -398,6 +399,12 @@ fn busy_at_wal(line: &str) -> bool {
 /// "failed to turn on WAL: disk I/O error".
 fn io_error_at_wal(line: &str) -> bool {
     switches_to_wal(line) && line.contains("i/o error")
+}
+
+/// "disk I/O error: no such file or directory". A file that was never there cannot be opened, which
+/// is another error.
+fn file_went_away(line: &str) -> bool {
+    line.contains("disk i/o error: no such file")
 }
 
 fn switches_to_wal(line: &str) -> bool {

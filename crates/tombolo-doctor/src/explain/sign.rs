@@ -249,6 +249,8 @@ pub enum Sign {
     MapFailed,
     /// Shared maps are spoken of, whether or not they work.
     MapsSpokenOf,
+    /// A file was there and is no more: an I/O error that says ENOENT.
+    FileWentAway,
     /// "disk I/O error" is the answer to the switch to WAL.
     IoErrorAtWal,
     /// A single database file is mounted.

@@ -5,6 +5,8 @@ mod crash;
 mod judge;
 mod limits;
 mod local;
+mod preload;
+mod runtimes;
 mod shares;
 mod witness;
 

@@ -22,7 +22,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::LostWithContainer) && !facts.corrupt() {
         case.speaks(70, "the data went with the container: the file lay in its own layer");
     }
-    if facts.says(Sign::WrongPath) {
+    if facts.says(Sign::WrongPath) && !facts.says(Sign::FileWentAway) {
         case.speaks(55, "the text names a path that may be wrong");
     }
     if facts.says(Sign::PermissionDenied) {

@@ -21,6 +21,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::SyncedFolder) && (facts.corrupt() || facts.says(Sign::LostData)) {
         case.speaks(62, "programs that keep folders in step copy the three files one by one");
     }
+    if facts.says(Sign::FileWentAway) {
+        case.speaks(45, "a file that SQLite had open before was not there any more");
+    }
+    if facts.number(5898) {
+        case.speaks(56, "somebody else deleted the journal of a running transaction");
+    }
     if facts.number(1032) {
         case.speaks(35, "SQLITE_READONLY_DBMOVED: the file was replaced while open");
     }

@@ -149,8 +149,8 @@ const ROWS: &[Row] = &[
     (nowhere, io_error, CauseCode::NotFilesystem, 19, "a full or failing disk gives it too"),
     (nowhere, harmed, CauseCode::NotFilesystem, 19, "files are damaged by programs and disks too"),
     (nowhere, harmed_wal, CauseCode::SidecarSplit, 24, "in WAL mode the file is only a part"),
-    (nowhere, refused_wal, CauseCode::SidecarSplit, 24, "in WAL mode the file is only a part"),
-    (nowhere, refused_wal, CauseCode::ReadOnlyWal, 20, "a reader of a WAL database has to write"),
+    (nowhere, refused_wal, CauseCode::SidecarSplit, 20, "in WAL mode the file is only a part"),
+    (nowhere, refused_wal, CauseCode::ReadOnlyWal, 24, "a reader of a WAL database has to write"),
 ];
 
 /// Adds what the base rates say for one cause.
