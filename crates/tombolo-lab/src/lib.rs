@@ -1,22 +1,45 @@
-//! Real mounts for tests: file systems of the kernel, and one with faults on command.
+//! Real mounts for tests, and real kernels.
 //!
-//! The lab shares no code with the programs it judges. What it makes lives in a [`Namespace`] of
-//! mounts of its own, on a RAM disk: when the test ends, however it ends, nothing is left on the
-//! machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`) gets an error that says
-//! what, never a test that passes without having run.
+//! In one kernel: file systems of its own, and one with faults on command, in a [`Namespace`] of
+//! mounts on a RAM disk. Several kernels: a [`Lab`] boots [`Guest`]s in QEMU, joins them by shares
+//! and networks, and breaks these on purpose.
+//!
+//! The lab shares no code with the programs it judges. When a test ends, however it ends, nothing
+//! is left on the machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`, QEMU) gets
+//! an error that says what, never a test that passes without having run.
 
+mod agent;
 mod error;
 mod faults;
 mod faulty;
+mod filling;
+mod guest;
+mod hub;
+mod initramfs;
+mod kernel;
+mod lab;
 mod local;
 mod namespace;
+mod process;
+mod protocol;
+mod run;
+mod server;
 mod stock;
 
-pub use error::LabError;
+pub use agent::agent;
+pub use error::{GuestEnd, LabError};
 pub use faults::{
     Faults, HardLinks, Holders, Locks, Maps, Operation, Replacement, Sizes, Syncs, Writes,
 };
 pub use faulty::FaultyMount;
+pub use filling::Filling;
+pub use guest::{
+    Guest, GuestCommand, GuestSpec, Link, Output, QemuShare, Running, SecurityModel, Status,
+};
+pub use kernel::{Fetched, Kernel, fetch, wanted_packages};
+pub use lab::Lab;
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
+pub use process::child::{become_child, guard};
+pub use server::{Server, ServerSpec};
 pub use stock::{Shell, sqlite};

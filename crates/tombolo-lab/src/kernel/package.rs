@@ -1,0 +1,126 @@
+//! From Debian's packages to the cache, without root: nothing is installed or put into `/boot`.
+
+use super::{Kernel, cache, image};
+use crate::error::LabError;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A kernel that is in the cache now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// It was there before.
+    Present(Kernel),
+    /// It was got.
+    New(Kernel),
+}
+
+/// The packages that the distribution has for kernels of this machine's kind, the default one
+/// first. Further ones are found by their names: `linux-image-6.12-amd64` of Debian's backports.
+///
+/// # Errors
+/// When `apt-cache` is missing or fails.
+pub fn wanted_packages() -> Result<Vec<String>, LabError> {
+    let names = run(Command::new("apt-cache").args(["pkgnames", "linux-image-"]))?;
+    let is_version = |of: &str| of.chars().all(|one| one.is_ascii_digit() || one == '.');
+    let mut packages: Vec<String> = names
+        .lines()
+        .filter(|name| {
+            let middle = name.strip_prefix("linux-image-").and_then(|of| of.strip_suffix("amd64"));
+            middle.is_some_and(|of| of.is_empty() || of.strip_suffix('-').is_some_and(is_version))
+        })
+        .map(str::to_owned)
+        .collect();
+    packages.sort_by_key(|name| name.len());
+    packages.dedup();
+    Ok(packages)
+}
+
+/// Puts the kernel of `package` into the cache; a package that only names another one is followed.
+///
+/// # Errors
+/// When APT does not know it, or a tool is missing or fails.
+pub fn fetch(package: &str) -> Result<Fetched, LabError> {
+    let package = resolve(package)?;
+    let release = package.strip_prefix("linux-image-").unwrap_or(&package).to_owned();
+    if let Some(kernel) = Kernel::all().into_iter().find(|kernel| kernel.release == release) {
+        return Ok(Fetched::Present(kernel));
+    }
+    let cache = cache()?;
+    fs::create_dir_all(&cache).map_err(LabError::call("mkdir", &cache))?;
+    let work = tempfile::Builder::new().prefix(".new.").tempdir_in(&cache);
+    let work = work.map_err(LabError::call("mkdtemp", &cache))?;
+    run(Command::new("apt-get").arg("download").arg(&package).current_dir(work.path()))?;
+    let archive = only_entry(work.path(), "deb")?;
+    let tree = work.path().join("tree");
+    run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
+    let kernel = Kernel { release, directory: cache.join(&package["linux-image-".len()..]) };
+    arrange(&kernel.release, &tree, &work.path().join("kernel"))?;
+    match fs::rename(work.path().join("kernel"), &kernel.directory) {
+        // Another run was faster; it put the same there.
+        Err(_) if kernel.image().is_file() => {}
+        other => other.map_err(LabError::call("rename", &kernel.directory))?,
+    }
+    Ok(Fetched::New(kernel))
+}
+
+/// Makes of an unpacked package what [`Kernel`] expects.
+fn arrange(release: &str, tree: &Path, kernel: &Path) -> Result<(), LabError> {
+    let modules = ["lib/modules", "usr/lib/modules"].map(|path| tree.join(path).join(release));
+    let modules = modules.into_iter().find(|path| path.is_dir()).ok_or_else(|| {
+        LabError::Request(format!("the package has no modules of Linux {release}"))
+    })?;
+    let parent = kernel.join("lib/modules");
+    fs::create_dir_all(&parent).map_err(LabError::call("mkdir", &parent))?;
+    let to = parent.join(release);
+    fs::rename(&modules, &to).map_err(LabError::call("rename", &to))?;
+    run(Command::new(depmod()).arg("-b").arg(kernel).arg(release))?;
+    let packed = tree.join(format!("boot/vmlinuz-{release}"));
+    let content = fs::read(&packed).map_err(LabError::call("read", &packed))?;
+    // The packed image boots as well, only slower.
+    let content = image::extract(&content).unwrap_or(content);
+    let image = kernel.join("image");
+    fs::write(&image, content).map_err(LabError::call("write", &image))
+}
+
+/// `depmod` is not on the path of ordinary users.
+fn depmod() -> PathBuf {
+    let places = ["/usr/sbin/depmod", "/sbin/depmod"].map(PathBuf::from);
+    places.into_iter().find(|path| path.exists()).unwrap_or_else(|| "depmod".into())
+}
+
+/// The package that has the kernel: `linux-image-amd64` only depends on it.
+fn resolve(package: &str) -> Result<String, LabError> {
+    let shown = run(Command::new("apt-cache").args(["show", "--no-all-versions", package]))?;
+    let depends = shown.lines().find_map(|line| line.strip_prefix("Depends: "));
+    let mut names = depends.unwrap_or_default().split(',').map(|name| name.trim());
+    let image = names.find_map(|name| {
+        let name = name.split(' ').next().unwrap_or(name);
+        name.starts_with("linux-image-").then(|| name.to_owned())
+    });
+    Ok(image.unwrap_or_else(|| package.to_owned()))
+}
+
+fn only_entry(directory: &Path, extension: &str) -> Result<PathBuf, LabError> {
+    let entries = fs::read_dir(directory).map_err(LabError::call("opendir", directory))?;
+    let mut paths = entries.flatten().map(|entry| entry.path());
+    let found = paths.find(|path| path.extension() == Some(OsStr::new(extension)));
+    found.ok_or_else(|| LabError::Request(format!("apt-get left no .{extension} file")))
+}
+
+fn run(command: &mut Command) -> Result<String, LabError> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = match command.env("LC_ALL", "C").output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let how = "this needs Debian or Ubuntu, with the packages apt, dpkg and kmod";
+            return Err(LabError::Missing { what: program, how });
+        }
+        other => other.map_err(LabError::call("execve", Path::new(&program)))?,
+    };
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(LabError::Program { program, output })
+}
