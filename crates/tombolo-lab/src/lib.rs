@@ -20,6 +20,7 @@ mod kernel;
 mod lab;
 mod local;
 mod namespace;
+mod needs;
 mod process;
 mod protocol;
 mod run;
@@ -36,10 +37,11 @@ pub use filling::Filling;
 pub use guest::{
     Guest, GuestCommand, GuestSpec, Link, Output, QemuShare, Running, SecurityModel, Status,
 };
-pub use kernel::{Fetched, Kernel, fetch, wanted_packages};
+pub use kernel::{Fetched, Kernel};
 pub use lab::Lab;
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
+pub use needs::{Need, install_kernels, install_packages, install_virtiofsd, needs, virtiofsd};
 pub use process::child::{become_child, guard};
 pub use server::{Server, ServerSpec};
 pub use stock::{Shell, sqlite};

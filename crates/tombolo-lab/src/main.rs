@@ -4,8 +4,17 @@
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
-use tombolo_lab::{Fetched, GuestSpec, Lab, Status};
+use std::time::Duration;
+use tombolo_lab::{
+    Fetched, GuestSpec, Lab, LabError, Need, QemuShare, Status, install_kernels, install_packages,
+    install_virtiofsd, needs,
+};
+
+/// An exit code, or why there is none.
+type Outcome = Result<u8, Box<dyn std::error::Error>>;
 
 #[derive(Debug, Parser)]
 #[command(name = "tombolo-lab", about = "Several real kernels on one machine")]
@@ -16,19 +25,34 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run one command in a guest
+    /// Run one command in a guest, which has the programs and files of this machine; what it
+    /// changes is lost, except on shares
     Run {
-        /// How the kernel's release begins, as in 6.1.
-        #[arg(long, default_value = "")]
-        kernel: String,
+        #[command(flatten)]
+        guest: GuestArguments,
+        /// Keep the guest this long at most, in seconds
+        #[arg(long, default_value_t = 3600)]
+        timeout: u64,
         /// The command and its arguments
         #[arg(required = true, trailing_var_arg = true)]
         argv: Vec<String>,
     },
-    /// Put a kernel into the cache
-    Fetch {
-        /// A Debian package
-        package: String,
+    /// Boot guests, one after the other, and say how long each takes and what memory
+    Boot {
+        #[command(flatten)]
+        guest: GuestArguments,
+        /// How many
+        #[arg(long, default_value_t = 5)]
+        times: u8,
+    },
+    /// Say what the lab needs and what of it is missing; exit code 1 if anything is
+    Doctor {
+        /// Install what is missing: packages through apt-get, kernels into this user's cache
+        #[arg(long)]
+        install: bool,
+        /// Also build the virtiofs server that is written in Rust, from crates.io
+        #[arg(long, requires = "install")]
+        virtiofsd: bool,
     },
     /// The lab's program in a guest
     #[command(hide = true)]
@@ -44,16 +68,39 @@ enum Command {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct GuestArguments {
+    /// How the kernel's release begins, as in 6.1.; the newest by default
+    #[arg(long, default_value = "")]
+    kernel: String,
+    /// Its memory in MiB
+    #[arg(long, default_value_t = 320)]
+    memory_mib: u32,
+    /// A directory that it can mount: mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt
+    #[arg(long, value_name = "TAG=DIRECTORY", value_parser = share)]
+    share: Vec<QemuShare>,
+}
+
+impl GuestArguments {
+    fn spec(&self) -> GuestSpec {
+        let mut spec = GuestSpec::new("guest").kernel(&self.kernel);
+        spec.memory_mib = self.memory_mib;
+        spec.shares.clone_from(&self.share);
+        spec
+    }
+}
+
+fn share(text: &str) -> Result<QemuShare, String> {
+    let (tag, path) = text.split_once('=').ok_or("a tag, an equals sign, a directory")?;
+    let path = Path::new(path).canonicalize().map_err(|error| format!("{path}: {error}"))?;
+    Ok(QemuShare::virtfs(&path, tag))
+}
+
 fn main() -> ExitCode {
-    let result: Result<u8, Box<dyn std::error::Error>> = match Arguments::parse().command {
-        Command::Run { kernel, argv } => run(&kernel, &argv),
-        Command::Fetch { package } => match tombolo_lab::fetch(&package) {
-            Ok(Fetched::New(kernel) | Fetched::Present(kernel)) => {
-                println!("{}", kernel.release());
-                Ok(0)
-            }
-            Err(error) => Err(error.into()),
-        },
+    let result: Outcome = match Arguments::parse().command {
+        Command::Run { guest, timeout, argv } => run(&guest, Duration::from_secs(timeout), &argv),
+        Command::Boot { guest, times } => boot(&guest, times),
+        Command::Doctor { install, virtiofsd } => doctor(install, virtiofsd),
         Command::Agent => tombolo_lab::agent().map(|never| match never {}).map_err(Into::into),
         Command::Child { guard: false, parent, argv } => {
             tombolo_lab::become_child(parent, &argv).map(|never| match never {}).map_err(Into::into)
@@ -75,25 +122,77 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(kernel: &str, argv: &[String]) -> Result<u8, Box<dyn std::error::Error>> {
+fn doctor(install: bool, virtiofsd: bool) -> Outcome {
+    if install {
+        eprintln!("tombolo-lab: the packages of servers may start these; the lab starts its own");
+        for line in install_packages()? {
+            eprintln!("tombolo-lab: {line}");
+        }
+        for fetched in install_kernels()? {
+            if let Fetched::New(kernel) = fetched {
+                eprintln!("tombolo-lab: kernel {} is in the cache now", kernel.release());
+            }
+        }
+        if virtiofsd {
+            install_virtiofsd()?;
+        }
+    }
+    let needs = needs();
+    for Need { name, purpose, found, how, optional } in &needs {
+        match (found, optional) {
+            (Some(found), _) => println!("found    {name}: {found}"),
+            (None, false) => println!("MISSING  {name}, for {purpose}: {how}"),
+            (None, true) => println!("optional {name}, for {purpose}: {how}"),
+        }
+    }
+    let missing = needs.iter().any(|need| need.found.is_none() && !need.optional);
+    Ok(u8::from(missing))
+}
+
+/// A lab that has said what it found and where it works.
+fn lab() -> Result<Lab, LabError> {
     let lab = Lab::new()?;
     for line in lab.swept() {
         eprintln!("tombolo-lab: {line}");
     }
     eprintln!("tombolo-lab: at work in {}", lab.directory().display());
-    let guest = lab.guest(GuestSpec::new("guest").kernel(kernel))?;
-    let output = guest.run(argv)?;
-    print!("{}", String::from_utf8_lossy(&output.stdout));
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
-    eprintln!(
-        "tombolo-lab: Linux {}, ready after {:.1} s, {} MiB resident, {}",
-        guest.kernel().release(),
-        guest.boot_time().as_secs_f32(),
-        guest.resident_kib()? >> 10,
-        output.status
-    );
+    Ok(lab)
+}
+
+fn run(guest: &GuestArguments, timeout: Duration, argv: &[String]) -> Outcome {
+    let lab = lab()?;
+    let guest = lab.guest(guest.spec())?;
+    let release = guest.kernel().release();
+    let seconds = guest.boot_time().as_secs_f32();
+    eprintln!("tombolo-lab: Linux {release} was ready after {seconds:.1} s");
+    let output = guest.command(argv).timeout(timeout).run()?;
+    io::stdout().write_all(&output.stdout)?;
+    io::stderr().write_all(&output.stderr)?;
     Ok(match output.status {
         Status::Exited(code) => u8::try_from(code).unwrap_or(1),
-        _ => 1,
+        other => {
+            eprintln!("tombolo-lab: the command ended with {other}");
+            1
+        }
     })
+}
+
+fn boot(guest: &GuestArguments, times: u8) -> Outcome {
+    let (mut seconds, mut resident) = (Vec::new(), Vec::new());
+    for _ in 0..times.max(1) {
+        let lab = lab()?;
+        let guest = lab.guest(guest.spec())?;
+        seconds.push(guest.boot_time().as_secs_f64());
+        resident.push(guest.resident_kib()? >> 10);
+        println!(
+            "{:.2} s, {} MiB resident",
+            seconds[seconds.len() - 1],
+            resident[resident.len() - 1]
+        );
+    }
+    seconds.sort_by(f64::total_cmp);
+    let (median, most) = (seconds[seconds.len() / 2], seconds[seconds.len() - 1]);
+    let resident = resident.into_iter().max().unwrap_or(0);
+    println!("median {median:.2} s, most {most:.2} s, at most {resident} MiB resident");
+    Ok(0)
 }

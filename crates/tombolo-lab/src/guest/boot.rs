@@ -5,6 +5,7 @@ use super::{Console, Guest, GuestSpec, Inner, Monitor};
 use crate::error::{GuestEnd, LabError};
 use crate::kernel::Kernel;
 use crate::lab::Shared;
+use crate::needs::find;
 use crate::process::Process;
 use crate::run::{MARK, RunDirectory};
 use std::io::Read as _;
@@ -92,7 +93,7 @@ fn start(
     plan: &Plan<'_>,
 ) -> Result<(Process, Console, Option<ChildStderr>), LabError> {
     let program = std::ffi::OsStr::new(QEMU);
-    if !in_path(QEMU) {
+    if find(QEMU).is_none() {
         let how = "install qemu-system-x86";
         return Err(LabError::Missing { what: QEMU.to_owned(), how });
     }
@@ -112,11 +113,6 @@ fn secret() -> Result<String, LabError> {
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
         .map_err(LabError::call("getrandom", Path::new("")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// How a guest that nobody killed has ended.

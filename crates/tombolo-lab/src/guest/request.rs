@@ -143,7 +143,6 @@ impl Guest {
         let mut stream = self.ask(Action::Put { path: path.to_owned(), mode }, &doing)?;
         let sent = || -> io::Result<()> {
             stream.set_read_timeout(Some(FILE_TIMEOUT))?;
-            stream.set_write_timeout(Some(FILE_TIMEOUT))?;
             if !content.is_empty() {
                 send(&mut stream, Kind::Input, content)?;
             }
@@ -191,6 +190,8 @@ impl Guest {
         let connect = || -> io::Result<TcpStream> {
             let mut stream = TcpStream::connect_timeout(&inner.control, CONNECT_TIMEOUT)?;
             stream.set_nodelay(true)?;
+            // A paused guest takes nothing.
+            stream.set_write_timeout(Some(FILE_TIMEOUT))?;
             send_value(&mut stream, Kind::Request, &request)?;
             Ok(stream)
         };

@@ -5,7 +5,8 @@ mod modules;
 mod package;
 
 pub(crate) use modules::load_order;
-pub use package::{Fetched, fetch, wanted_packages};
+pub use package::Fetched;
+pub(crate) use package::{fetch, wanted_packages};
 
 use crate::error::LabError;
 use std::fs;

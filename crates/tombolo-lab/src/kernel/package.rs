@@ -21,7 +21,7 @@ pub enum Fetched {
 ///
 /// # Errors
 /// When `apt-cache` is missing or fails.
-pub fn wanted_packages() -> Result<Vec<String>, LabError> {
+pub(crate) fn wanted_packages() -> Result<Vec<String>, LabError> {
     let names = run(Command::new("apt-cache").args(["pkgnames", "linux-image-"]))?;
     let is_version = |of: &str| of.chars().all(|one| one.is_ascii_digit() || one == '.');
     let mut packages: Vec<String> = names
@@ -41,7 +41,7 @@ pub fn wanted_packages() -> Result<Vec<String>, LabError> {
 ///
 /// # Errors
 /// When APT does not know it, or a tool is missing or fails.
-pub fn fetch(package: &str) -> Result<Fetched, LabError> {
+pub(crate) fn fetch(package: &str) -> Result<Fetched, LabError> {
     let package = resolve(package)?;
     let release = package.strip_prefix("linux-image-").unwrap_or(&package).to_owned();
     if let Some(kernel) = Kernel::all().into_iter().find(|kernel| kernel.release == release) {
@@ -51,11 +51,18 @@ pub fn fetch(package: &str) -> Result<Fetched, LabError> {
     fs::create_dir_all(&cache).map_err(LabError::call("mkdir", &cache))?;
     let work = tempfile::Builder::new().prefix(".new.").tempdir_in(&cache);
     let work = work.map_err(LabError::call("mkdtemp", &cache))?;
-    run(Command::new("apt-get").arg("download").arg(&package).current_dir(work.path()))?;
-    let archive = only_entry(work.path(), "deb")?;
     let tree = work.path().join("tree");
-    run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
-    let kernel = Kernel { release, directory: cache.join(&package["linux-image-".len()..]) };
+    // Ubuntu has the modules in packages of their own.
+    let others = ["linux-modules", "linux-modules-extra"].map(|of| format!("{of}-{release}"));
+    let others = others.into_iter().filter(|of| show(of).is_ok());
+    for package in std::iter::once(package.clone()).chain(others) {
+        let place = work.path().join(&package);
+        fs::create_dir(&place).map_err(LabError::call("mkdir", &place))?;
+        run(Command::new("apt-get").arg("download").arg(&package).current_dir(&place))?;
+        let archive = only_entry(&place, "deb")?;
+        run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&tree))?;
+    }
+    let kernel = Kernel { release: release.clone(), directory: cache.join(&release) };
     arrange(&kernel.release, &tree, &work.path().join("kernel"))?;
     match fs::rename(work.path().join("kernel"), &kernel.directory) {
         // Another run was faster; it put the same there.
@@ -92,7 +99,7 @@ fn depmod() -> PathBuf {
 
 /// The package that has the kernel: `linux-image-amd64` only depends on it.
 fn resolve(package: &str) -> Result<String, LabError> {
-    let shown = run(Command::new("apt-cache").args(["show", "--no-all-versions", package]))?;
+    let shown = show(package)?;
     let depends = shown.lines().find_map(|line| line.strip_prefix("Depends: "));
     let mut names = depends.unwrap_or_default().split(',').map(|name| name.trim());
     let image = names.find_map(|name| {
@@ -100,6 +107,11 @@ fn resolve(package: &str) -> Result<String, LabError> {
         name.starts_with("linux-image-").then(|| name.to_owned())
     });
     Ok(image.unwrap_or_else(|| package.to_owned()))
+}
+
+/// What APT knows of a package.
+fn show(package: &str) -> Result<String, LabError> {
+    run(Command::new("apt-cache").args(["show", "--no-all-versions", package]))
 }
 
 fn only_entry(directory: &Path, extension: &str) -> Result<PathBuf, LabError> {

@@ -3,6 +3,7 @@
 use super::{FAILED, LOCK, PREFIX, PROCESSES, kill_marked, open_lock};
 use crate::error::LabError;
 use crate::process::{Identity, kill_stranger};
+use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::mount::UnmountFlags;
 use std::ffi::OsString;
 use std::fs;
@@ -44,15 +45,44 @@ pub(super) fn clear(run: &Path) -> Result<(), LabError> {
         }
     }
     kill_marked(run)?;
-    for mount in mounts_below(run) {
+    for mount in mounts_below(run)? {
         unmount(&mount)?;
     }
-    // Only now: removing must not reach into another file system.
-    let left = mounts_below(run);
-    if !left.is_empty() {
-        return Err(LabError::Request(format!("still mounted: {left:?}")));
+    remove_tree(run)
+}
+
+/// Removes a directory with all that is in it, but nothing of another mount, which may be a
+/// user's: it fails there.
+pub(super) fn remove_tree(directory: &Path) -> Result<(), LabError> {
+    remove(directory, mount_id(directory)?)
+}
+
+fn remove(directory: &Path, mount: u64) -> Result<(), LabError> {
+    if mount_id(directory)? != mount {
+        let message = format!("{} is a mount that is not ours to empty", directory.display());
+        return Err(LabError::Request(message));
     }
-    fs::remove_dir_all(run).map_err(LabError::call("rmdir", run))
+    for entry in fs::read_dir(directory).map_err(LabError::call("opendir", directory))? {
+        let entry = entry.map_err(LabError::call("readdir", directory))?;
+        let path = entry.path();
+        if entry.file_type().map_err(LabError::call("lstat", &path))?.is_dir() {
+            remove(&path, mount)?;
+        } else {
+            fs::remove_file(&path).map_err(LabError::call("unlink", &path))?;
+        }
+    }
+    fs::remove_dir(directory).map_err(LabError::call("rmdir", directory))
+}
+
+/// Which mount a directory belongs to (`statx(2)`, `STATX_MNT_ID`).
+fn mount_id(directory: &Path) -> Result<u64, LabError> {
+    let (flags, wanted) = (AtFlags::SYMLINK_NOFOLLOW, StatxFlags::MNT_ID);
+    let found = statx(CWD, directory, flags, wanted).map_err(LabError::call("statx", directory))?;
+    if !StatxFlags::from_bits_retain(found.stx_mask).contains(wanted) {
+        let what = "way to tell mounts apart".to_owned();
+        return Err(LabError::Missing { what, how: "this needs Linux 5.8 or later" });
+    }
+    Ok(found.stx_mnt_id)
 }
 
 /// A line of the list of processes; `None` for one of an earlier boot.
@@ -87,12 +117,14 @@ fn unmount(mount: &Path) -> Result<(), LabError> {
 }
 
 /// The mounts at and below a directory, the last made first.
-fn mounts_below(directory: &Path) -> Vec<PathBuf> {
-    let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+fn mounts_below(directory: &Path) -> Result<Vec<PathBuf>, LabError> {
+    // Of this thread, which may be in a mount namespace of its own.
+    let table = Path::new("/proc/thread-self/mountinfo");
+    let text = fs::read_to_string(table).map_err(LabError::call("read", table))?;
     let points = text.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape);
     let mut below: Vec<_> = points.filter(|point| point.starts_with(directory)).collect();
     below.reverse();
-    below
+    Ok(below)
 }
 
 /// A path of the mount table: blank, tab, line feed and backslash stand there in octal
@@ -125,7 +157,7 @@ pub(super) fn keep_newest(directory: &Path, count: usize) {
         .collect();
     dated.sort();
     for (_, path) in dated.iter().rev().skip(count) {
-        let _ = fs::remove_dir_all(path);
+        let _ = remove_tree(path);
     }
 }
 

@@ -236,6 +236,38 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_run_has_mounted_is_unmounted_and_not_removed() {
+        crate::Namespace::run(|namespace| {
+            let base = namespace.directory("runs").expect("a directory").join("base");
+            let (run, _) = RunDirectory::within(&base).expect("a run");
+            let shared = namespace.directory("shared").expect("a directory");
+            fs::write(shared.join("file"), "of a user").expect("written");
+            let mounted = run.path().join("mount point");
+            fs::create_dir(&mounted).expect("made");
+            rustix::mount::mount_bind(&shared, &mounted).expect("mounted");
+            let path = run.path().to_owned();
+            abandon(run);
+            let (_next, swept) = RunDirectory::within(&base).expect("a next run");
+            assert!(swept[0].starts_with("cleared"), "{swept:?}");
+            assert!(!path.exists());
+            assert_eq!(fs::read(shared.join("file")).expect("still there"), b"of a user");
+        });
+    }
+
+    #[test]
+    fn nothing_of_another_mount_is_removed() {
+        crate::Namespace::run(|namespace| {
+            let run = namespace.directory("run").expect("a directory");
+            let shared = namespace.directory("shared").expect("a directory");
+            fs::write(shared.join("file"), "of a user").expect("written");
+            fs::create_dir(run.join("mount")).expect("made");
+            rustix::mount::mount_bind(&shared, run.join("mount")).expect("mounted");
+            assert!(leftovers::remove_tree(&run).is_err());
+            assert_eq!(fs::read(shared.join("file")).expect("still there"), b"of a user");
+        });
+    }
+
+    #[test]
     fn a_directory_that_others_can_write_in_is_refused() {
         let base = tempfile::tempdir().expect("a directory");
         let path = base.path().join("runs");

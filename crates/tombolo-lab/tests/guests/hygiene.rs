@@ -112,6 +112,28 @@ fn a_server_that_daemonises_stops_and_dies_as_a_whole() {
 }
 
 #[test]
+fn servers_end_when_nobody_holds_their_pipe() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(binary());
+    command.args(["child", "--guard", &std::process::id().to_string(), "--", "sh", "-c"]);
+    command.arg("setsid sleep 1000 & setsid sh -c 'sleep 1000 & sleep 1000'");
+    command.env("TOMBOLO_LAB_RUN", place.path()).stdin(Stdio::piped());
+    let mut guard = command.spawn().expect("started");
+    assert!(at_last(|| processes_of(place.path()).len() >= 5));
+    // As the end of the lab does, however it ends.
+    drop(guard.stdin.take());
+    guard.wait().expect("it ends");
+    assert!(processes_of(place.path()).is_empty());
+}
+
+#[test]
+fn a_child_does_not_start_for_a_parent_that_is_gone() {
+    let mut command = Command::new(binary());
+    let output = command.args(["child", "1", "--", "echo", "started"]).output().expect("it ran");
+    assert!(!output.status.success() && output.stdout.is_empty());
+}
+
+#[test]
 fn a_server_that_does_not_listen_says_why() {
     let lab = lab();
     let spec = ServerSpec::new("mute", &["sh", "-c", "echo no such thing >&2; exit 3"]);
