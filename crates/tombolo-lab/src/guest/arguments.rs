@@ -29,7 +29,6 @@ pub(super) struct Plan<'a> {
     pub(super) binary: &'a Path,
     /// The lab's socket for the monitor.
     pub(super) monitor: &'a Path,
-    pub(super) console: &'a Path,
     /// The sockets of the network between guests: its own and the lab's.
     pub(super) network: (&'a Path, &'a Path),
 }
@@ -49,9 +48,7 @@ impl Plan<'_> {
         list.path("-kernel", self.kernel.image());
         list.path("-initrd", self.initramfs.to_owned());
         list.all(&["-append", &self.kernel_arguments()?]);
-        let console = escape(self.console)?;
-        list.all(&["-chardev", &format!("stdio,id=console,signal=off,logfile={console}")]);
-        list.all(&["-serial", "chardev:console"]);
+        list.all(&["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
         let monitor = escape(self.monitor)?;
         list.all(&["-chardev", &format!("socket,id=monitor,path={monitor}")]);
         list.all(&["-mon", "chardev=monitor,mode=control"]);

@@ -42,10 +42,9 @@ pub(crate) fn boot(lab: &Arc<Shared>, spec: &GuestSpec) -> Result<Guest, LabErro
         initramfs: &initramfs,
         binary: &lab.binary,
         monitor: &socket,
-        console: &console_path,
         network: (&member, lab.hub.path()),
     };
-    let (process, console, errors) = start(lab, &plan)?;
+    let (process, console, errors) = start(lab, &plan, &console_path)?;
     let complain = || {
         let mut text = String::new();
         if let Some(errors) = errors {
@@ -91,6 +90,7 @@ pub(crate) fn boot(lab: &Arc<Shared>, spec: &GuestSpec) -> Result<Guest, LabErro
 fn start(
     lab: &Shared,
     plan: &Plan<'_>,
+    console: &Path,
 ) -> Result<(Process, Console, Option<ChildStderr>), LabError> {
     let program = std::ffi::OsStr::new(QEMU);
     if find(QEMU).is_none() {
@@ -103,7 +103,7 @@ fn start(
     let (process, streams) = lab.nursery.start(command, &plan.spec.name)?;
     lab.run.record(process.identity())?;
     let output = streams.output.ok_or_else(|| LabError::Request("no console".to_owned()))?;
-    let console = Console::follow(output, plan.console)?;
+    let console = Console::follow(output, console)?;
     Ok((process, console, streams.errors))
 }
 
@@ -117,7 +117,7 @@ fn secret() -> Result<String, LabError> {
 
 /// How a guest that nobody killed has ended.
 pub(super) fn end_told_by(console: &Console) -> GuestEnd {
-    if console.tail().contains("Kernel panic") { GuestEnd::Panicked } else { GuestEnd::Ended }
+    if console.seen().panicked { GuestEnd::Panicked } else { GuestEnd::Ended }
 }
 
 pub(super) fn ended(name: &str, how: GuestEnd, console: &Console, run: &RunDirectory) -> LabError {

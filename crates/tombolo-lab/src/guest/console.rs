@@ -2,56 +2,87 @@
 
 use crate::error::LabError;
 use crate::protocol::READY;
-use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ChildStdout;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much of its end goes into an error.
-const TAIL_BYTES: u64 = 4096;
+const TAIL_BYTES: usize = 8192;
+
+/// How much of it is written into its file.
+const FILE_BYTES_MAX: usize = 16 << 20;
+
+/// How much is taken at once of a line that does not end.
+const LINE_BYTES_MAX: u64 = 4096;
+
+/// What the kernel writes first when it cannot go on.
+const PANIC: &str = "Kernel panic";
 
 /// What has been seen so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) ready: bool,
+    pub(super) panicked: bool,
     pub(super) ended: bool,
 }
 
-/// QEMU writes the console into a file; the lab reads it along for what it tells.
+#[derive(Debug, Default)]
+struct State {
+    seen: Seen,
+    tail: VecDeque<u8>,
+}
+
+impl State {
+    fn line(&mut self, line: &[u8]) {
+        let holds = |text: &str| line.windows(text.len()).any(|of| of == text.as_bytes());
+        self.seen.ready |= holds(READY);
+        self.seen.panicked |= holds(PANIC);
+        self.tail.extend(line.iter().filter(|byte| **byte != b'\r'));
+        let surplus = self.tail.len().saturating_sub(TAIL_BYTES);
+        self.tail.drain(..surplus);
+    }
+}
+
+/// The console as QEMU writes it, kept in a file.
 #[derive(Clone, Debug)]
 pub(super) struct Console {
     path: PathBuf,
-    state: Arc<(Mutex<Seen>, Condvar)>,
+    state: Arc<(Mutex<State>, Condvar)>,
 }
 
 impl Console {
-    /// Follows `stream`, which QEMU also writes to the file at `path`.
+    /// Follows `stream`, and writes it to a file at `path`.
     pub(super) fn follow(stream: ChildStdout, path: &Path) -> Result<Self, LabError> {
         let console = Console { path: path.to_owned(), state: Arc::default() };
+        let mut file = File::create_new(path).map_err(LabError::call("open", path))?;
         let watcher = console.clone();
         let watch = move || {
-            let mut lines = BufReader::new(stream);
-            let mut line = Vec::new();
+            let (mut lines, mut line, mut written) = (BufReader::new(stream), Vec::new(), 0);
             loop {
                 line.clear();
-                // A line without an end is taken in pieces.
-                match lines.by_ref().take(TAIL_BYTES).read_until(b'\n', &mut line) {
+                match lines.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
                     Ok(0) | Err(_) => break,
-                    Ok(_) if line.windows(READY.len()).any(|of| of == READY.as_bytes()) => {
-                        watcher.update(|seen| seen.ready = true);
+                    Ok(length) => {
+                        written += length;
+                        if written <= FILE_BYTES_MAX {
+                            let _ = file.write_all(&line);
+                        }
+                        watcher.update(|state| state.line(&line));
                     }
-                    Ok(_) => {}
                 }
             }
-            watcher.update(|seen| seen.ended = true);
+            watcher.update(|state| state.seen.ended = true);
         };
         let thread = std::thread::Builder::new().name("console".to_owned()).spawn(watch);
         thread.map_err(LabError::call("clone", path))?;
         Ok(console)
     }
 
-    fn update(&self, change: impl FnOnce(&mut Seen)) {
+    fn update(&self, change: impl FnOnce(&mut State)) {
         let (lock, changed) = &*self.state;
         change(&mut lock.lock().unwrap_or_else(PoisonError::into_inner));
         changed.notify_all();
@@ -62,33 +93,50 @@ impl Console {
     }
 
     pub(super) fn seen(&self) -> Seen {
-        *self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner).seen
     }
 
     /// Waits until `enough`, at most for `limit`; with what was seen then.
     pub(super) fn wait(&self, limit: Duration, enough: impl Fn(Seen) -> bool) -> Seen {
         let deadline = Instant::now() + limit;
         let (lock, changed) = &*self.state;
-        let mut seen = lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = lock.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if enough(*seen) || left.is_zero() {
-                return *seen;
+            if enough(state.seen) || left.is_zero() {
+                return state.seen;
             }
-            seen = changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Its last lines.
     pub(super) fn tail(&self) -> String {
-        let read = || -> std::io::Result<String> {
-            let mut file = std::fs::File::open(&self.path)?;
-            let length = file.metadata()?.len();
-            file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
-            let mut bytes = Vec::new();
-            file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-            Ok(String::from_utf8_lossy(&bytes).replace('\r', ""))
-        };
-        read().unwrap_or_else(|error| format!("({}: {error})", self.path.display()))
+        let mut state = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(state.tail.make_contiguous()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn the_end_is_kept_of_a_console_that_floods() {
+        let script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; \
+                      echo Kernel panic - not; printf tombolo-lab:\\ ready; seq 90000";
+        let mut command = Command::new("sh");
+        let mut child = command.args(["-c", script]).stdout(Stdio::piped()).spawn().expect("sh");
+        let place = tempfile::tempdir().expect("a directory");
+        let path = place.path().join("a.console");
+        let stream = child.stdout.take().expect("piped");
+        let console = Console::follow(stream, &path).expect("followed");
+        let seen = console.wait(Duration::from_secs(60), |seen| seen.ended);
+        assert_eq!(seen, Seen { ready: true, panicked: true, ended: true });
+        assert!(console.tail().ends_with("89999\n90000\n"));
+        assert_eq!(console.tail().len(), TAIL_BYTES);
+        assert!(std::fs::read_to_string(&path).expect("readable").starts_with("line 0\n"));
+        child.wait().expect("waited for");
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Link<'a> {
 
     fn set(&self, up: bool) -> Result<(), LabError> {
         let arguments = json!({"name": self.card, "up": up});
-        self.guest.inner.monitor.command("set_link", &arguments).map(drop)
+        self.guest.monitor("set_link", &arguments)
     }
 
     /// Holds back what the guest sends, each packet by this time (`tc-netem(8)` in the guest); zero

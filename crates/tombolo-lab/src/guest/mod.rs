@@ -22,7 +22,7 @@ use crate::lab::Shared;
 use crate::process::Process;
 use console::Console;
 use monitor::Monitor;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -89,6 +89,7 @@ impl Guest {
         let text = text.map_err(LabError::call("read", Path::new(&path)))?;
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
+        // A zombie has no memory.
         number.ok_or_else(|| self.ended_error())
     }
 
@@ -97,7 +98,7 @@ impl Guest {
     /// # Errors
     /// What QEMU said.
     pub fn pause(&self) -> Result<(), LabError> {
-        self.inner.monitor.command("stop", &json!({})).map(drop)
+        self.monitor("stop", &json!({}))
     }
 
     /// Lets it go on.
@@ -105,7 +106,15 @@ impl Guest {
     /// # Errors
     /// What QEMU said.
     pub fn resume(&self) -> Result<(), LabError> {
-        self.inner.monitor.command("cont", &json!({})).map(drop)
+        self.monitor("cont", &json!({}))
+    }
+
+    fn monitor(&self, command: &str, arguments: &Value) -> Result<(), LabError> {
+        self.inner
+            .monitor
+            .command(command, arguments)
+            .map(drop)
+            .map_err(|error| if self.is_alive() { error } else { self.ended_error() })
     }
 
     /// Ends it as a power cut does: by SIGKILL to QEMU. What QEMU had passed on to the host stays.

@@ -26,7 +26,9 @@ fn a_kill_ends_a_guest_at_once_and_is_told_from_a_panic() {
     let command = guest.spawn(&["sleep", "1000"]).expect("started");
     guest.kill().expect("killed");
     assert_eq!(guest.wait_for_end(PATIENCE).expect("it ended"), GuestEnd::Killed);
-    for ended in [command.wait(PATIENCE).map(drop), guest.run(&["true"]).map(drop)] {
+    let afterwards =
+        [command.wait(PATIENCE).map(drop), guest.run(&["true"]).map(drop), guest.pause()];
+    for ended in afterwards {
         assert!(
             matches!(ended, Err(LabError::GuestEnded { how: GuestEnd::Killed, .. })),
             "{ended:?}"

@@ -1,8 +1,9 @@
 //! Commands and files.
 
 use super::{PATIENCE, guest, lab};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use tombolo_lab::{GuestSpec, LabError, QemuShare, Status};
+use tombolo_lab::{GuestSpec, Lab, LabError, QemuShare, Server, ServerSpec, Status};
 
 #[test]
 fn a_guest_runs_the_programs_of_the_machine_on_a_kernel_of_its_own() {
@@ -38,7 +39,7 @@ fn files_go_in_and_out_and_the_host_keeps_its_own() {
     assert_eq!(guest.get("/usr/share/lab-file").expect("got"), content);
     let mode = guest.run(&["stat", "-c", "%a", "/usr/share/lab-file"]).expect("it ran");
     assert_eq!(mode.text(), "640");
-    assert!(!std::path::Path::new("/usr/share/lab-file").exists());
+    assert!(!Path::new("/usr/share/lab-file").exists());
     guest.put("/tmp/empty", b"", 0o600).expect("put");
     assert_eq!(guest.get("/tmp/empty").expect("got"), b"");
     let refused = guest.put("/no/such/place", &content, 0o600);
@@ -92,4 +93,47 @@ fn a_share_of_qemu_shows_the_same_files_on_both_sides() {
     assert_eq!(output.text(), "of the host");
     let back = std::fs::read_to_string(directory.path().join("back")).expect("readable");
     assert_eq!(back, "of the guest");
+}
+
+/// A virtiofs server for `directory`, listening at `socket`: the one written in C up to Debian 12,
+/// else the one written in Rust.
+fn virtiofsd(lab: &Lab, directory: &Path, socket: &Path) -> Server {
+    let (directory, socket_option) = (directory.display(), socket.display());
+    let old = Path::new("/usr/lib/qemu/virtiofsd");
+    let argv = if old.is_file() {
+        let program = old.to_string_lossy().into_owned();
+        let source = format!("source={directory},cache=auto,sandbox=chroot");
+        vec![program, format!("--socket-path={socket_option}"), "-o".to_owned(), source]
+    } else {
+        let program = tombolo_lab::virtiofsd().expect("virtiofsd (`tombolo-lab doctor --install`)");
+        let program = program.to_string_lossy().into_owned();
+        let shared = format!("--shared-dir={directory}");
+        vec![program, format!("--socket-path={socket_option}"), shared, "--cache=auto".to_owned()]
+    };
+    let server = lab.server(&ServerSpec::new("virtiofsd", &argv)).expect("started");
+    server.wait_for_socket(socket, false, PATIENCE).expect("it listens");
+    server
+}
+
+#[test]
+fn a_virtiofs_share_ends_with_its_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("file"), "of the host").expect("written");
+    let lab = lab();
+    let socket = lab.directory().join("virtiofs");
+    let server = virtiofsd(&lab, directory.path(), &socket);
+    let spec = GuestSpec::new("a").share(QemuShare::vhost_user(&socket, "share"));
+    let guest = lab.guest(spec).expect("a guest");
+    let script = "mkdir /mnt/share && mount -t virtiofs share /mnt/share && cat /mnt/share/file";
+    let output = guest.shell(script).expect("it ran").require_success().expect("mounted");
+    assert_eq!(output.text(), "of the host");
+    server.pause().expect("paused");
+    let read = guest.spawn(&["cat", "/mnt/share/other"]).expect("started");
+    let late = read.wait(Duration::from_secs(2));
+    assert!(matches!(late, Err(LabError::Late { .. })), "{late:?}");
+    server.resume().expect("resumed");
+    assert_eq!(read.wait(PATIENCE).expect("it ended").status, Status::Exited(1));
+    server.kill().expect("killed");
+    assert!(!server.is_alive());
+    assert!(guest.run(&["true"]).expect("the guest lives").success());
 }
