@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tombolo_lab::{
-    Fetched, GuestSpec, Lab, LabError, Need, QemuShare, Status, install_kernels, install_packages,
-    install_virtiofsd, needs,
+    Fetched, GuestSpec, Lab, LabError, Need, Output, QemuShare, Status, install_kernels,
+    install_packages, install_virtiofsd, needs,
 };
 
 /// An exit code, or why there is none.
@@ -79,6 +79,12 @@ struct GuestArguments {
     /// A directory that it can mount: mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt
     #[arg(long, value_name = "TAG=DIRECTORY", value_parser = share)]
     share: Vec<QemuShare>,
+    /// A further argument of the kernel
+    #[arg(long, allow_hyphen_values = true)]
+    kernel_argument: Vec<String>,
+    /// A further argument of QEMU
+    #[arg(long, allow_hyphen_values = true)]
+    qemu_argument: Vec<String>,
 }
 
 impl GuestArguments {
@@ -86,6 +92,8 @@ impl GuestArguments {
         let mut spec = GuestSpec::new("guest").kernel(&self.kernel);
         spec.memory_mib = self.memory_mib;
         spec.shares.clone_from(&self.share);
+        spec.kernel_arguments.clone_from(&self.kernel_argument);
+        spec.qemu_arguments.clone_from(&self.qemu_argument);
         spec
     }
 }
@@ -161,11 +169,10 @@ fn lab() -> Result<Lab, LabError> {
 
 fn run(guest: &GuestArguments, timeout: Duration, argv: &[String]) -> Outcome {
     let lab = lab()?;
-    let guest = lab.guest(guest.spec())?;
-    let release = guest.kernel().release();
-    let seconds = guest.boot_time().as_secs_f32();
-    eprintln!("tombolo-lab: Linux {release} was ready after {seconds:.1} s");
-    let output = guest.command(argv).timeout(timeout).run()?;
+    let output = run_in(&lab, guest, timeout, argv).inspect_err(|_| {
+        let kept = lab.keep_consoles();
+        eprintln!("tombolo-lab: its console is kept in {}", kept.display());
+    })?;
     io::stdout().write_all(&output.stdout)?;
     io::stderr().write_all(&output.stderr)?;
     Ok(match output.status {
@@ -175,6 +182,19 @@ fn run(guest: &GuestArguments, timeout: Duration, argv: &[String]) -> Outcome {
             1
         }
     })
+}
+
+fn run_in(
+    lab: &Lab,
+    guest: &GuestArguments,
+    timeout: Duration,
+    argv: &[String],
+) -> Result<Output, LabError> {
+    let guest = lab.guest(guest.spec())?;
+    let release = guest.kernel().release();
+    let seconds = guest.boot_time().as_secs_f32();
+    eprintln!("tombolo-lab: Linux {release} was ready after {seconds:.1} s");
+    guest.command(argv).timeout(timeout).run()
 }
 
 fn boot(guest: &GuestArguments, times: u8) -> Outcome {

@@ -70,6 +70,8 @@ impl Plan<'_> {
             "panic=-1".to_owned(),
             "oops=panic".to_owned(),
             "mitigations=off".to_owned(),
+            // A tenth of the processor time until the first command.
+            "cryptomgr.notests".to_owned(),
             // QEMU's clock is right; the kernel need not find out.
             "tsc=reliable".to_owned(),
             "random.trust_cpu=on".to_owned(),
