@@ -4,7 +4,7 @@
 
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use tombolo_lab::{
     Fetched, GuestSpec, Lab, LabError, Need, Output, QemuShare, Status, install_kernels,
     install_packages, install_virtiofsd, needs,
 };
+
+/// How much later than the guest the host gives up: a guest that is busy answers late.
+const SLACK: Duration = Duration::from_secs(20);
 
 /// An exit code, or why there is none.
 type Outcome = Result<u8, Box<dyn std::error::Error>>;
@@ -173,8 +176,6 @@ fn run(guest: &GuestArguments, timeout: Duration, argv: &[String]) -> Outcome {
         let kept = lab.keep_consoles();
         eprintln!("tombolo-lab: its console is kept in {}", kept.display());
     })?;
-    io::stdout().write_all(&output.stdout)?;
-    io::stderr().write_all(&output.stderr)?;
     Ok(match output.status {
         Status::Exited(code) => u8::try_from(code).unwrap_or(1),
         other => {
@@ -194,7 +195,8 @@ fn run_in(
     let release = guest.kernel().release();
     let seconds = guest.boot_time().as_secs_f32();
     eprintln!("tombolo-lab: Linux {release} was ready after {seconds:.1} s");
-    guest.command(argv).timeout(timeout).run()
+    let running = guest.command(argv).input(&[]).timeout(timeout).spawn()?;
+    running.wait_and_show(&mut io::stdout(), &mut io::stderr(), timeout.saturating_add(SLACK))
 }
 
 fn boot(guest: &GuestArguments, times: u8) -> Outcome {

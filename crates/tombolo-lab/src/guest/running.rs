@@ -248,6 +248,35 @@ impl Running {
         Err(self.late(&format!("{text:?} from"), limit))
     }
 
+    /// Waits as [`Running::wait`] does, and passes on what it writes as it comes.
+    ///
+    /// # Errors
+    /// As [`Running::wait`]. What cannot be passed on is lost.
+    pub fn wait_and_show(
+        &self,
+        stdout: &mut impl io::Write,
+        stderr: &mut impl io::Write,
+        limit: Duration,
+    ) -> Result<Output, LabError> {
+        let deadline = Instant::now() + limit;
+        let mut shown = (0, 0);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let more = |state: &State| shown != (state.stdout.len(), state.stderr.len());
+            let news = self.wait_until(left, |state| more(state) || state.end.is_some());
+            let state = lock(&self.state.0);
+            let pieces = (state.stdout[shown.0..].to_vec(), state.stderr[shown.1..].to_vec());
+            shown = (state.stdout.len(), state.stderr.len());
+            let ended = state.end.is_some();
+            drop(state);
+            let _ = stdout.write_all(&pieces.0).and_then(|()| stdout.flush());
+            let _ = stderr.write_all(&pieces.1).and_then(|()| stderr.flush());
+            if ended || !news {
+                return self.wait(Duration::ZERO);
+            }
+        }
+    }
+
     fn wait_until(&self, limit: Duration, enough: impl Fn(&State) -> bool) -> bool {
         let deadline = Instant::now() + limit;
         let mut state = lock(&self.state.0);

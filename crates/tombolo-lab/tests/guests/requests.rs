@@ -59,6 +59,13 @@ fn long_commands_are_followed_fed_and_killed() {
     echo.end_input().expect("ended");
     assert!(echo.wait(PATIENCE).expect("it ended").success());
 
+    let both = guest.spawn(&["sh", "-c", "echo out; echo err >&2; sleep 1; echo out"]);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let shown = both.expect("started").wait_and_show(&mut stdout, &mut stderr, PATIENCE);
+    let shown = shown.expect("it ended");
+    assert_eq!((stdout, stderr), (b"out\nout\n".to_vec(), b"err\n".to_vec()));
+    assert_eq!(shown.text(), "out\nout");
+
     let sleeping = guest.spawn(&["sleep", "1000"]).expect("started");
     sleeping.kill().expect("told");
     assert_eq!(sleeping.wait(PATIENCE).expect("it ended").status, Status::Killed(9));
