@@ -6,6 +6,7 @@ mod ci;
 mod dist;
 mod elf;
 mod fuzz;
+mod lab;
 mod shell;
 mod tidy;
 
@@ -29,11 +30,9 @@ enum Command {
     Dist,
     /// Run the fuzz targets for a while
     Fuzz(fuzz::FuzzArguments),
-    /// Several real kernels: calls `tombolo-lab`, which says what it can do
-    Lab {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
+    /// Several real kernels: `quick`, or whatever `tombolo-lab` can do
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Measure the speed that is promised, as ratios to standard tools
     Bench(bench::BenchArguments),
 }
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Dist => dist::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
-        Command::Lab { arguments } => lab(&arguments),
+        Command::Lab(command) => lab::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {
@@ -54,10 +53,4 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// The lab is a program of its own, since it is also what runs in its guests.
-fn lab(arguments: &[String]) -> Result<(), shell::Failure> {
-    let mut command = shell::cargo(&["run", "--quiet", "--package", "tombolo-lab", "--"]);
-    shell::run(command.args(arguments))
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tombolo_lab::{Guest, GuestEnd, GuestSpec, LabError};
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_panic_is_reported_with_its_console() {
     let lab = lab();
     let guest = guest(&lab);
@@ -20,6 +21,7 @@ fn a_panic_is_reported_with_its_console() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_kill_ends_a_guest_at_once_and_is_told_from_a_panic() {
     let lab = lab();
     let guest = guest(&lab);
@@ -37,6 +39,7 @@ fn a_kill_ends_a_guest_at_once_and_is_told_from_a_panic() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_paused_guest_stands_still_and_goes_on() {
     let lab = lab();
     let guest = guest(&lab);
@@ -83,6 +86,7 @@ fn reaches_at_last(guest: &Guest, address: &str) -> bool {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn guests_reach_each_other_until_the_network_is_cut() {
     let lab = lab();
     let specs = ["a", "b"].map(GuestSpec::new).to_vec();
@@ -111,6 +115,7 @@ fn guests_reach_each_other_until_the_network_is_cut() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_guest_reaches_services_of_the_host_until_they_are_cut() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port().to_string();

@@ -48,6 +48,7 @@ fn other_lab(place: &Path) -> (Child, PathBuf) {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_lab_that_ends_leaves_nothing() {
     let lab = lab();
     let guest = guest(&lab);
@@ -62,6 +63,7 @@ fn a_lab_that_ends_leaves_nothing() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_killed_lab_leaves_no_process_and_the_next_one_its_files() {
     let place = tempfile::tempdir().expect("a directory");
     let (mut first, of_first) = other_lab(place.path());
@@ -143,6 +145,7 @@ fn a_server_that_does_not_listen_says_why() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_guest_that_cannot_start_says_why() {
     let lab = lab();
     let mut spec = GuestSpec::new("a");
@@ -157,6 +160,7 @@ fn a_guest_that_cannot_start_says_why() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_guest_that_dies_on_the_way_is_reported_with_its_console() {
     let lab = lab();
     let mut spec = GuestSpec::new("a");

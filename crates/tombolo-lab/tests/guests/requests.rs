@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tombolo_lab::{GuestSpec, Lab, LabError, QemuShare, Server, ServerSpec, Status};
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_guest_runs_the_programs_of_the_machine_on_a_kernel_of_its_own() {
     let lab = lab();
     let guest = guest(&lab);
@@ -31,6 +32,7 @@ fn a_guest_runs_the_programs_of_the_machine_on_a_kernel_of_its_own() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn files_go_in_and_out_and_the_host_keeps_its_own() {
     let lab = lab();
     let guest = guest(&lab);
@@ -49,6 +51,7 @@ fn files_go_in_and_out_and_the_host_keeps_its_own() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn long_commands_are_followed_fed_and_killed() {
     let lab = lab();
     let guest = guest(&lab);
@@ -88,6 +91,7 @@ fn long_commands_are_followed_fed_and_killed() {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_share_of_qemu_shows_the_same_files_on_both_sides() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("file"), "of the host").expect("written");
@@ -123,6 +127,7 @@ fn virtiofsd(lab: &Lab, directory: &Path, socket: &Path) -> Server {
 }
 
 #[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
 fn a_virtiofs_share_ends_with_its_server() {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("file"), "of the host").expect("written");
