@@ -14,9 +14,28 @@ const BUSYBOX: &str = "/bin/busybox";
 
 const SCRIPT: &str = include_str!("initramfs.sh");
 
-/// An initramfs for `kernel`, in the format of `Documentation/driver-api/early-userspace/
-/// buffer-format.rst`. Uncompressed: unpacking in an emulated guest costs more than reading.
-pub(crate) fn build(kernel: &Kernel) -> Result<Vec<u8>, LabError> {
+/// An initramfs for the guests of one kernel, in the format of `Documentation/driver-api/
+/// early-userspace/buffer-format.rst`. Uncompressed: unpacking in an emulated guest costs more than
+/// reading.
+#[derive(Debug)]
+pub(crate) struct Initramfs {
+    bytes: Vec<u8>,
+}
+
+impl Initramfs {
+    pub(crate) fn new(kernel: &Kernel) -> Result<Self, LabError> {
+        build(kernel).map(|bytes| Initramfs { bytes })
+    }
+
+    /// The same with the secret of one guest, as a second archive behind the first.
+    pub(crate) fn with_secret(&self, secret: &str) -> Result<Vec<u8>, LabError> {
+        let mut archive = Archive::default();
+        archive.file("secret", 0o600, secret.as_bytes())?;
+        Ok([self.bytes.as_slice(), &archive.end()?].concat())
+    }
+}
+
+fn build(kernel: &Kernel) -> Result<Vec<u8>, LabError> {
     let busybox = Path::new(BUSYBOX);
     let content = match fs::read(busybox) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -32,6 +32,7 @@ mount -t devpts devpts /new/dev/pts
 mount -t tmpfs -o mode=1777 shm /new/dev/shm
 mount -t tmpfs -o mode=0755 run /new/run
 mount -t tmpfs -o mode=0755 mnt /new/mnt
+cp -p /secret /new/run/tombolo-lab.secret || fail "no secret"
 release=$(uname -r)
 mkdir -p "/new/lib/modules/$release" || fail "no place for modules"
 mount -o bind "/host$modules" "/new/lib/modules/$release" || fail "no modules at $modules"

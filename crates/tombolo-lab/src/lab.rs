@@ -3,7 +3,7 @@
 use crate::error::LabError;
 use crate::guest::{self, Guest, GuestSpec};
 use crate::hub::{Hub, MEMBERS_MAX};
-use crate::initramfs;
+use crate::initramfs::Initramfs;
 use crate::kernel::Kernel;
 use crate::process::Nursery;
 use crate::run::RunDirectory;
@@ -31,7 +31,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) nursery: Nursery,
     pub(crate) binary: PathBuf,
-    initramfs: Mutex<HashMap<String, PathBuf>>,
+    initramfs: Mutex<HashMap<String, Arc<Initramfs>>>,
     numbers: AtomicU8,
     pub(crate) run: RunDirectory,
 }
@@ -120,16 +120,14 @@ impl Lab {
 
 impl Shared {
     /// The initramfs for a kernel, made once in each run.
-    pub(crate) fn initramfs(&self, kernel: &Kernel) -> Result<PathBuf, LabError> {
+    pub(crate) fn initramfs(&self, kernel: &Kernel) -> Result<Arc<Initramfs>, LabError> {
         let mut made = self.initramfs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(path) = made.get(kernel.release()) {
-            return Ok(path.clone());
+        if let Some(initramfs) = made.get(kernel.release()) {
+            return Ok(Arc::clone(initramfs));
         }
-        let path = self.run.path().join(format!("initramfs-{}", kernel.release()));
-        let content = initramfs::build(kernel)?;
-        std::fs::write(&path, content).map_err(LabError::call("write", &path))?;
-        made.insert(kernel.release().to_owned(), path.clone());
-        Ok(path)
+        let initramfs = Arc::new(Initramfs::new(kernel)?);
+        made.insert(kernel.release().to_owned(), Arc::clone(&initramfs));
+        Ok(initramfs)
     }
 
     /// A number for a guest that no other one has had.

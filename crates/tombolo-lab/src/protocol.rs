@@ -15,8 +15,9 @@ pub(crate) const PORT: u16 = 7000;
 /// What the agent writes on the console when it listens.
 pub(crate) const READY: &str = "tombolo-lab: ready";
 
-/// The kernel's argument that carries the secret.
-pub(crate) const SECRET_ARGUMENT: &str = "tombolo_lab.secret";
+/// Where the script of the initramfs leaves the secret for the agent, which removes it. It is not
+/// among the kernel's arguments: those are QEMU's, which every user of the host can read.
+pub(crate) const SECRET_FILE: &str = "/run/tombolo-lab.secret";
 
 /// The most bytes in one frame.
 pub(crate) const FRAME_BYTES_MAX: usize = 256 << 10;

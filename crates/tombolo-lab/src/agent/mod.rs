@@ -7,7 +7,7 @@ mod command;
 mod files;
 
 use crate::protocol::{
-    Action, Answer, Kind, PORT, READY, Request, SECRET_ARGUMENT, VERSION, receive, send_value,
+    Action, Answer, Kind, PORT, READY, Request, SECRET_FILE, VERSION, receive, send_value,
 };
 use std::io;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -28,15 +28,15 @@ pub fn agent() -> io::Result<std::convert::Infallible> {
     if std::process::id() == 1 {
         return reap_for(Command::new("/proc/self/exe").arg("agent"));
     }
-    let arguments = std::fs::read_to_string("/proc/cmdline")?;
-    let secret = argument(&arguments, SECRET_ARGUMENT).ok_or_else(|| {
-        io::Error::other("the kernel was given no secret: this is no lab's guest")
+    let secret = std::fs::read_to_string(SECRET_FILE).map_err(|error| {
+        io::Error::other(format!("{SECRET_FILE}: {error}: this is no lab's guest"))
     })?;
+    std::fs::remove_file(SECRET_FILE)?;
     let listener = TcpListener::bind((CONTROL_ADDRESS, PORT))?;
     announce()?;
     loop {
         let Ok((stream, _)) = listener.accept() else { continue };
-        let secret = secret.to_owned();
+        let secret = secret.clone();
         std::thread::Builder::new().name("request".to_owned()).spawn(move || {
             let _ = serve(stream, &secret);
         })?;
@@ -62,12 +62,6 @@ fn reap_for(server: &mut Command) -> io::Result<std::convert::Infallible> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// The value of one of the kernel's arguments.
-fn argument<'a>(arguments: &'a str, name: &str) -> Option<&'a str> {
-    let mut words = arguments.split_ascii_whitespace();
-    words.find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }
 
 fn serve(mut stream: TcpStream, secret: &str) -> io::Result<()> {
@@ -103,13 +97,6 @@ fn perform(action: Action, stream: &mut TcpStream) -> io::Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn arguments_of_the_kernel_are_whole_words() {
-        let text = "quiet xtombolo_lab.secret=1 tombolo_lab.secrets=2 tombolo_lab.secret=abc rw\n";
-        assert_eq!(argument(text, SECRET_ARGUMENT), Some("abc"));
-        assert_eq!(argument("quiet", SECRET_ARGUMENT), None);
-    }
 
     #[test]
     fn nobody_is_served_without_the_secret_or_with_another_version() {

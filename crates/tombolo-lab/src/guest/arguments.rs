@@ -3,7 +3,7 @@
 use super::spec::{GuestSpec, QemuShare};
 use crate::error::LabError;
 use crate::kernel::Kernel;
-use crate::protocol::{PORT, SECRET_ARGUMENT};
+use crate::protocol::PORT;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,6 @@ pub(super) struct Plan<'a> {
     pub(super) kernel: &'a Kernel,
     /// From 1: its address and its cards' follow from it.
     pub(super) number: u8,
-    pub(super) secret: &'a str,
     pub(super) initramfs: &'a Path,
     /// The program that is the agent.
     pub(super) binary: &'a Path,
@@ -77,7 +76,6 @@ impl Plan<'_> {
             "random.trust_cpu=on".to_owned(),
             format!("tombolo_lab.name={}", self.spec.name),
             format!("tombolo_lab.number={}", self.number),
-            format!("{SECRET_ARGUMENT}={}", self.secret),
             format!("tombolo_lab.modules={}", word(&self.kernel.modules())?),
             format!("tombolo_lab.agent={}", word(self.binary)?),
         ];

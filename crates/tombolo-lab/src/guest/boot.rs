@@ -26,19 +26,20 @@ const QEMU: &str = "qemu-system-x86_64";
 pub(crate) fn boot(lab: &Arc<Shared>, spec: &GuestSpec) -> Result<Guest, LabError> {
     let started = Instant::now();
     let kernel = Kernel::find(&spec.kernel)?;
-    let initramfs = lab.initramfs(&kernel)?;
     let number = lab.take_number()?;
     let secret = secret()?;
     let in_run = |suffix: &str| lab.run.path().join(format!("{}.{suffix}", spec.name));
     let (socket, console_path) = (in_run("monitor"), in_run("console"));
     // Also what finds a name that is taken.
     let listener = UnixListener::bind(&socket).map_err(LabError::call("bind", &socket))?;
+    let initramfs = in_run("initramfs");
+    let content = lab.initramfs(&kernel)?.with_secret(&secret)?;
+    std::fs::write(&initramfs, content).map_err(LabError::call("write", &initramfs))?;
     let member = lab.hub.member(number);
     let plan = Plan {
         spec,
         kernel: &kernel,
         number,
-        secret: &secret,
         initramfs: &initramfs,
         binary: &lab.binary,
         monitor: &socket,

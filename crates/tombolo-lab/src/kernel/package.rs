@@ -17,24 +17,40 @@ pub enum Fetched {
 }
 
 /// The packages that the distribution has for kernels of this machine's kind, the default one
-/// first. Further ones are found by their names: `linux-image-6.12-amd64` of Debian's backports.
+/// first: `linux-image-amd64`, `linux-image-6.12-amd64` of Debian's backports; else Ubuntu's.
 ///
 /// # Errors
-/// When `apt-cache` is missing or fails.
+/// When `apt-cache` is missing or fails, or knows no kernel.
 pub(crate) fn wanted_packages() -> Result<Vec<String>, LabError> {
     let names = run(Command::new("apt-cache").args(["pkgnames", "linux-image-"]))?;
-    let is_version = |of: &str| of.chars().all(|one| one.is_ascii_digit() || one == '.');
-    let mut packages: Vec<String> = names
-        .lines()
-        .filter(|name| {
-            let middle = name.strip_prefix("linux-image-").and_then(|of| of.strip_suffix("amd64"));
-            middle.is_some_and(|of| of.is_empty() || of.strip_suffix('-').is_some_and(is_version))
-        })
-        .map(str::to_owned)
-        .collect();
-    packages.sort_by_key(|name| name.len());
-    packages.dedup();
+    let packages = select(names.lines());
+    if packages.is_empty() {
+        let what = "package of a kernel for guests".to_owned();
+        return Err(LabError::Missing { what, how: "run `apt-get update`; it must be on x86-64" });
+    }
     Ok(packages)
+}
+
+/// Those names that stand for the newest kernel of a line, without those of special flavours.
+fn select<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let is_version = |of: &str| of.contains('.') && of.split('.').all(is_number);
+    let (mut packages, mut generic) = (Vec::new(), None);
+    for name in names {
+        match name.strip_prefix("linux-image-") {
+            Some("amd64") => packages.insert(0, name.to_owned()),
+            Some("generic") => generic = Some(name.to_owned()),
+            Some(rest) if rest.strip_suffix("-amd64").is_some_and(is_version) => {
+                packages.push(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+    packages.dedup();
+    if packages.is_empty() { generic.into_iter().collect() } else { packages }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Puts the kernel of `package` into the cache; a package that only names another one is followed.
@@ -99,14 +115,14 @@ fn depmod() -> PathBuf {
 
 /// The package that has the kernel: `linux-image-amd64` only depends on it.
 fn resolve(package: &str) -> Result<String, LabError> {
-    let shown = show(package)?;
-    let depends = shown.lines().find_map(|line| line.strip_prefix("Depends: "));
-    let mut names = depends.unwrap_or_default().split(',').map(|name| name.trim());
-    let image = names.find_map(|name| {
-        let name = name.split(' ').next().unwrap_or(name);
-        name.starts_with("linux-image-").then(|| name.to_owned())
-    });
-    Ok(image.unwrap_or_else(|| package.to_owned()))
+    Ok(image_needed(&show(package)?).unwrap_or_else(|| package.to_owned()))
+}
+
+/// The kernel's package among what a package depends on.
+fn image_needed(shown: &str) -> Option<String> {
+    let depends = shown.lines().find_map(|line| line.strip_prefix("Depends: "))?;
+    let mut names = depends.split(',').filter_map(|name| name.split_ascii_whitespace().next());
+    names.find(|name| name.starts_with("linux-image-")).map(str::to_owned)
 }
 
 /// What APT knows of a package.
@@ -135,4 +151,38 @@ fn run(command: &mut Command) -> Result<String, LabError> {
     }
     let output = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(LabError::Program { program, output })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_of_each_line_is_wanted_and_no_special_flavour() {
+        let debian = [
+            "linux-image-6.12-amd64",
+            "linux-image-6.1.0-56-amd64",
+            "linux-image-6.12.117+deb12-amd64",
+            "linux-image-cloud-amd64",
+            "linux-image-6.12-rt-amd64",
+            "linux-image-amd64-dbg",
+            "linux-image-amd64",
+            "linux-image-6.1.0-56-amd64-unsigned",
+        ];
+        let wanted = ["linux-image-amd64", "linux-image-6.12-amd64"];
+        assert_eq!(select(debian.into_iter()), wanted);
+        let ubuntu = ["linux-image-generic", "linux-image-6.8.0-31-generic", "linux-image-oem"];
+        assert_eq!(select(ubuntu.into_iter()), ["linux-image-generic"]);
+        assert!(select(["linux-image-arm64"].into_iter()).is_empty());
+    }
+
+    #[test]
+    fn a_package_that_only_names_another_is_followed() {
+        let named =
+            "Package: linux-image-amd64\nDepends: linux-image-6.1.0-56-amd64 (= 6.1.192-2)\n";
+        assert_eq!(image_needed(named).as_deref(), Some("linux-image-6.1.0-56-amd64"));
+        let kernel =
+            "Depends: kmod, linux-base (>= 4.3~), initramfs-tools | linux-initramfs-tool\n";
+        assert_eq!(image_needed(kernel), None);
+    }
 }

@@ -15,6 +15,11 @@ fn a_guest_runs_the_programs_of_the_machine_on_a_kernel_of_its_own() {
     assert_ne!(boot_id.trim(), other);
     assert_eq!(other.len(), 36, "{other}");
 
+    // Whoever knows the lab's secret can use the agent: it is nowhere to be read.
+    let found = guest.shell("cat /proc/cmdline; ls /run/*secret* /secret");
+    let found = found.expect("it ran");
+    assert!(!found.text().contains("secret"), "{found:?}");
+
     let command = guest.command(&["sh", "-c", "echo $WORD; pwd; cat; echo err >&2; exit 7"]);
     let output = command.env("WORD", "hello").directory("/usr").input(b"from the host").run();
     let output = output.expect("it ran");
