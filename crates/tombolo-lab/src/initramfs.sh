@@ -29,8 +29,15 @@ for directory in proc sys dev; do
 done
 mkdir -p /new/dev/pts /new/dev/shm /new/mnt
 mount -t devpts devpts /new/dev/pts
+# What udev makes elsewhere, and what container runtimes look for.
+ln -s /proc/self/fd /new/dev/fd
+for number in 0:stdin 1:stdout 2:stderr; do
+    ln -s "/proc/self/fd/${number%:*}" "/new/dev/${number#*:}"
+done
+mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tmpfs -o mode=1777 shm /new/dev/shm
 mount -t tmpfs -o mode=0755 run /new/run
+mkdir -m 1777 /new/run/lock
 mount -t tmpfs -o mode=0755 mnt /new/mnt
 cp -p /secret /new/run/tombolo-lab.secret || fail "no secret"
 release=$(uname -r)

@@ -22,6 +22,10 @@ const PREFIX: &str = "run.";
 const FAILED: &str = "failed";
 const FAILED_KEPT: usize = 20;
 
+/// What a path of a socket may have (`unix(7)`), less what is added to a run's directory: the name
+/// of a guest with a suffix.
+const PATH_BYTES_MAX: usize = 107 - 42;
+
 const LOCK: &str = "lock";
 const PROCESSES: &str = "processes";
 
@@ -46,6 +50,12 @@ impl RunDirectory {
     /// The same below `base`, which must be this user's alone.
     pub(crate) fn within(base: &Path) -> Result<(Self, Vec<String>), LabError> {
         private_directory(base)?;
+        if base.as_os_str().len() + "/run.12345678".len() > PATH_BYTES_MAX {
+            let shown = base.display();
+            let message =
+                format!("{shown} is too long for sockets in it: set TMPDIR to a shorter one");
+            return Err(LabError::Request(message));
+        }
         // Held while a directory is made or swept, so that none is swept before it is locked.
         let all = open_lock(&base.join(LOCK))?;
         all.lock().map_err(LabError::call("flock", base))?;
@@ -252,6 +262,13 @@ mod tests {
             assert!(!path.exists());
             assert_eq!(fs::read(shared.join("file")).expect("still there"), b"of a user");
         });
+    }
+
+    #[test]
+    fn a_place_that_is_too_deep_for_sockets_is_refused() {
+        let base = tempfile::tempdir().expect("a directory");
+        let refused = RunDirectory::within(&base.path().join("x".repeat(60)));
+        assert!(refused.expect_err("too long").to_string().contains("TMPDIR"));
     }
 
     #[test]

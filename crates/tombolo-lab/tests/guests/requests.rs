@@ -28,6 +28,11 @@ fn a_guest_runs_the_programs_of_the_machine_on_a_kernel_of_its_own() {
     assert_eq!(output.status, Status::Exited(7));
     assert!(matches!(output.require_success(), Err(LabError::Unsuccessful { .. })));
 
+    let usual = "bash -c 'cat <(echo piped)' && echo in | cat /dev/stdin && \
+                 cat /sys/fs/cgroup/cgroup.procs";
+    let usual = guest.shell(usual).expect("it ran").require_success().expect("as on any machine");
+    assert!(usual.text().starts_with("piped\nin\n1\n"), "{usual:?}");
+
     let killed = guest.run(&["sh", "-c", "kill -BUS $$"]).expect("it ran");
     assert_eq!(killed.status, Status::Killed(7));
     assert!(guest.run(&["true"]).expect("only that one died").success());
