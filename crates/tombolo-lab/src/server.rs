@@ -85,9 +85,9 @@ impl Server {
     /// # Errors
     /// When one of them is still there after a while.
     pub fn kill(&self) -> Result<(), LabError> {
-        kill_descendants(self.guard.id());
+        let killed = kill_descendants(self.guard.id());
         // Without children, the guard goes by itself.
-        self.guard.kill()
+        self.guard.kill().and(killed)
     }
 
     /// Stops all of its processes: it answers nobody, and its connections stay.

@@ -98,6 +98,11 @@ fn arrange(release: &str, tree: &Path, kernel: &Path) -> Result<(), LabError> {
     fs::create_dir_all(&parent).map_err(LabError::call("mkdir", &parent))?;
     let to = parent.join(release);
     fs::rename(&modules, &to).map_err(LabError::call("rename", &to))?;
+    // Where a `depmod` looks whose distribution has given up /lib.
+    let usr = kernel.join("usr");
+    fs::create_dir(&usr).map_err(LabError::call("mkdir", &usr))?;
+    let link = usr.join("lib");
+    std::os::unix::fs::symlink("../lib", &link).map_err(LabError::call("symlink", &link))?;
     run(Command::new(depmod()).arg("-b").arg(kernel).arg(release))?;
     let packed = tree.join(format!("boot/vmlinuz-{release}"));
     let content = fs::read(&packed).map_err(LabError::call("read", &packed))?;

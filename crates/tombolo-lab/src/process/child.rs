@@ -1,11 +1,15 @@
 //! What stands between the lab and the programs that it starts: `tombolo-lab child`.
 
-use super::{descendants, kill_stranger};
+use super::{Identity, descendants, kill_stranger};
+use crate::error::LabError;
 use rustix::process::{Pid, Signal, getppid, set_child_subreaper, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::io::{self, Read as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus};
+
+/// How often it is looked again for processes that were started meanwhile.
+const ROUNDS: usize = 100;
 
 /// Becomes `argv`, to be killed with the thread that started this process.
 ///
@@ -58,21 +62,27 @@ pub fn guard(parent: u32, argv: &[OsString]) -> io::Result<Option<ExitStatus>> {
 fn kill_at_end_of_input() {
     let mut ignored = [0; 64];
     while !matches!(io::stdin().read(&mut ignored), Ok(0) | Err(_)) {}
-    kill_descendants(std::process::id());
+    let _ = kill_descendants(std::process::id());
 }
 
 /// Kills whatever descends from `ancestor`, until nothing does.
-pub(crate) fn kill_descendants(ancestor: u32) {
+pub(crate) fn kill_descendants(ancestor: u32) -> Result<(), LabError> {
+    kill_all(|| descendants(ancestor))
+}
+
+/// Kills what `find` finds, until it finds nothing alive.
+pub(crate) fn kill_all(find: impl Fn() -> Vec<Identity>) -> Result<(), LabError> {
     // A process may start another one between the look and the kill; each round has fewer parents.
-    for _ in 0..100 {
-        let found: Vec<_> = descendants(ancestor).into_iter().filter(|of| of.is_alive()).collect();
+    for _ in 0..ROUNDS {
+        let found: Vec<_> = find().into_iter().filter(Identity::is_alive).collect();
         if found.is_empty() {
-            return;
+            return Ok(());
         }
         for identity in found {
-            let _ = kill_stranger(&identity);
+            kill_stranger(&identity)?;
         }
     }
+    Err(LabError::Request("processes multiply faster than they are killed".to_owned()))
 }
 
 fn split(argv: &[OsString]) -> io::Result<(&OsString, &[OsString])> {

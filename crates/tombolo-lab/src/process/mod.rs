@@ -8,7 +8,7 @@ pub(crate) mod child;
 mod identity;
 mod nursery;
 
-pub(crate) use child::kill_descendants;
+pub(crate) use child::{kill_all, kill_descendants};
 pub(crate) use identity::{Identity, descendants, marked};
 pub(crate) use nursery::Nursery;
 

@@ -3,7 +3,7 @@
 mod leftovers;
 
 use crate::error::LabError;
-use crate::process::{Identity, kill_stranger, marked};
+use crate::process::{Identity, kill_all, marked};
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::Write as _;
@@ -121,20 +121,8 @@ impl Drop for RunDirectory {
 }
 
 /// Kills every process that was started with this run's mark.
-fn kill_marked(run: &Path) -> Result<usize, LabError> {
-    let mut killed = 0;
-    // Those killed may have started others meanwhile.
-    loop {
-        let alive: Vec<_> =
-            marked(MARK, run.as_os_str()).into_iter().filter(Identity::is_alive).collect();
-        if alive.is_empty() {
-            return Ok(killed);
-        }
-        for identity in alive {
-            kill_stranger(&identity)?;
-            killed += 1;
-        }
-    }
+fn kill_marked(run: &Path) -> Result<(), LabError> {
+    kill_all(|| marked(MARK, run.as_os_str()))
 }
 
 /// Where this user's runs are: `tombolo-lab-UID` in the directory for temporary files.
