@@ -31,8 +31,8 @@ mkdir -p /new/dev/pts /new/dev/shm /new/mnt
 mount -t devpts devpts /new/dev/pts
 # What udev makes elsewhere, and what container runtimes look for.
 ln -s /proc/self/fd /new/dev/fd
-for number in 0:stdin 1:stdout 2:stderr; do
-    ln -s "/proc/self/fd/${number%:*}" "/new/dev/${number#*:}"
+for stream in 0:stdin 1:stdout 2:stderr; do
+    ln -s "/proc/self/fd/${stream%:*}" "/new/dev/${stream#*:}"
 done
 mount -t cgroup2 cgroup2 /new/sys/fs/cgroup
 mount -t tmpfs -o mode=1777 shm /new/dev/shm
@@ -53,6 +53,7 @@ hostname "$name"
 # In the order of QEMU's arguments: to the lab, to the host's services, to the other guests.
 ip link set lo up
 ip link set eth0 up && ip addr add 10.0.3.15/24 dev eth0 || fail "no network to the lab"
-ip link set eth1 up && ip addr add 10.0.2.15/24 dev eth1 && ip route add default via 10.0.2.2
-ip link set eth2 up && ip addr add "10.77.0.$number/24" dev eth2
+ip link set eth1 up && ip addr add 10.0.2.15/24 dev eth1 && ip route add default via 10.0.2.2 ||
+    fail "no network to the host"
+ip link set eth2 up && ip addr add "10.77.0.$number/24" dev eth2 || fail "no network to guests"
 exec switch_root -c /dev/console /new "$agent" agent

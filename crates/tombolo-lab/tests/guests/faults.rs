@@ -4,7 +4,7 @@ use super::{PATIENCE, guest, lab};
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
-use tombolo_lab::{Guest, GuestEnd, GuestSpec, LabError};
+use tombolo_lab::{Guest, GuestEnd, GuestSpec, LabError, Output};
 
 #[test]
 #[ignore = "boots guests: cargo xtask lab quick"]
@@ -68,17 +68,18 @@ fn a_paused_guest_stands_still_and_goes_on() {
     counting.wait_for_text(&format!("\n{next}\n"), PATIENCE).expect("it counts on");
 }
 
-/// Whether `guest` reaches an address within a second.
-fn reaches(guest: &Guest, address: &str) -> bool {
-    let ping = guest.run(&["busybox", "ping", "-c", "1", "-W", "1", address]);
-    ping.expect("it ran (package busybox-static)").success()
+/// What `ping` says; it waits for the answer to one packet.
+fn ping(guest: &Guest, address: &str, seconds: u8) -> Output {
+    let seconds = seconds.to_string();
+    let ping = guest.run(&["busybox", "ping", "-c", "1", "-W", &seconds, address]);
+    ping.expect("it ran (package busybox-static)")
 }
 
 /// Tries for a while, since a network needs a moment after a change.
 fn reaches_at_last(guest: &Guest, address: &str) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
-        if reaches(guest, address) {
+        if ping(guest, address, 5).success() {
             return true;
         }
     }
@@ -95,7 +96,8 @@ fn guests_reach_each_other_until_the_network_is_cut() {
     let of_b = b.address().to_string();
     assert!(reaches_at_last(a, &of_b));
     b.network().cut().expect("cut");
-    assert!(!reaches(a, &of_b));
+    let unanswered = ping(a, &of_b, 2);
+    assert!(!unanswered.success(), "{}", unanswered.text());
     // The lab still reaches it.
     assert!(b.run(&["true"]).expect("it ran").success());
     b.network().restore().expect("restored");

@@ -1,6 +1,6 @@
 //! What is left of a lab: nothing.
 
-use super::{PATIENCE, binary, guest, lab};
+use super::{PATIENCE, at_last, binary, guest, lab};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,32 +18,19 @@ fn processes_of(directory: &Path) -> Vec<PathBuf> {
     marked.collect()
 }
 
-/// Waits until `holds`.
-fn at_last(holds: impl Fn() -> bool) -> bool {
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        if holds() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    false
-}
-
 /// A lab in a process of its own, in the middle of a command in its guest, and its directory.
 fn other_lab(place: &Path) -> (Child, PathBuf) {
     let mut command = Command::new(binary());
-    command.args(["run", "--", "sh", "-c", "echo on > /dev/console; sleep 1000"]);
-    command.env("TMPDIR", place).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(["run", "--", "sh", "-c", "echo on; sleep 1000"]);
+    command.env("TMPDIR", place).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("started");
     let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     // It says where it works before it boots.
     let mut lines = lines.map(|line| line.expect("readable"));
     let line = lines.find(|line| line.contains("at work in")).expect("a line");
     let directory = PathBuf::from(line.rsplit(' ').next().expect("a word"));
-    let console = directory.join("guest.console");
-    let on = || std::fs::read_to_string(&console).is_ok_and(|text| text.contains("\non"));
-    assert!(at_last(on), "{}", console.display());
+    let mut output = BufReader::new(child.stdout.take().expect("piped")).lines();
+    assert_eq!(output.next().expect("a line").expect("readable"), "on", "{:?}", lines.next());
     (child, directory)
 }
 
@@ -99,7 +86,7 @@ fn a_server_that_daemonises_stops_and_dies_as_a_whole() {
             if beat() != before {
                 return true;
             }
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(20));
         }
         false
     };
