@@ -6,6 +6,7 @@ mod ci;
 mod dist;
 mod elf;
 mod fuzz;
+mod lab;
 mod shell;
 mod tidy;
 
@@ -29,6 +30,9 @@ enum Command {
     Dist,
     /// Run the fuzz targets for a while
     Fuzz(fuzz::FuzzArguments),
+    /// Several real kernels: `quick`, or whatever `tombolo-lab` can do
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
     /// Measure the speed that is promised, as ratios to standard tools
     Bench(bench::BenchArguments),
 }
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Dist => dist::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
+        Command::Lab(command) => lab::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
     };
     match result {

@@ -1,9 +1,10 @@
-//! Why the lab could not make what a test needs.
+//! Why the lab could not make what a test needs, or what became of it.
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// A mount that could not be made.
+/// Something that could not be made, or that ended otherwise than it was asked to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabError {
@@ -33,6 +34,84 @@ pub enum LabError {
         /// What it wrote on standard error.
         output: String,
     },
+    /// A guest is no longer there.
+    #[error("guest {guest} {how}; its console ended with:\n{console}\n(whole: {})", path.display())]
+    GuestEnded {
+        /// Its name.
+        guest: String,
+        /// What became of it.
+        how: GuestEnd,
+        /// The last lines of its console.
+        console: String,
+        /// The file with all of them; it is deleted when the lab ends well.
+        path: PathBuf,
+    },
+    /// Something did not happen in time.
+    #[error("{what}: nothing within {} s{detail}", after.as_secs_f32())]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// For how long.
+        after: Duration,
+        /// What was seen meanwhile; empty or beginning with a separator.
+        detail: String,
+    },
+    /// A guest could not do what it was asked to.
+    #[error("guest {guest}: {message}")]
+    Refused {
+        /// Its name.
+        guest: String,
+        /// What it says.
+        message: String,
+        /// The error number in the guest, where there is one.
+        errno: Option<i32>,
+    },
+    /// A command in a guest ended otherwise than with 0.
+    #[error("guest {guest}: `{command}` ended with {status}: {output}")]
+    Unsuccessful {
+        /// The guest's name.
+        guest: String,
+        /// The command, in words.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The last lines that it wrote.
+        output: String,
+    },
+    /// QEMU did not do what its monitor was told.
+    #[error("QEMU of guest {guest}: `{command}`: {message}")]
+    Monitor {
+        /// The guest's name.
+        guest: String,
+        /// The command of the monitor.
+        command: String,
+        /// What QEMU says.
+        message: String,
+    },
+    /// A request that makes no sense.
+    #[error("{0}")]
+    Request(String),
+}
+
+/// What became of a guest that is no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestEnd {
+    /// Its kernel panicked.
+    Panicked,
+    /// The lab was told to kill it.
+    Killed,
+    /// QEMU ended by itself.
+    Ended,
+}
+
+impl std::fmt::Display for GuestEnd {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            GuestEnd::Panicked => "panicked",
+            GuestEnd::Killed => "was killed",
+            GuestEnd::Ended => "ended",
+        })
+    }
 }
 
 impl LabError {

@@ -1,35 +1,59 @@
-//! Real mounts for tests: file systems of the kernel, and one with faults on command. Where no
-//! mount is needed, a [`Preload`] refuses chosen calls of a stock program; [`runtimes`] records
-//! what each language says of such errors.
+//! Real mounts for tests, and real kernels.
 //!
-//! The lab shares no code with the programs it judges. What it makes lives in a [`Namespace`] of
-//! mounts of its own, on a RAM disk: when the test ends, however it ends, nothing is left on the
-//! machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`) gets an error that says
-//! what, never a test that passes without having run.
+//! In one kernel: file systems of its own, and one with faults on command, in a [`Namespace`] of
+//! mounts on a RAM disk. Where no mount is needed, a [`Preload`] refuses chosen calls of a stock
+//! program; [`runtimes`] records what each language says of such errors. Several kernels: a [`Lab`]
+//! boots [`Guest`]s in QEMU, joins them by shares and networks, and breaks these on purpose.
+//!
+//! The lab shares no code with the programs it judges. When a test ends, however it ends, nothing
+//! is left on the machine. A machine that lacks something (root, `/dev/fuse`, a `mkfs`, QEMU) gets
+//! an error that says what, never a test that passes without having run.
 
+mod agent;
 mod child;
 mod error;
 mod faults;
 mod faulty;
+mod filling;
+mod guest;
+mod hub;
+mod initramfs;
 mod judge;
+mod kernel;
+mod lab;
 mod local;
 mod namespace;
+mod needs;
 mod preload;
+mod process;
+mod protocol;
+mod run;
 pub mod runtimes;
+mod server;
 mod share;
 mod stock;
 mod workload;
 
-pub use error::LabError;
+pub use agent::agent;
+pub use error::{GuestEnd, LabError};
 pub use faults::{
     Creation, Delays, Faults, Gone, HardLinks, Holders, Kept, Locks, Maps, Operation, Pages,
     Replacement, Room, Sizes, Syncs, Unsynced, Writes,
 };
 pub use faulty::{FaultyMount, TwoMounts};
+pub use filling::Filling;
+pub use guest::{
+    Guest, GuestCommand, GuestSpec, Link, Output, QemuShare, Running, SecurityModel, Status,
+};
 pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
+pub use kernel::{Fetched, Kernel};
+pub use lab::Lab;
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
+pub use needs::{Need, install_kernels, install_packages, install_virtiofsd, needs, virtiofsd};
 pub use preload::{Preload, Refused, Times};
+pub use process::child::{become_child, guard};
+pub use server::{Server, ServerSpec};
 pub use share::Share;
 pub use stock::{Shell, sqlite};
 pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};

@@ -1,4 +1,4 @@
-//! Libraries return values: only the command prints, and nobody ends the process behind its back.
+//! Libraries return values: only a command prints, and nobody ends the process behind its back.
 
 use super::{Complaint, Tree, source, source::Source};
 
@@ -10,11 +10,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Complaint> {
     for (path, text) in tree.ending(".rs") {
         let Some(source) = Source::parse(path, text) else { continue };
         let may_print = path.starts_with("crates/tombolo/")
+            || path == "crates/tombolo-lab/src/main.rs"
             || path.starts_with("xtask/")
             || path.ends_with("/build.rs");
         for name in PRINTS.iter().filter(|name| !may_print || **name == "dbg") {
             for token in source::find(source.product(), &[name, "!"]) {
-                let message = format!("`{name}!` outside `tombolo`: return the text instead");
+                let message = format!("`{name}!` outside a command: return the text instead");
                 complaints.push(Complaint::new(RULE, path, token.line, message));
             }
         }
@@ -39,6 +40,8 @@ mod tests {
         let code = "fn f() { println!(\"x\"); }";
         assert_eq!(complaints("crates/tombolo-os/src/a.rs", code), 1);
         assert_eq!(complaints("crates/tombolo/src/a.rs", code), 0);
+        assert_eq!(complaints("crates/tombolo-lab/src/main.rs", code), 0);
+        assert_eq!(complaints("crates/tombolo-lab/src/lab.rs", code), 1);
         assert_eq!(complaints("crates/tombolo/src/a.rs", "fn f() { dbg!(1); }"), 1);
     }
 

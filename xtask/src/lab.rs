@@ -1,0 +1,32 @@
+//! `cargo xtask lab`: several real kernels on one machine.
+
+use crate::shell::{self, Failure, cargo};
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LabCommand {
+    /// Run all tests of the lab, those that boot guests included
+    Quick,
+    /// Call `tombolo-lab`: `cargo xtask lab doctor --install`
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
+    match command {
+        LabCommand::Quick => shell::run(&mut cargo(&[
+            "test",
+            "--package",
+            "tombolo-lab",
+            "--locked",
+            "--no-fail-fast",
+            "--",
+            "--include-ignored",
+        ])),
+        // A program of its own, since it is also what runs in its guests.
+        LabCommand::Other(arguments) => {
+            let mut command = cargo(&["run", "--quiet", "--package", "tombolo-lab", "--"]);
+            shell::run(command.args(arguments))
+        }
+    }
+}
