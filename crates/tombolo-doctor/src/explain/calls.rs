@@ -1,5 +1,8 @@
 //! Finds failed system calls: strace lines, SQLite's own log lines, and prose.
 
+use super::locks;
+use super::maps;
+use super::sentence::{Sentence, sentences};
 use super::text::{self, Text};
 use serde::Serialize;
 use tombolo_core::errno::Errno;
@@ -88,6 +91,64 @@ const NAMES: &[(&str, Call)] = &[
 
 /// Every failed call that the text shows.
 pub(super) fn find(text: &Text) -> Vec<FailedCall> {
+    let mut calls = on_lines(text);
+    let told = |call: Call| calls.iter().any(|one| one.call == call);
+    if !told(Call::Lock) && !told(Call::Map) {
+        let found = apart(text).filter(|one| calls.iter().all(|other| other.errno != one.errno));
+        calls.extend(found);
+    }
+    calls
+}
+
+/// A call in one passage and an error in another, as where a report shows the line of the program
+/// first and what it printed after. Only errors that such a call gives where it is not supported,
+/// and only where the text speaks of one kind of call.
+fn apart(text: &Text) -> Option<FailedCall> {
+    let said = sentences(text);
+    let maps = said.iter().any(maps::spoken_of);
+    let lock = |one: &Sentence<'_>| {
+        // `.cargo-lock`, `/x/LOCK`, `app.lock`: the file of a lock.
+        let files = one.words.iter().any(|word| word.ends_with("-lock") || word.ends_with("_lock"));
+        (one.has(locks::LOCKS) || files) && !one.says(&["locking protocol"])
+    };
+    let locks = said.iter().any(lock);
+    let errno = text.lines().find_map(unsupported)?;
+    let call = match (maps, locks, errno) {
+        // ENODEV is what a file gives that cannot be mapped (mmap(2)), and nothing else here.
+        (true, false, _) | (_, _, Errno::ENODEV) => Call::Map,
+        // No call on an open file is left out as often as locks.
+        (false, true, _) | (false, false, Errno::ENOSYS) => Call::Lock,
+        _ => return None,
+    };
+    let fits = call == Call::Lock || maps || errno == Errno::ENODEV;
+    fits.then_some(FailedCall { call, errno, sidecar: false })
+}
+
+/// The error of a call that a file system does not support, in any notation.
+fn unsupported(line: &str) -> Option<Errno> {
+    const ERRORS: &[Errno] = &[Errno::EINVAL, Errno::ENODEV, Errno::EOPNOTSUPP, Errno::ENOSYS];
+    let named = || {
+        let errors = text::words(line).filter(|word| word.starts_with('e'));
+        errors.take(64).find_map(|word| Errno::from_name(&word.to_ascii_uppercase()))
+    };
+    let known = |errno: &Errno| ERRORS.contains(errno);
+    let device = line.contains("no such device or") || line.contains("no such device:");
+    let found = numbered(line).filter(known).or_else(|| named().filter(known));
+    found.or_else(|| error_text(line).filter(known)).filter(|_| !device)
+}
+
+/// `[Errno 38]`, `(os error 95)`, `errno=22`, `errno: 19`.
+fn numbered(line: &str) -> Option<Errno> {
+    const LABELS: &[&str] = &["[errno ", "os error ", "errno ", "errno=", "errno: ", "errno:"];
+    LABELS.iter().find_map(|label| {
+        let rest = line.split_once(label)?.1;
+        let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        let number = rest.get(..end)?.parse().ok().filter(|raw| (1..4096).contains(raw))?;
+        Some(Errno::from_raw(number))
+    })
+}
+
+fn on_lines(text: &Text) -> Vec<FailedCall> {
     let mut calls = Vec::new();
     let mut previous = "";
     for line in text.lines() {
@@ -173,6 +234,12 @@ fn error_text(line: &str) -> Option<Errno> {
     const TEXTS: &[(&str, Errno)] = &[
         ("invalid argument", Errno::EINVAL),
         ("function not implemented", Errno::ENOSYS),
+        ("notimplementederror", Errno::ENOSYS),
+        ("not implemented (os", Errno::ENOSYS),
+        ("the request is not supported", Errno::EOPNOTSUPP),
+        ("protocol not supported", Errno::EOPNOTSUPP),
+        ("function is not implemented", Errno::ENOSYS),
+        ("operation is not supported", Errno::EOPNOTSUPP),
         ("operation not supported", Errno::EOPNOTSUPP),
         ("no locks available", Errno::ENOLCK),
         ("no such device", Errno::ENODEV),
@@ -223,6 +290,40 @@ mod tests {
         ] {
             assert_eq!(only(report), Some((call, errno)), "{report}");
         }
+    }
+
+    #[test]
+    fn a_call_and_its_error_may_stand_apart() {
+        for (report, call, errno) in [
+            (
+                "fcntl.lockf(dump, fcntl.LOCK_EX)\nopeners: one\nOSError: [Errno 38] Function not",
+                Call::Lock,
+                Errno::ENOSYS,
+            ),
+            (
+                "mmap.mmap(f.fileno(), 1024)\nopeners: one\nOSError: [Errno 19] No such device",
+                Call::Map,
+                Errno::ENODEV,
+            ),
+            ("FileChannel.map\nx\njava.io.IOException: Invalid argument", Call::Map, Errno::EINVAL),
+            (
+                "tryLock\nx\njava.io.IOException: Operation not supported",
+                Call::Lock,
+                Errno::EOPNOTSUPP,
+            ),
+            (
+                "failed to open: .cargo-lock: Operation not supported (os error 45)",
+                Call::Lock,
+                Errno::EOPNOTSUPP,
+            ),
+            ("advisory file lock\nx\nUnsupported (os error 95)", Call::Lock, Errno::EOPNOTSUPP),
+            ("java.io.IOException: Function not implemented", Call::Lock, Errno::ENOSYS),
+        ] {
+            assert_eq!(only(report), Some((call, errno)), "{report}");
+        }
+        assert_eq!(only("a lock and a shared map\nx\ninvalid argument"), None);
+        assert_eq!(only("invalid argument"), None);
+        assert_eq!(only("no such device or address"), None);
     }
 
     #[test]

@@ -54,7 +54,17 @@ const USERS: &[&str] = &[
 
 /// Whether the text speaks of several users of one database on one machine.
 pub(super) fn found(text: &Text) -> bool {
-    text.lines().any(|line| line.split(". ").take(64).any(sentence))
+    text.lines().any(|line| opened_by_several(line) || line.split(". ").take(64).any(sentence))
+}
+
+/// "openers: threads of one process".
+fn opened_by_several(line: &str) -> bool {
+    const USERS: &[&str] =
+        &["threads", "goroutines", "workers", "connections", "coroutines", "tasks", "tabs"];
+    text::after_label(line, &["kernels", "openers"]).is_some_and(|rest| {
+        let openers = text::after_label(rest, &["openers"]).unwrap_or(rest);
+        text::words(openers).take(40).any(|word| USERS.contains(&word))
+    })
 }
 
 /// "two Ruby programs", "more than one process", and not "no other process".
@@ -84,6 +94,7 @@ mod tests {
             "a pool of processes",
             "I start 50 goroutines",
             "separate connections are used",
+            "kernels: openers: threads of one process",
         ] {
             assert!(found(&Text::new(report)), "{report}");
         }

@@ -1,5 +1,6 @@
 //! Finds the course of events: what was lost with a container, what works in the end but slowly.
 
+use super::sentence::Sentence;
 use super::text::{self, Text};
 
 /// Sentences read together: one thought often takes two.
@@ -24,6 +25,25 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
         "persist",
         "scratch",
         "forget",
+        "forgot",
+        "anew",
+        "onboarding",
+        "wizard",
+    ];
+    const AGAIN: &[&str] = &[
+        "created again",
+        "create again",
+        "set up again",
+        "sign up again",
+        "register again",
+        "configure again",
+        "configured again",
+        "start over",
+        "from scratch",
+        "all over again",
+        "log in again",
+        "imported again",
+        "entered again",
     ];
     const ANEW: &[&str] = &[
         "restart",
@@ -36,21 +56,30 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
         "upgrad",
         "pull",
         "deploy",
+        "build",
         "down",
         "reboot",
     ];
     let own_layer = text.lines().any(|line| {
         line.contains("relative path")
             || without_volume(line)
+            || ["own layer", "container layer", "writable layer", "ephemeral storage"]
+                .iter()
+                .any(|words| line.contains(words))
             || text::head_words(line).any(is_relative_path)
     });
-    own_layer && passages(text).any(|passage| opens(&passage, GONE) && opens(&passage, ANEW))
+    own_layer
+        && passages(text).any(|passage| {
+            let gone = opens(&passage, GONE) || AGAIN.iter().any(|words| passage.contains(words));
+            gone && opens(&passage, ANEW)
+        })
 }
 
 /// "no volume", "have not mounted a volume", "without any persistent volume".
 fn without_volume(line: &str) -> bool {
     const REACH: usize = 5;
-    const VOLUMES: &[&str] = &["volume", "volumes", "pvc", "persistent", "persistence"];
+    const VOLUMES: &[&str] =
+        &["volume", "volumes", "pvc", "persistent", "persistence", "mount", "mounts", "mounted"];
     let words: Vec<&str> = text::words(line).take(400).collect();
     words.iter().enumerate().any(|(at, word)| {
         let denied = matches!(*word, "no" | "not" | "without" | "never") || word.ends_with("n't");
@@ -117,6 +146,86 @@ pub(super) fn works_slowly(text: &Text) -> bool {
         };
         slow && (harmless(&passage) || in_the_end() || compared(&passage)) && !turned_down(&passage)
     }) || text.lines().any(many_requests)
+        || text.lines().flat_map(|line| line.split(". ").take(64)).any(compares_times)
+}
+
+/// "4 s on the local disk, 3 minutes over the network": two times side by side, of two places.
+fn compares_times(sentence: &str) -> bool {
+    const UNITS: &[&str] = &[
+        "s", "sec", "secs", "seconds", "second", "min", "mins", "minutes", "minute", "hours",
+        "hour", "ms",
+    ];
+    const SIDES: &[&str] = &["local", "locally", "ssd", "instead", "versus", "vs", "than", "disk"];
+    const OTHER: &[&str] = &["network", "nfs", "smb", "cifs", "share", "nas", "remote", "over"];
+    let sentence = Sentence::of(sentence);
+    let times = (0..sentence.words.len()).filter(|at| {
+        sentence.word(*at).starts_with(|letter: char| letter.is_ascii_digit())
+            && UNITS.contains(&sentence.word(at + 1))
+    });
+    let local = sentence.has(&["local", "locally", "ssd"]);
+    times.count() > 1 && sentence.has(SIDES) && (local || sentence.has(OTHER))
+}
+
+/// "write stalls of 2 to 5 s", "the pool is saturated": what the storage does, and not the program.
+pub(super) fn storage_stalls(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const STORAGE: &[&str] = &[
+        "write*", "i/o", "io", "disk", "disks", "storage", "commit*", "flush*", "fsync*", "pool",
+        "array", "volume", "iops", "await", "platter*",
+    ];
+    #[rustfmt::skip]
+    const STALLS: &[&str] = &[
+        "stall*", "throttl*", "saturat*", "starv*", "congest*", "spike*", "await", "overload*",
+        "capped", "exhausted", "hiccup*", "backlog",
+    ];
+    sentences.iter().any(|one| one.near(STORAGE, STALLS, 3) && !one.denies())
+}
+
+/// "commands take up to five seconds", where nothing is said to be locked.
+pub(super) fn takes_long(text: &Text, sentences: &[Sentence<'_>]) -> bool {
+    const TAKES: &[&str] = &["take*", "took", "delay*", "wait*", "lasts", "lag*", "pause*"];
+    const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs"];
+    !text.plain.contains("locked")
+        && sentences.iter().any(|one| one.follows(TAKES, TIMES, 5) && !one.denies())
+}
+
+/// "could not initialise the database": a failure in a program's own words.
+pub(super) fn database_fails(sentences: &[Sentence<'_>]) -> bool {
+    const DATABASES: &[&str] = &["database*", "db", "sqlite*", "catalog*", "migration*"];
+    sentences.iter().any(|one| {
+        let denied = ["no error", "without error", "never fail", "not fail", "no failure"];
+        one.near(DATABASES, super::sentence::FAILS, 4) && !one.says(&denied)
+            || one.near(DATABASES, &["not"], 4) && one.says(&["could not", "can not", "not be "])
+    })
+}
+
+/// Whether it hangs, in words that name no hang: where a debugger finds it, or what never comes.
+pub(super) fn hangs(sentences: &[Sentence<'_>]) -> bool {
+    const TOOLS: &[&str] =
+        &["py-spy", "gdb", "strace", "pstack", "jstack", "backtrace", "dtruss", "stack", "lldb"];
+    const SITS: &[&str] = &[
+        "stuck", "inside", "ends", "sits", "waits", "waiting", "hangs", "last", "stands",
+        "blocked", "stops",
+    ];
+    const COMES: &[&str] = &[
+        "return*",
+        "respond*",
+        "finish*",
+        "complete*",
+        "proceed*",
+        "answers",
+        "advance*",
+        "progress*",
+    ];
+    const NOT: &[&str] = &["not", "never", "no", "nothing"];
+    sentences.iter().any(|one| {
+        let watched = one.near(TOOLS, SITS, 6)
+            && one.words.iter().any(|word| {
+                word.contains("fcntl") || word.contains("lock") || word.starts_with("sqlite3_")
+            });
+        let nothing = one.follows(NOT, COMES, 2) && !one.has(&["error*", "exit*", "value", "rows"]);
+        watched || nothing || one.says(&["not come back", "nothing follows", "never comes back"])
+    })
 }
 
 /// "and then works no more", "until it fails".
@@ -166,8 +275,10 @@ mod tests {
             "DATABASE_URL=sqlite:///./x.db. It is empty after each rebuild",
             "I lose rows on up --force-recreate; path ./x.db",
             "sqlite:///site.db. It forgets all after each deploy",
+            "the container's own layer: each deploy starts with an empty database",
             "no PVC; everything is lost when the pod is recreated",
             "no volume is mounted. Users vanish when the container is recreated",
+            "no volume. Accounts have to be created again after compose up --build",
         ] {
             assert!(lost_with_container(&Text::new(report)), "{report}");
         }
@@ -188,6 +299,8 @@ mod tests {
             "the start is slow. No errors",
             "it takes 20 minutes instead of 10 seconds",
             "it issues thousands of small reads",
+            "4 s on the local disk, 3 minutes over the network",
+            "opening a project: 40 s, on local disk 2 s",
         ] {
             assert!(works_slowly(&Text::new(report)), "{report}");
         }
@@ -197,6 +310,39 @@ mod tests {
             "it works for minutes",
         ] {
             assert!(!works_slowly(&Text::new(report)), "{report}");
+        }
+    }
+
+    #[test]
+    fn storage_that_stalls() {
+        let found =
+            |report: &str| storage_stalls(&crate::explain::sentence::sentences(&Text::new(report)));
+        for report in [
+            "write stalls of 2 to 5 s",
+            "the disk is saturated at night",
+            "the volume is throttled",
+            "iostat: disk await of 800 ms",
+        ] {
+            assert!(found(report), "{report}");
+        }
+        assert!(!found("the program writes to a disk and later its user interface stalls"));
+        assert!(!found("disk is not saturated"));
+    }
+
+    #[test]
+    fn a_hang_in_other_words() {
+        let found = |report: &str| hangs(&crate::explain::sentence::sentences(&Text::new(report)));
+        for report in [
+            "py-spy shows it inside sqlite3_step",
+            "strace ends in fcntl(5, F_SETLKW, ...)",
+            "no error, the prompt does not come back",
+            "the import never finishes",
+            "gdb: stuck in fcntl64",
+        ] {
+            assert!(found(report), "{report}");
+        }
+        for report in ["it does not start", "strace shows fcntl(5, F_SETLK)", "no rows returned"] {
+            assert!(!found(report), "{report}");
         }
     }
 }

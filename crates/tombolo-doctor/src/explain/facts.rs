@@ -2,18 +2,14 @@
 
 use super::calls::{self, Call, FailedCall};
 use super::codes;
-use super::contention;
-use super::course;
-use super::cures;
+use super::conclusions;
 use super::mounts::{self, Mounts};
 use super::openers::{self, Kernels};
 use super::place;
 use super::scan::{self, Meaning, Mention, Use};
-use super::sidecars;
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
 use super::tone::{self, Tone};
-use super::versions;
 use crate::knowledge::option_holds;
 use std::collections::BTreeSet;
 use tombolo_core::errno::Errno;
@@ -56,7 +52,12 @@ impl Facts {
         let mounts = mounts::find(&text);
         let mut signs: BTreeSet<Sign> = mentions
             .iter()
-            .filter(|one| !matches!(one.usage, Use::Denied | Use::Feared) || is_refusal(&text, one))
+            .filter(|one| {
+                !matches!(one.usage, Use::Denied | Use::Feared)
+                    || is_refusal(&text, one)
+                    || is_absence(&text, one)
+            })
+            .filter(|one| place::is_about(&text, one))
             .filter(|one| {
                 let before = || text.plain.get(..one.start).unwrap_or("");
                 one.meaning != Meaning::Says(Sign::ReadOnlyOpen) || !codes::is_state(before())
@@ -68,7 +69,7 @@ impl Facts {
             .collect();
         read_options(&mounts, &mut signs);
         let holder = suspected(place::holder(&text, &mentions, &mounts), &signs);
-        signs.extend(concluded(&text, &mentions, holder, &signs));
+        signs.extend(conclusions::drawn(&text, &mentions, holder, &signs));
         let on = |usage: Use| {
             mentions.iter().filter(move |one| one.usage == usage).filter_map(|one| {
                 match one.meaning {
@@ -93,7 +94,7 @@ impl Facts {
             journal: journal(&text, &signs),
             database: mounts::database_path(&text),
             application: application(&text),
-            tone: tone::read(&text, &mentions, holder == Some(FileSystem::Fat)),
+            tone: tone::read(&text, &mentions, holder.is_some_and(weighs_tone)),
             denied: on(Use::Denied).collect(),
             contrasted: on(Use::Contrasted).collect(),
             mounts,
@@ -251,12 +252,18 @@ impl Facts {
     }
 }
 
+/// Places of which a complaint, or that there is none, says something.
+fn weighs_tone(kind: FileSystem) -> bool {
+    use FileSystem::{Fat, OtherFuse, Sshfs, Unikernel};
+    kind.is_local() || matches!(kind, Fat | OtherFuse | Sshfs | Unikernel)
+}
+
 fn application(text: &Text) -> Option<String> {
     let named = text.lines().find_map(|line| text::after_label(line, &["app", "application"]))?;
     Some(text::head(named.trim(), 80).to_owned()).filter(|name| !name.is_empty())
 }
 
-fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
+pub(super) fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
     for line in text.lines() {
         let Some(mode) = text::after_label(line, &["journal_mode", "journal mode", "journal"])
         else {
@@ -280,62 +287,6 @@ fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
     }
 }
 
-/// "6 minutes waiting", "blocks for 20 min".
-fn waits_for_minutes(line: &str) -> bool {
-    const WAITS: &[&str] = &["wait", "hang", "block", "stall", "delay", "takes", "took", "stuck"];
-    if !line.contains(" min") {
-        return false;
-    }
-    let words: Vec<&str> = text::words(line).take(120).collect();
-    let minutes = words.windows(2).any(|pair| {
-        matches!(pair, [count, "minutes" | "minute" | "min" | "mins"]
-            if count.starts_with(|letter: char| letter.is_ascii_digit()))
-    });
-    minutes && words.iter().any(|word| WAITS.iter().any(|stem| word.starts_with(stem)))
-}
-
-/// "fsync: median 173 ms", "each commit takes 2 s". A time-out is a setting, not a measurement.
-fn syncs_slowly(line: &str) -> bool {
-    const WRITES: &[&str] = &["fsync", "fdatasync", "commit", "flush"];
-    if !WRITES.iter().any(|write| line.contains(write)) || line.contains("timeout") {
-        return false;
-    }
-    let words: Vec<&str> = text::words(line).take(120).collect();
-    words.windows(2).any(|pair| {
-        let [count, unit] = pair else { return false };
-        let count = count.parse::<u32>().unwrap_or(0);
-        match *unit {
-            "ms" => count >= 50,
-            "s" | "sec" | "secs" | "seconds" => (1..600).contains(&count),
-            _ => false,
-        }
-    })
-}
-
-/// "fdatasync stalls in strace", "blocked in fsync for 20 s".
-fn sync_stalls(line: &str) -> bool {
-    const SYNCS: &[&str] = &["fsync", "fdatasync", "sync_file_range"];
-    const STALLS: &[&str] = &["stall", "block", "hang", "stuck", "wait"];
-    SYNCS.iter().any(|call| line.contains(call))
-        && text::words(line).take(120).any(|word| STALLS.iter().any(|stem| word.starts_with(stem)))
-}
-
-/// "WAL, created on another machine and uploaded".
-fn brought_in_wal_mode(line: &str) -> bool {
-    const CAME: &[&str] = &["uploaded", "upload", "copied", "brought"];
-    const MADE: &[&str] = &["created", "made", "converted", "set", "prepared", "built", "already"];
-    let mut words = text::words(line).take(80);
-    line.contains("wal") && {
-        let (mut wal, mut came, mut made) = (false, false, false);
-        words.by_ref().for_each(|word| {
-            wal |= word == "wal";
-            came |= CAME.contains(&word);
-            made |= MADE.contains(&word);
-        });
-        wal && came && made
-    }
-}
-
 /// The file system that options and hosts give away where no name does.
 fn suspected(holder: Option<FileSystem>, signs: &BTreeSet<Sign>) -> Option<FileSystem> {
     let vague = holder.is_none_or(|kind| kind == FileSystem::UnnamedShare);
@@ -347,6 +298,16 @@ fn suspected(holder: Option<FileSystem>, signs: &BTreeSet<Sign>) -> Option<FileS
     if holder.is_none() && in_a_vm { Some(FileSystem::DesktopShare) } else { holder }
 }
 
+/// "there is no nlockmgr": that a service is not there is what such a phrase is about.
+fn is_absence(text: &Text, mention: &Mention) -> bool {
+    const SERVICES: &[&str] =
+        &["lockd", "statd", "rpc.statd", "rpcbind", "nlockmgr", "lock manager", "lock service"];
+    let phrase = text.plain.get(mention.start..mention.end).unwrap_or("");
+    mention.usage == Use::Denied
+        && mention.meaning == Meaning::Says(Sign::LockService)
+        && SERVICES.contains(&phrase)
+}
+
 /// "could not acquire a lock": the denial is what the phrase is about.
 fn is_refusal(text: &Text, mention: &Mention) -> bool {
     const VERBS: &[&str] = &["acquire", "obtain", "get a lock"];
@@ -354,63 +315,6 @@ fn is_refusal(text: &Text, mention: &Mention) -> bool {
     mention.usage == Use::Denied
         && mention.meaning == Meaning::Says(Sign::LocksRefused)
         && VERBS.iter().any(|verb| phrase.starts_with(verb))
-}
-
-/// What takes a sentence or a line to say, and not only a phrase.
-fn concluded(
-    text: &Text,
-    mentions: &[Mention],
-    holder: Option<FileSystem>,
-    signs: &BTreeSet<Sign>,
-) -> Vec<Sign> {
-    let line = |says: fn(&str) -> bool| text.lines().any(says);
-    let alone = || journal(text, signs) == Journal::Wal && sidecars::copied_alone(text);
-    let unnamed = holder.is_none_or(place::is_vague);
-    let found = [
-        (Sign::ManyProcesses, contention::found(text)),
-        (Sign::Slow, line(syncs_slowly)),
-        (Sign::StorageStall, line(sync_stalls)),
-        (Sign::Hang, line(waits_for_minutes)),
-        (Sign::PremadeWal, line(brought_in_wal_mode)),
-        (Sign::BusyAtWal, line(busy_at_wal)),
-        (Sign::IoErrorAtWal, line(io_error_at_wal)),
-        (Sign::FileWentAway, line(file_went_away)),
-        (Sign::SidecarsGone, sidecars::parted(text) || alone()),
-        (Sign::CuredWithoutLocks, cures::without_locks(text)),
-        (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
-        (Sign::CuredByOwner, cures::by_owner(text)),
-        (Sign::LostWithContainer, course::lost_with_container(text)),
-        (Sign::WorksSlowly, course::works_slowly(text)),
-        (Sign::RebootCures, cures::reboot(text)),
-        (Sign::SameElsewhere, cures::same_elsewhere(text)),
-        (Sign::PlatformChanged, versions::platform_changed(text, holder)),
-        (Sign::DriverChanged, versions::driver_changed(text)),
-        (Sign::OldKernel, versions::old_kernel(text)),
-        (Sign::MountNotTold, unnamed && place::left_open(text, mentions)),
-    ];
-    found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
-}
-
-/// "PRAGMA journal_mode = WAL: database is locked".
-fn busy_at_wal(line: &str) -> bool {
-    switches_to_wal(line) && (line.contains("locked") || line.contains("busy"))
-}
-
-/// "failed to turn on WAL: disk I/O error".
-fn io_error_at_wal(line: &str) -> bool {
-    switches_to_wal(line) && line.contains("i/o error")
-}
-
-/// "disk I/O error: no such file or directory". A file that was never there cannot be opened, which
-/// is another error.
-fn file_went_away(line: &str) -> bool {
-    line.contains("disk i/o error: no such file")
-}
-
-fn switches_to_wal(line: &str) -> bool {
-    const SWITCHES: &[&str] =
-        &["journal_mode", "journal mode", "to wal", "on wal", "enable wal", "enabling wal"];
-    line.contains("wal") && SWITCHES.iter().any(|words| line.contains(words))
 }
 
 /// What the options of mount lines and the volumes of compose files say.

@@ -10,19 +10,27 @@
 
 mod calls;
 mod cause;
+mod clearance;
 mod codes;
+mod conclusions;
 mod contention;
 mod course;
 mod cures;
 mod facts;
+mod handles;
+mod locks;
+mod losses;
+mod maps;
 mod mounts;
 mod openers;
 mod phrases;
 mod place;
 mod questions;
 mod remedies;
+mod rights;
 mod rules;
 mod scan;
+mod sentence;
 mod sidecars;
 mod sign;
 mod text;

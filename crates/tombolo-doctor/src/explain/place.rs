@@ -2,17 +2,26 @@
 
 use super::mounts::Mounts;
 use super::scan::{Meaning, Mention, Use};
-use super::sign::FileSystem;
+use super::sentence;
+use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
 
 /// Labels of lines that name the file system of the database.
 const HOLDER_LABELS: &[&str] =
     &["filesystem", "file system", "fs", "fstype", "storage", "volume", "mount", "storage type"];
 
+/// Labels of lines that name the program.
+const PROGRAM_LABELS: &[&str] = &["app", "application", "program"];
+
 /// The file system that holds the database: what a labelled or mount line says, then prose; a
 /// share before the local disk below it; a name before "a share".
 pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Option<FileSystem> {
-    let labelled = labelled_ranges(text);
+    let labelled = ranges(text, HOLDER_LABELS);
+    // What a program is, or is run by, tells where its files lie only where no label does.
+    let of_program = match labelled.is_empty() {
+        true => Vec::new(),
+        false => ranges(text, PROGRAM_LABELS),
+    };
     let named = |wanted: Use, everywhere: bool| -> Vec<FileSystem> {
         mentions
             .iter()
@@ -22,6 +31,7 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
                     || labelled.iter().any(|range| range.contains(&one.start))
                     || is_measured(text, one)
             })
+            .filter(|one| !of_program.iter().any(|range| range.contains(&one.start)))
             .filter(|one| !is_elsewhere(text, one))
             .filter_map(|one| match one.meaning {
                 Meaning::On(kind) => Some(kind),
@@ -33,7 +43,11 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
     mounted.extend(mounts.unc_path.then_some(FileSystem::Smb));
     let strong = named(Use::Asserted, false);
     let prose = named(Use::Asserted, true);
-    let first = choose(&strong);
+    let vague = strong.iter().all(|kind| kind.is_local() || is_vague(*kind));
+    let first = match vague && labelled_as_local(text) {
+        true => Some(FileSystem::Local),
+        false => choose(&strong),
+    };
     let found = match first {
         Some(kind) if !is_vague(kind) => Some(kind),
         vague => choose(&mounted)
@@ -48,7 +62,95 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
             .or(vague)
             .or_else(|| choose(&named(Use::Contrasted, true)).filter(|kind| !kind.is_local())),
     };
-    refine(found.or_else(|| counted(text))?, text, &prose, &mounted)
+    let platform = || by_program(text, mentions).filter(|_| !untold(text));
+    let exact = found.filter(|kind| !is_vague(*kind));
+    let found = exact.or_else(platform).or(found).or_else(|| counted(text));
+    refine(found?, text, &prose, &mounted)
+}
+
+/// The file system that the label of the program gives away: "container in Docker Desktop".
+fn by_program(text: &Text, mentions: &[Mention]) -> Option<FileSystem> {
+    let ranges = ranges(text, PROGRAM_LABELS);
+    let inside = |one: &&Mention| ranges.iter().any(|range| range.contains(&one.start));
+    mentions.iter().filter(inside).find_map(|one| match one.meaning {
+        Meaning::On(kind) if one.usage == Use::Asserted => Some(kind),
+        _ => None,
+    })
+}
+
+/// Whether the label of the place says that it is not told.
+fn untold(text: &Text) -> bool {
+    const UNTOLD: &[&str] = &["not ", "unknown", "unclear", "unspecified", "n/a", "none"];
+    let place = |line| text::after_label(line, HOLDER_LABELS);
+    text.lines().filter_map(place).any(|place| UNTOLD.iter().any(|words| place.contains(words)))
+}
+
+/// Whether the text tells which of a pool's two paths is used: the union, or a disk by itself.
+pub(super) fn pool_path_told(text: &Text) -> bool {
+    const PATHS: &[&str] =
+        &["/mnt/user", "user share", "user-share", "/mnt/cache", "/mnt/disk", "fuse layer"];
+    PATHS.iter().any(|path| text.plain.contains(path))
+}
+
+/// Words without which "not known" and the like are not about the place.
+const ABOUT_PLACES: &[&str] = &[
+    "mount*",
+    "filesystem*",
+    "fs",
+    "volume*",
+    "storage",
+    "backing",
+    "protocol",
+    "share*",
+    "kind",
+    "type",
+    "place",
+    "path",
+    "provider",
+    "where",
+    "underlying",
+    "disk*",
+    "drive*",
+    "file",
+    "behind",
+    "pvc",
+    "location",
+    "which",
+    "what",
+    "some",
+];
+
+/// Whether a mention is about the database's place, where it would mean nothing otherwise: "the
+/// mount is not known" in contrast to "when it broke is not known", and a directory that is
+/// read-only in contrast to the root of a container that has a volume.
+pub(super) fn is_about(text: &Text, mention: &Mention) -> bool {
+    let before = text::tail(text.plain.get(..mention.start).unwrap_or(""), 100);
+    let after = text::head(text.plain.get(mention.start..).unwrap_or(""), 60);
+    match mention.meaning {
+        Meaning::Says(Sign::MountNotTold) => {
+            let near = text::clause_before(before).rsplit('\n').next().unwrap_or("");
+            let near = text::words(near).chain(text::words(text::clause_after(after)));
+            let mut near = near.chain(text::words(labelled_by(text, mention)));
+            near.any(|word| sentence::is(word, ABOUT_PLACES))
+        }
+        Meaning::Says(Sign::ReadOnlyPlace | Sign::ReadOnlyOpen) => {
+            let root = before.ends_with("--") || after.starts_with("read-only root");
+            !(root && text.plain.contains("volume"))
+        }
+        // The kernel's text behind an I/O error is about the call, and not about the path.
+        Meaning::Says(Sign::WrongPath) => {
+            let line = before.rsplit('\n').next().unwrap_or("");
+            !line.contains("i/o error")
+        }
+        _ => true,
+    }
+}
+
+/// The label of the line in which a mention stands.
+fn labelled_by<'text>(text: &'text Text, mention: &Mention) -> &'text str {
+    let before = text::tail(text.plain.get(..mention.start).unwrap_or(""), 200);
+    let line = before.rsplit('\n').next().unwrap_or("");
+    line.split_once(':').map_or("", |(label, _)| label)
 }
 
 /// Names of a share, and not of which kind.
@@ -157,10 +259,14 @@ fn labelled_local(text: &Text) -> bool {
     text.lines().any(|line| {
         text::after_label(line, HOLDER_LABELS).is_some_and(|place| {
             let own = place.contains("container file") || place.contains("container's own");
-            own || text::words(place).enumerate().any(|(at, word)| {
-                let one = word.strip_suffix('s').unwrap_or(word);
-                LOCAL.contains(&one) && !denied_at(place, at)
-            })
+            let left_open = ["not stated", "not told", "not named", "not given", "unknown"];
+            let told =
+                !left_open.iter().any(|words| place.contains(words)) || place.contains("one host");
+            told && (own
+                || text::words(place).enumerate().any(|(at, word)| {
+                    let one = word.strip_suffix('s').unwrap_or(word);
+                    (LOCAL.contains(&one) || LOCAL.contains(&word)) && !denied_at(place, at)
+                }))
         })
     })
 }
@@ -176,6 +282,16 @@ fn counted(text: &Text) -> Option<FileSystem> {
     counts("guest kernel + host").then_some(FileSystem::HypervisorShare)
 }
 
+/// "local volume of a NAS": the label begins with what it is.
+fn labelled_as_local(text: &Text) -> bool {
+    const KINDS: &[&str] =
+        &["volume", "disk", "file", "drive", "storage", "nas", "ssd", "directory"];
+    text.lines().filter_map(|line| text::after_label(line, HOLDER_LABELS)).any(|place| {
+        let words: Vec<&str> = text::words(place).take(4).collect();
+        words.windows(2).any(|pair| matches!(pair, ["local", kind] if KINDS.contains(kind)))
+    })
+}
+
 fn denied_at(place: &str, at: usize) -> bool {
     at.checked_sub(1)
         .and_then(|before| text::words(place).nth(before))
@@ -185,7 +301,7 @@ fn denied_at(place: &str, at: usize) -> bool {
 /// Whether a labelled line is about the place and names no kind of file system: "bind mount",
 /// "a volume, kind not given".
 pub(super) fn left_open(text: &Text, mentions: &[Mention]) -> bool {
-    let ranges = labelled_ranges(text);
+    let ranges = ranges(text, HOLDER_LABELS);
     let named = |range: &std::ops::Range<usize>| {
         mentions.iter().any(|one| {
             range.contains(&one.start)
@@ -198,11 +314,11 @@ pub(super) fn left_open(text: &Text, mentions: &[Mention]) -> bool {
         && counted(text).is_none()
 }
 
-fn labelled_ranges(text: &Text) -> Vec<std::ops::Range<usize>> {
+fn ranges(text: &Text, labels: &[&str]) -> Vec<std::ops::Range<usize>> {
     let mut offset = 0;
     let mut ranges = Vec::new();
     for line in text.plain.split_inclusive('\n') {
-        if text::after_label(line, HOLDER_LABELS).is_some() && ranges.len() < 64 {
+        if text::after_label(line, labels).is_some() && ranges.len() < 64 {
             ranges.push(offset..offset + line.len());
         }
         offset += line.len();
@@ -215,13 +331,22 @@ fn is_measured(text: &Text, mention: &Mention) -> bool {
     const PROGRAMS: &[&str] = &["findmnt", "df -t", "stat -f", "mountinfo", "lsblk"];
     let before = text.plain.get(..mention.start).unwrap_or("");
     let before = text::clause_before(text::tail(before, 40));
-    PROGRAMS.iter().any(|program| before.contains(program))
+    // What follows `-t` is asked for, and not found.
+    let asked =
+        before.trim_end().ends_with("-t") || before.contains("-t ") && before.contains("df");
+    PROGRAMS.iter().any(|program| before.contains(program)) && !asked
 }
 
 /// "media on NFS" does not say where the database lies.
 fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
-    const MEDIA: &[&str] =
-        &["media", "movies", "backups", "recordings", "music", "videos", "downloads"];
+    #[rustfmt::skip]
+    const MEDIA: &[&str] = &[
+        "media", "movies", "backups", "recordings", "music", "videos", "downloads",
+    ];
+    // Where copies go.
+    #[rustfmt::skip]
+    const COPIES: &[&str] =
+        &["snapshot", "snapshots", "uploaded", "ships", "shipped", "archived", "replicated"];
     const DATABASE: &[&str] =
         &["db", "database", "databases", "config", "data", "sqlite", "everything", "appdata"];
     let before = text.plain.get(..mention.start).unwrap_or("");
@@ -229,7 +354,8 @@ fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
     let before = text::clause_before(text::tail(before, 60));
     let after = text::clause_after(text::head(after, 40));
     let near = || text::words(before).chain(text::words(after));
-    near().any(|word| MEDIA.contains(&word))
+    let copies = text::words(before).any(|word| COPIES.contains(&word));
+    (copies || near().any(|word| MEDIA.contains(&word)))
         && !before.contains("media server")
         && !near().any(|word| DATABASE.contains(&word))
 }

@@ -1,5 +1,6 @@
 //! Finds sentences in which `-wal` or `-shm` is parted from its database.
 
+use super::sentence::Sentence;
 use super::text::{self, Text};
 
 /// What happens to a sidecar that goes away while it is needed.
@@ -17,6 +18,11 @@ const REMOVALS: &[&str] = &[
     "outdated",
     "symlink",
     "symbolic",
+    "gone",
+    "vanish",
+    "disappear",
+    "zeroed",
+    "emptied",
 ];
 
 /// Ways in which a database is put in place.
@@ -41,23 +47,57 @@ const PLACINGS: &[&str] = &[
     "backup",
     "back-up",
     "snapshot",
+    "tar",
+    "zip",
+    "borg",
+    "restic",
 ];
 
 /// Words by which such a sentence says that a sidecar did not come along, or stayed.
 const LEFT: &[&str] = &[
-    "without", "not", "never", "only", "behind", "none", "forgot", "forgets", "ignores",
-    "ignoring", "old", "previous", "still", "doesn't", "didn't", "remain", "remains", "stay",
-    "stays", "left", "missing", "absent", "lacking",
+    "without",
+    "not",
+    "never",
+    "only",
+    "behind",
+    "none",
+    "forgot",
+    "forgets",
+    "ignores",
+    "ignoring",
+    "old",
+    "previous",
+    "still",
+    "doesn't",
+    "didn't",
+    "remain",
+    "remains",
+    "stay",
+    "stays",
+    "left",
+    "missing",
+    "absent",
+    "lacking",
+    "excludes",
+    "excluded",
+    "excluding",
+    "skips",
+    "skipped",
+    "omits",
+    "omitted",
+    "ignored",
 ];
 
 /// Whether the text says that a sidecar was deleted, or stayed or was left when its database was
 /// put in place.
 pub(super) fn parted(text: &Text) -> bool {
+    let mut previous = "";
     text.lines().any(|line| {
-        let mut previous = "";
         line.split(". ").take(400).any(|sentence| {
-            let found =
-                parts(sentence) || main_file_only(previous, sentence) || stays(previous, sentence);
+            let found = replayed(sentence)
+                || parts(sentence)
+                || main_file_only(previous, sentence)
+                || stays(previous, sentence);
             previous = sentence;
             found
         })
@@ -74,7 +114,24 @@ pub(super) fn copied_alone(text: &Text) -> bool {
     const ALONE: &[&str] = &["only", "just", "alone"];
     const LIVE: &[&str] = &["while", "live", "hot", "running"];
     const FILES: &[&str] = &[".db", ".sqlite", "db file", "database file", "main file"];
+    // Copying by these takes one file, whatever belongs to it.
+    const TOOLS: &[&str] = &[
+        "fs::copy",
+        "shutil.copy",
+        "file.copy",
+        "copyfile",
+        "plain copy",
+        "robocopy",
+        "io.copy",
+        "fs.copy",
+        "files.copy",
+        "simple copy",
+        "file copy",
+    ];
     text.lines().flat_map(|line| line.split(". ").take(400)).any(|sentence| {
+        if TOOLS.iter().any(|tool| sentence.contains(tool)) {
+            return true;
+        }
         let words = || text::words(sentence).take(80);
         let file = FILES.iter().any(|name| sentence.contains(name));
         let live = words().any(|word| LIVE.contains(&word));
@@ -85,6 +142,22 @@ pub(super) fn copied_alone(text: &Text) -> bool {
         named
             && (live || words().any(|word| ALONE.contains(&word)))
             && words().any(|word| COPIES.iter().any(|stem| word.starts_with(stem)))
+    })
+}
+
+/// "only /data/feed.sqlite is mounted, the folder is not".
+pub(super) fn file_mounted(sentences: &[Sentence<'_>]) -> bool {
+    const ENDINGS: &[&str] = &[".db ", ".sqlite ", ".sqlite3 ", ".db,", ".sqlite,", "file "];
+    const ALONE: &[&str] = &["only", "just", "single", "alone", "solely"];
+    const FOLDER: &[&str] = &["the folder is not", "the directory is not", "not the folder"];
+    const DIRECTORY: &[&str] = &["not the directory", "not its directory", "not its folder"];
+    sentences.iter().any(|one| {
+        let file = ENDINGS.iter().any(|ending| one.plain.contains(ending));
+        let mounted = one.near(ALONE, &["mounted", "mount", "mounts", "bind-mounted"], 6);
+        let data = one.says(&["db", "sqlite", "database"]);
+        file && data
+            && one.has(&["mount*", "bind*"])
+            && (mounted && !one.denies() || one.says(FOLDER) || one.says(DIRECTORY))
     })
 }
 
@@ -107,16 +180,29 @@ fn main_file_only(previous: &str, sentence: &str) -> bool {
 fn stays(previous: &str, sentence: &str) -> bool {
     const STAYS: &[&str] = &[
         "left", "leftover", "stay", "stays", "stayed", "remain", "remains", "remained", "survive",
+        "still", "kept", "lie", "lying",
     ];
+    const OF_BEFORE: &[&str] = &["former", "previous", "old", "earlier", "other"];
     if !STAYS.iter().any(|word| sentence.contains(word)) {
         return false;
     }
     let words: Vec<&str> = text::words(sentence).take(80).collect();
     (0..words.len()).any(|at| names_sidecar(&words, at))
         && words.iter().any(|word| STAYS.contains(word))
-        && text::words(previous).chain(words.iter().copied()).take(160).any(|word| {
-            word == "rm" || ["delet", "remov", "wiped"].iter().any(|stem| word.starts_with(stem))
-        })
+        && (words.iter().any(|word| OF_BEFORE.contains(word))
+            || text::words(previous).chain(words.iter().copied()).take(160).any(|word| {
+                word == "rm"
+                    || ["delet", "remov", "wiped"].iter().any(|stem| word.starts_with(stem))
+            }))
+}
+
+/// "the write-ahead log of the former generation is replayed".
+fn replayed(sentence: &str) -> bool {
+    const OF_BEFORE: &[&str] =
+        &["former", "previous", "old", "earlier", "stale", "foreign", "other"];
+    const APPLIES: &[&str] = &["replay*", "applied", "applies", "recovered", "rolled", "merged"];
+    let sentence = Sentence::of(sentence);
+    sentence.says(&["wal", "write-ahead"]) && sentence.has(OF_BEFORE) && sentence.has(APPLIES)
 }
 
 fn parts(sentence: &str) -> bool {
@@ -162,7 +248,10 @@ fn removed(words: &[&str]) -> bool {
     };
     words.iter().enumerate().any(|(at, word)| {
         let removal = *word == "rm" || REMOVALS.iter().any(|stem| word.starts_with(stem));
-        let mut reach = at.saturating_sub(REACH)..(at + REACH + 1).min(words.len());
+        // "-shm: stale data" says nothing of the sidecar's place.
+        let stale = ["stale", "outdated", "leftover", "left-over"].contains(word);
+        let from = if stale { at } else { at.saturating_sub(REACH) };
+        let mut reach = from..(at + REACH + 1).min(words.len());
         removal && !denied(at) && !mode(at) && reach.any(|near| names_sidecar(words, near))
     })
 }
@@ -181,7 +270,14 @@ mod tests {
             "export simply copies the db file, but recent rows reside in app.db-wal",
             "db-shm was removed by a cron job",
             "cron does rm -f /srv/*.db-wal",
+            "tar of the data directory excludes *-wal",
             "a stale WAL is replayed over the fresh file",
+            "after a backup run the -wal is zero bytes and the -shm file is gone",
+            "-wal and -shm of the former file stay there",
+            "app.db-wal and app.db-shm of the old one are still there",
+            "the write-ahead log of the former generation is replayed into it",
+            "app.db-wal of the old generation remains after the update",
+            "the -wal vanished while the server was running",
         ] {
             assert!(parted(&Text::new(report)), "{report}");
         }
@@ -203,10 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn a_mounted_file_is_told_from_a_mounted_folder() {
+        let found =
+            |report: &str| file_mounted(&crate::explain::sentence::sentences(&Text::new(report)));
+        assert!(found("only /data/feed.sqlite is mounted, the folder is not"));
+        assert!(found("we bind-mount app.db , not its directory"));
+        assert!(found("just the database file is mounted"));
+        assert!(!found("the folder with app.db is mounted"));
+        assert!(!found("only one host mounts the share"));
+    }
+
+    #[test]
     fn mentions_of_a_sidecar_are_not_enough() {
         for report in [
             "PRAGMA journal_mode=WAL fails with disk I/O error",
             "mmap of db-shm failed",
+            "index.db-shm: stale data after a crash",
             "do not delete the -wal",
             "we moved the database to NFS. WAL is on",
             "WAL was removed from the options; rows are deleted",

@@ -64,7 +64,7 @@ pub enum FileSystem {
     Jffs2,
     /// The root of a sandboxing platform.
     SandboxRoot,
-    /// The file system of a unikernel.
+    /// A unikernel, or a run-time with a file layer of its own: a browser, a microcontroller.
     Unikernel,
     /// A block device over the network with a local file system on it.
     NetworkBlock,
@@ -154,7 +154,7 @@ impl FileSystem {
             Self::Fat => "exFAT or FAT",
             Self::Jffs2 => "JFFS2",
             Self::SandboxRoot => "the root of a sandbox",
-            Self::Unikernel => "the file system of a unikernel",
+            Self::Unikernel => "a file layer of a run-time's own",
             Self::NetworkBlock => "a network block device",
             Self::CopyOnWrite => "a copy-on-write file system",
             Self::Local => "a local file system",
@@ -289,6 +289,8 @@ pub enum Sign {
     CuredWithoutLocks,
     /// An option that keeps locks from the server is asked for.
     WithoutLocksWanted,
+    /// It went away with a page cache for the mount.
+    CuredByPageCache,
     /// It went away with another owner, mode or user.
     CuredByOwner,
     /// It goes away with `immutable=1`.
@@ -341,4 +343,30 @@ pub enum Sign {
     Kubernetes,
     /// A write fails that had to succeed.
     DatabaseTrouble,
+    /// A store that maps its file by design, such as LMDB or bolt.
+    MappedStore,
+    /// Owner, mode and path were looked at and are right.
+    RightsAreRight,
+    /// A program says that its database cannot be written.
+    NotWritable,
+    /// The file was exchanged while it was open.
+    ReplacedWhileOpen,
+    /// It goes away when another program of the machine is closed.
+    OtherProgramHolds,
+    /// It began when a machine was started anew.
+    SinceReboot,
+    /// A lock is held by nobody that is still there.
+    OrphanLock,
+    /// The text itself says that nothing is wrong: a false alarm, only a warning.
+    Cleared,
+    /// SQLite's own check passed, and the program goes on as it should.
+    FoundSound,
+    /// A version of SQLite that is older than what it reads.
+    OldLibrary,
+    /// Which of Unraid's two paths it is, user share or disk.
+    PoolPathTold,
+    /// The program was switched to WAL by a new version.
+    WalSinceVersion,
+    /// A driver for a file system that is neither the kernel's nor the server's maker's.
+    ForeignDriver,
 }

@@ -51,9 +51,17 @@ const WRAPPED_BYTES: usize = 60;
 /// Bytes up to which lines are joined.
 const JOINED_BYTES: usize = 1200;
 
+/// Labels of facts; a text that has two of them is a list of lines, and not wrapped prose.
+const LABELS: &[&str] =
+    &["app", "filesystem", "file system", "kernels", "journal_mode", "journal mode", "openers"];
+
 /// Joins the lines of wrapped prose, so that a phrase may run over the end of a line. Lines that
 /// begin like an entry of a log, a list, a mount table or a labelled fact stay by themselves.
 fn unwrapped(plain: &str) -> String {
+    let labelled = |line: &&str| after_label(line, LABELS).is_some();
+    if plain.lines().filter(labelled).nth(1).is_some() {
+        return plain.to_owned();
+    }
     let mut joined = String::with_capacity(plain.len());
     let mut begin = 0;
     let mut previous = 0;
@@ -158,6 +166,8 @@ mod tests {
         assert_eq!(Text::new(&format!("{long}\n[db] is malformed")).lines().count(), 2);
         assert_eq!(Text::new(&format!("{long}\nkernels: 2")).lines().count(), 2);
         assert_eq!(Text::new("short\nlines").lines().count(), 2);
+        let listed = format!("app: x\nfilesystem: nfs\n{long}\nnobody else has it open");
+        assert_eq!(Text::new(&listed).lines().count(), 4);
     }
 
     #[test]

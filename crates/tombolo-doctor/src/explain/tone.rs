@@ -4,6 +4,7 @@
 //! counts where it is said of the place in question, and where nothing in the text complains.
 
 use super::scan::{self, Meaning, Mention, Use};
+use super::sentence::Sentence;
 use super::sign::Sign;
 use super::text::{self, Text};
 
@@ -18,6 +19,8 @@ pub(super) struct Tone {
     pub(super) complains: bool,
     /// It says something that nobody understood. What it is may be the complaint.
     pub(super) strays: bool,
+    /// It describes a set-up, all of it is understood, and nothing in it complains.
+    pub(super) describes: bool,
 }
 
 /// Reads the tone. Complaints are looked for only where they can matter: they cost a look at every
@@ -32,11 +35,14 @@ pub(super) fn read(text: &Text, mentions: &[Mention], always: bool) -> Tone {
         said(Sign::Works).chain(said(Sign::CheckPassed)).any(|one| !limited(&text.plain, one));
     let asks = said(Sign::VerdictAsked).any(|one| !asks_for_help(&text.plain, one.start));
     let look = always || praises || asks;
+    let complains = look && text.lines().any(complains);
+    let strays = look && strays(text, mentions);
     Tone {
         praises,
         asks,
-        complains: look && text.lines().any(complains),
-        strays: look && strays(text, mentions),
+        complains,
+        strays,
+        describes: look && !complains && describes(text, mentions),
     }
 }
 
@@ -98,7 +104,46 @@ const SET_UP: &[&str] = &[
     "weeks",
     "volume",
     "script",
+    "apps",
+    "strategy",
+    "rwo",
+    "csi",
+    "deployment",
+    "replica",
+    "statefulset",
+    "raid1",
+    "mirror",
+    "backup",
 ];
+
+/// Whether each passage is one of a set-up and says no more than that.
+fn describes(text: &Text, mentions: &[Mention]) -> bool {
+    use Sign::{Container, Kubernetes, OneProcess, Podman, Rollback, Sqlite, Wal};
+    let of_set_up = |meaning: Meaning| match meaning {
+        Meaning::On(_) => true,
+        Meaning::Says(sign) => {
+            [Container, Kubernetes, OneProcess, Podman, Rollback, Sqlite, Wal].contains(&sign)
+        }
+    };
+    let mut starts: Vec<(usize, bool)> =
+        mentions.iter().map(|one| (one.start, of_set_up(one.meaning))).collect();
+    starts.sort_unstable();
+    let mut offset = 0;
+    text.plain.split_inclusive('\n').all(|line| {
+        let start = offset;
+        offset += line.len();
+        let labelled = text::after_label(line, LABELS).is_some();
+        let first = starts.partition_point(|(at, _)| *at < start);
+        let last = starts.partition_point(|(at, _)| *at < offset);
+        let inside = starts.get(first..last).unwrap_or(&[]);
+        let sentence = Sentence::of(line);
+        labelled
+            || sentence.words.is_empty()
+            || inside.iter().all(|(_, set_up)| *set_up)
+                && !sentence.denies()
+                && (!inside.is_empty() || sentence.has(SET_UP))
+    })
+}
 
 /// Words of a passage up to which it says nothing by itself.
 const FEW_WORDS: usize = 1;

@@ -1,5 +1,6 @@
 //! Finds talk of versions that change: of the kernel, or of what provides the file system.
 
+use super::sentence::{self, Sentence};
 use super::sign::FileSystem;
 use super::text::{self, Text};
 
@@ -17,7 +18,8 @@ const FINE: &[&str] =
     &["fine", "works", "ok", "okay", "clean", "good", "gone", "unaffected", "stable", "not"];
 
 /// The surer of them, for two sentences.
-const DOES_WELL: &[&str] = &["fine", "works", "worked", "ok", "good", "unaffected"];
+const DOES_WELL: &[&str] =
+    &["fine", "works", "worked", "ok", "good", "unaffected", "opens", "passes", "correct"];
 
 /// The SQLite library and its drivers, as they name themselves.
 const DRIVERS: &[&str] = &[
@@ -149,21 +151,135 @@ const fn is_product(kind: FileSystem) -> bool {
 pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool {
     let product = holder.is_some_and(is_product);
     let client = product || holder == Some(FileSystem::UnnamedShare);
+    let program = program_versions(text);
+    let of_program = |passage: &str| {
+        says(passage, &["wal", "write-ahead"]) || majors(passage).any(|one| program.contains(&one))
+    };
     let named = |passage: &str| {
         PLATFORMS.iter().any(|platform| names(passage, platform))
             || client && says(passage, &["client"])
     };
+    let said = sentence::sentences(text);
+    const LABELS: &[&str] =
+        &["app", "application", "kernels", "openers", "host", "journal_mode", "journal mode"];
+    let labelled = |line: &&str| text::after_label(line, LABELS).is_some();
+    let sentences: Vec<&str> =
+        said.iter().map(|one| one.plain).filter(|line| !labelled(line)).take(2048).collect();
+    let begins = |sentence: &str| {
+        begins_with_change(sentence) && named(sentence) && !changes_program(sentence, client)
+    };
+    let compares = |sentence: &str| {
+        compares_versions(sentence) && (named(sentence) || product && !of_program(sentence))
+    };
+    let side_by_side = |pair: &str| {
+        versions_named(pair) > 1
+            && says(pair, DOES_WELL)
+            && (named(pair) || product && !of_program(pair))
+    };
+    // "all versions after 0.7.2" here, "0.7.2 is fine" there.
+    const ILL: &[&str] = &["after", "since", "changed", "later", "newer", "fails", "broke", "from"];
+    let of_product = |sentence: &&&str| versions_named(sentence) > 0 && !of_program(sentence);
+    let mut versions = sentences.iter().filter(of_product).take(64);
+    let well = versions.clone().position(|sentence| says(sentence, DOES_WELL));
+    let ill = versions.position(|sentence| {
+        let place = text::after_label(sentence, &["filesystem", "file system", "mount"]).is_some();
+        (place || says(sentence, ILL)) && !says(sentence, DOES_WELL)
+    });
+    let apart = product && well.is_some() && ill.is_some();
+    apart
+        || sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
+        || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
+}
+
+/// Whether a new version of the program turned WAL on: "WAL (since 0.41)", "release 3.3, which uses
+/// WAL". What fails from then on is what WAL needs.
+pub(super) fn wal_since(text: &Text) -> bool {
+    const SINCE: &[&str] =
+        &["since", "from", "new", "newer", "upgrad", "updat", "later", "switched"];
     text.lines().any(|line| {
-        let sentences: Vec<&str> = line.split(". ").take(64).collect();
-        let begins = |sentence: &str| {
-            begins_with_change(sentence) && named(sentence) && !changes_program(sentence, client)
-        };
-        let compares = |sentence: &str| compares_versions(sentence) && (product || named(sentence));
-        let side_by_side = |pair: &str| {
-            versions_named(pair) > 1 && says(pair, DOES_WELL) && (product || named(pair))
-        };
-        sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
-            || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
+        let labelled = text::after_label(line, &["journal_mode", "journal mode", "journal"]);
+        labelled.is_some_and(|mode| mode.contains("wal") && mode.contains("since"))
+            || line.split(". ").take(64).any(|sentence| {
+                says(sentence, &["wal", "write-ahead"])
+                    && opens(sentence, SINCE)
+                    && opens(sentence, &["version", "release", "upgrad", "updat"])
+                    && opens(sentence, &["use", "turn", "enabl", "switch", "default", "set"])
+            })
+    })
+}
+
+/// Whether a SQLite is named that is older than WAL (3.7.0, sqlite.org/wal.html).
+pub(super) fn old_library(text: &Text) -> bool {
+    text.lines().any(|line| {
+        line.match_indices("sqlite").take(16).any(|(at, found)| {
+            let rest = text::head(line.get(at + found.len()..).unwrap_or(""), 24);
+            let mut numbers =
+                rest.split([' ', '-', ':', 'v', '(']).filter(|part| part.contains('.'));
+            let version = numbers.next().and_then(|number| number.strip_prefix("3."));
+            let minor = version.and_then(|version| version.split(['.', ',', ')']).next());
+            minor.and_then(|minor| minor.parse().ok()).is_some_and(|minor: u32| minor < 7)
+        })
+    })
+}
+
+/// "started with the upgrade from 0.36.5 to 0.36.8": it began with a new version of the program.
+pub(super) fn since_upgrade(sentences: &[Sentence<'_>]) -> bool {
+    const BEGAN: &[&str] = &["start*", "began", "begin*", "since", "after", "appear*", "came"];
+    const UPGRADES: &[&str] = &["upgrad*", "updat*", "bump*"];
+    sentences.iter().any(|one| {
+        one.near(BEGAN, UPGRADES, 5) && !one.has(&["statement*", "query", "row", "rows"])
+    })
+}
+
+/// Whether the file system comes from a driver that neither the kernel nor the maker of the server
+/// provides: "through a third-party client driver".
+pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const FOREIGN: &[&str] =
+        &["third-party", "third", "unofficial", "experimental", "homegrown", "beta", "community"];
+    const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector", "filesystem"];
+    sentences.iter().any(|one| {
+        one.near(FOREIGN, DRIVERS, 5)
+            && !one.has(&["sqlite*"])
+            && !one.has(&["start", "time", "try"])
+            || one.has(DRIVERS)
+                && one.says(&["not microsoft's", "is not apple's", "not the vendor's"])
+    })
+}
+
+/// "the kernel client returns zeros, ceph-fuse does not": another client of the same file system
+/// does well.
+pub(super) fn other_client_does_well(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const CLIENTS: &[&str] = &[
+        "ceph-fuse", "ntfs-3g", "ntfs3", "client", "driver", "fuse", "implementation", "smbclient",
+        "libnfs", "libsmb2", "winfsp",
+    ];
+    const OTHER: &[&str] = &["other", "another", "different", "kernel", "ceph-fuse", "user-space"];
+    const WELL: &[&str] = &["works", "fine", "right", "correct*", "clean", "ok"];
+    sentences.iter().any(|one| {
+        let well = one.near(CLIENTS, WELL, 3) || one.says(&["does not", "do not", "doesn't"]);
+        let two = one.places(CLIENTS).nth(1).is_some();
+        two && well && one.near(OTHER, CLIENTS, 2) && !one.has(&["sqlite*", "work", "support"])
+    })
+}
+
+/// "the vendor confirms a regression of its file sharing": who makes the file system owns up to it.
+pub(super) fn owned_up_to(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const MAKERS: &[&str] =
+        &["vendor*", "developers", "maker*", "manufacturer", "upstream", "driver's", "maintainer*"];
+    #[rustfmt::skip]
+    const OWNS: &[&str] =
+        &["confirm*", "acknowledg*", "admit*", "fixed", "fixes", "fix", "regression", "bug"];
+    #[rustfmt::skip]
+    const PLACES: &[&str] = &[
+        "sharing", "driver*", "filesystem", "kernel", "virtiofs*", "client", "mount*", "fuse",
+        "firmware", "nas",
+    ];
+    sentences.iter().any(|one| {
+        let place = one.has(PLACES) || one.says(&["file system", "shared folder", "file share"]);
+        one.near(MAKERS, OWNS, 5) && place && !one.denies() && !one.has(&["sqlite*"])
     })
 }
 
@@ -171,7 +287,13 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
 fn compares_versions(sentence: &str) -> bool {
     let older = || opens(sentence, CHANGES) && says(sentence, &["older", "previous"]);
     let back = WAY_BACK_PHRASES.iter().any(|words| sentence.contains(words));
-    back && versions_named(sentence) > 0
+    let mended = opens(sentence, &["broke", "break"]) && opens(sentence, &["fixed", "fixes"])
+        || says(sentence, &["broke", "breaks"]) && versions_named(sentence) > 1;
+    let same =
+        ["same with ", "same on ", "same using "].iter().any(|words| sentence.contains(words));
+    mended && versions_named(sentence) > 0
+        || back && versions_named(sentence) > 0
+        || same && versions_named(sentence) > 0 && !says(sentence, &["not"])
         || opens(sentence, WAY_BACK)
         || says(sentence, FINE) && (versions_named(sentence) > 1 || older())
 }
@@ -211,6 +333,23 @@ fn opens(sentence: &str, stems: &[&str]) -> bool {
 
 fn says(sentence: &str, list: &[&str]) -> bool {
     text::words(sentence).take(120).any(|word| list.contains(&word))
+}
+
+/// The versions that the label of the application names, by their first numbers: what the text says
+/// of such a version is said of the program.
+fn program_versions(text: &Text) -> Vec<&str> {
+    let label = |line| text::after_label(line, &["app", "application", "program"]);
+    text.lines().filter_map(label).take(4).flat_map(majors).collect()
+}
+
+/// The first numbers of the versions in a passage.
+fn majors(passage: &str) -> impl Iterator<Item = &str> {
+    passage.split_whitespace().take(120).filter_map(|word| {
+        let word = word.trim_start_matches(['v', '(', '"', '\'']);
+        let (major, rest) = word.split_once('.')?;
+        let number = !major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit());
+        (number && rest.starts_with(|letter: char| letter.is_ascii_digit())).then_some(major)
+    })
 }
 
 /// Numbers with a point in them, as versions are.
@@ -273,6 +412,49 @@ mod tests {
         assert!(!changed("it lies on a docker desktop mount"));
         let local = platform_changed(&Text::new("downgrading the app helps"), None);
         assert!(!local);
+    }
+
+    #[test]
+    fn versions_of_the_program_are_its_own() {
+        let changed = |report: &str| platform_changed(&Text::new(report), Some(FileSystem::Vboxsf));
+        assert!(!changed("app: hub 0.42 in a container\n0.40.2 works, 0.41 and later fail"));
+        assert!(changed("app: hub\n6.1.0 works, 6.1.2 and later fail"));
+        assert!(!changed("3.2 works, from 3.3 on, which uses WAL, it fails"));
+        assert!(wal_since(&Text::new("journal_mode: WAL (since 0.41)")));
+        assert!(wal_since(&Text::new("since the release that turned WAL on")));
+        assert!(!wal_since(&Text::new("journal_mode: WAL")));
+    }
+
+    #[test]
+    fn old_libraries_and_upgrades() {
+        assert!(old_library(&Text::new("SQLite 3.6 bundled with the program")));
+        assert!(old_library(&Text::new("sqlite version 3.5.9")));
+        assert!(!old_library(&Text::new("SQLite 3.45.1")));
+        assert!(!old_library(&Text::new("SQLite3 with WAL")));
+        let since =
+            |report: &str| since_upgrade(&crate::explain::sentence::sentences(&Text::new(report)));
+        assert!(since("started with the upgrade from v0.36.5 to v0.36.8"));
+        assert!(!since("the update statement starts"));
+    }
+
+    #[test]
+    fn makers_of_file_systems_and_their_drivers() {
+        let foreign =
+            |report: &str| foreign_driver(&crate::explain::sentence::sentences(&Text::new(report)));
+        assert!(foreign("NFS through a third-party Windows client driver"));
+        assert!(foreign("the experimental driver of the kernel"));
+        assert!(!foreign("third start of the client"));
+        let owned =
+            |report: &str| owned_up_to(&crate::explain::sentence::sentences(&Text::new(report)));
+        assert!(owned("the vendor confirms a regression of its file sharing"));
+        assert!(owned("the driver's developers acknowledge a cache bug"));
+        assert!(!owned("the maintainer fixed it in the next release"));
+        let well = |report: &str| {
+            other_client_does_well(&crate::explain::sentence::sentences(&Text::new(report)))
+        };
+        assert!(well("kernel client 5.4 returns zeros, ceph-fuse does not"));
+        assert!(well("with the other driver, ntfs-3g, it works"));
+        assert!(!well("one client, the driver does not support it"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ fn slow_only(facts: &Facts) -> bool {
         Sign::StaleContent,
         Sign::Stale,
         Sign::MappedPageFault,
+        Sign::EmptyDatabase,
+        Sign::ConnectionPool,
+        Sign::BusyAtWal,
     ];
     facts.codes.is_empty() && facts.calls.is_empty() && !facts.says_any(OTHERS)
 }
@@ -28,10 +31,17 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     } else if facts.says(Sign::StorageStall) {
         case.speaks(40, "the storage stalls");
     }
+    if facts.says(Sign::StorageStall) && local && facts.busy() {
+        case.speaks(30, "and whoever waits for the lock meanwhile is told that it is locked");
+    }
     if facts.says(Sign::SlowStorage) && local {
-        case.speaks(38, "the storage is of a slow kind");
+        let several = facts.says(Sign::ManyProcesses) && !facts.says(Sign::StorageStall);
+        case.speaks(if several { 14 } else { 38 }, "the storage is of a slow kind");
         if facts.busy() {
-            case.speaks(30, "and slow commits hold the lock past the busy time-out");
+            case.speaks(
+                if several { 10 } else { 30 },
+                "and slow commits hold the lock past the busy time-out",
+            );
         }
     }
     if facts.on(FileSystem::CopyOnWrite) && (facts.busy() || facts.says(Sign::Slow)) {

@@ -41,6 +41,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if facts.says(Sign::WriteBehind) && !facts.on(FileSystem::ObjectStore) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
+        exposed(harmed, shared, case);
     }
     let cure = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
     if cure && !harmed && !shared {

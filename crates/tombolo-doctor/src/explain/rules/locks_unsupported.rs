@@ -28,6 +28,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(62, "kernels before 3.15 lack the locks that some SQLite drivers ask for");
     }
     place(facts, case);
+    if facts.says(Sign::OrphanLock) {
+        // Another file of the same place is free: there are locks.
+        case.against(50);
+    }
     let io = facts.bare_io_error() && !facts.corrupt();
     if facts.on(FileSystem::GvisorGofer) && (io || facts.says(Sign::LocksRefused)) {
         case.speaks(58, "sandbox kernels have lacked lock commands that SQLite and drivers use");
@@ -52,9 +56,13 @@ fn place(facts: &Facts, case: &mut Case) {
         }
     }
     if facts.on(FileSystem::WslFromWindows) {
-        case.speaks(95, "the redirector between Windows and WSL does not carry SQLite's locks");
+        let path = facts.says(Sign::WrongPath) && !lock_like;
+        let points = if path { 40 } else { 95 };
+        case.speaks(points, "the redirector between Windows and WSL does not carry SQLite's locks");
     }
-    if facts.on(FileSystem::WslOwnFiles) && facts.family_of_locks() {
+    if facts.on(FileSystem::WslOwnFiles) && facts.family(ResultCode::PROTOCOL) {
+        case.speaks(75, "the locks of version 1 of WSL are not those that WAL's lock bytes need");
+    } else if facts.on(FileSystem::WslOwnFiles) && facts.family_of_locks() {
         case.speaks(50, "if a Windows program opens it, the redirector carries no locks");
     }
     if facts.on(FileSystem::WindowsDriveInWsl) && facts.family_of_locks() && !facts.several() {
@@ -67,7 +75,12 @@ fn place(facts: &Facts, case: &mut Case) {
         case.speaks(50, "VMware shared folders have weak locks");
     }
     let ails = facts.trouble() || facts.tone.complains;
-    if facts.on(FileSystem::Fat) && ails && !facts.readonly() && !facts.corrupt() {
+    if facts.on(FileSystem::Fat)
+        && ails
+        && !facts.says(Sign::MappedStore)
+        && !facts.readonly()
+        && !facts.corrupt()
+    {
         let points = if facts.bare_io_error() && facts.wal() { 30 } else { 55 };
         case.speaks(points, "exFAT and FAT, mostly behind another layer, lack POSIX features");
     }

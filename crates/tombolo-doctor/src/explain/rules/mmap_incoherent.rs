@@ -33,7 +33,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.corrupt() && facts.on(FileSystem::OtherFuse) && !facts.several() {
         case.speaks(36, "many FUSE file systems do not keep maps and reads in step");
     }
-    let unspecific = (facts.trouble() || facts.wal()) && facts.codes.is_empty();
+    if facts.says(Sign::PoolPathTold) && facts.wal() && facts.corrupt() && !facts.several() {
+        case.speaks(50, "WAL's map of -shm goes through the pool's FUSE layer");
+    }
+    let unspecific =
+        (facts.trouble() || facts.wal()) && facts.codes.is_empty() && !facts.says(Sign::Slow);
     if unspecific && facts.on_any(&[FileSystem::Virtiofs, FileSystem::DesktopShare]) {
         case.speaks(40, format!("unexplained trouble on {}", facts.place()));
     }

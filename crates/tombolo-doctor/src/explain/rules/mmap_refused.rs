@@ -30,6 +30,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::NineP) && facts.says(Sign::InvalidArgument) && !locks {
         case.speaks(72, "9p without a cache answers EINVAL to shared maps, of any database");
     }
+    let few = facts.on_any(&[FileSystem::Vboxsf, FileSystem::Ntfs3, FileSystem::OtherFuse]);
+    if few && facts.says(Sign::InvalidArgument) && !locks && facts.codes.is_empty() {
+        case.speaks(70, format!("{} answers EINVAL to shared maps", facts.place()));
+    }
+    if facts.says(Sign::CuredByPageCache) && !facts.corrupt() {
+        case.speaks(60, "a page cache for the mount made it go away");
+    }
+    stores(facts, case);
     let fails = facts.says(Sign::DoesNotWork);
     if facts.on(FileSystem::Vboxsf) && facts.says(Sign::Wal) && fails && facts.codes.is_empty() {
         case.speaks(72, "WAL fails on a VirtualBox shared folder, which refuses shared maps");
@@ -52,6 +60,27 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if facts.several() {
         case.against(15);
+    }
+}
+
+/// Stores that map their file, and programs that were switched to what maps one.
+fn stores(facts: &Facts, case: &mut Case) {
+    let refuses = facts.on_class(FileSystem::often_refuses_maps)
+        || facts.on_class(FileSystem::is_vm_share)
+        || facts.on_any(&[
+            FileSystem::OtherFuse,
+            FileSystem::Shfs,
+            FileSystem::Sshfs,
+            FileSystem::Fat,
+            FileSystem::NtfsFuse,
+            FileSystem::GvisorGofer,
+        ]);
+    let locks = facts.failed(Call::Lock).is_some() || facts.says(Sign::LocksRefused);
+    if facts.says(Sign::MappedStore) && refuses && !locks && !facts.corrupt() {
+        case.speaks(76, format!("the store maps its file, and {} refuses that", facts.place()));
+    }
+    if facts.says(Sign::WalSinceVersion) && refuses && facts.bare_io_error() {
+        case.speaks(35, "it fails since WAL is on, and only WAL maps -shm");
     }
 }
 

@@ -5,7 +5,9 @@
 
 use super::Case;
 use crate::explain::facts::Facts;
+use crate::explain::openers::Kernels;
 use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::sqlite::result_code::ResultCode;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     case.speaks(18, "a short text seldom tells all");
@@ -18,20 +20,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::OpenersNotTold) {
         case.speaks(14, "who opens the file is not known");
     }
-    if facts.statement_error() {
-        case.against(30);
-    }
-    if facts.refused_only() && facts.file_system.is_none() {
-        // An owner, a mode or a path explains these on any file system.
-        case.against(32);
-    }
-    if facts.says(Sign::LostWithContainer) {
-        case.against(30);
-    }
-    if facts.several() || facts.says(Sign::NoLock) {
-        // Then the kind of mount matters less.
-        case.against(30);
-    }
+    explained(facts, case);
     if unexplained(facts) {
         case.speaks(46, "the text has no error, no options and no journal mode");
     }
@@ -42,7 +31,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(34, "the shared folder's protocol and options are not named");
     }
     if facts.on(FileSystem::GvisorGofer) && facts.trouble() && !facts.several() {
-        let telling = [Sign::DriverChanged, Sign::PlatformChanged, Sign::LocksRefused];
+        let telling =
+            [Sign::DriverChanged, Sign::PlatformChanged, Sign::LocksRefused, Sign::SinceUpgrade];
         let points = match facts.says_any(&telling) || facts.bare_io_error() {
             true => 30,
             false => 62,
@@ -52,7 +42,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             "the 9p of a gVisor sandbox proves nothing: who else mounts the volume?",
         );
     }
-    if facts.on(FileSystem::Shfs) && facts.trouble() && !facts.says(Sign::OwnerMismatch) {
+    let pool = facts.on(FileSystem::Shfs) && !facts.says(Sign::PoolPathTold);
+    if pool && facts.trouble() && !facts.says(Sign::OwnerMismatch) {
         case.speaks(45, "the path of the pool (user share or disk) decides, and is not given");
     }
     stacked(facts, case);
@@ -61,6 +52,55 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     // There is always this answer.
     case.at_least(16);
+}
+
+/// What explains the trouble on any file system, so that the mount matters less.
+fn explained(facts: &Facts, case: &mut Case) {
+    if facts.statement_error() {
+        case.against(30);
+    }
+    if facts.refused_only() && facts.file_system.is_none() {
+        // An owner, a mode or a path explains these on any file system.
+        case.against(32);
+    }
+    let contended = facts.busy() && facts.kernels == Kernels::One;
+    let many = [Sign::ManyProcesses, Sign::OtherProgramHolds, Sign::ConnectionPool];
+    if contended && facts.says_any(&many) {
+        // Several programs of one kernel explain it on any file system.
+        case.against(35);
+    }
+    if facts.says(Sign::DiskFull) || facts.family(ResultCode::FULL) {
+        case.against(30);
+    }
+    if facts.family(ResultCode::LOCKED) {
+        // A conflict inside one program, wherever its file lies.
+        case.against(35);
+    }
+    let told = [
+        Sign::SandboxPolicy,
+        Sign::DamagedBefore,
+        Sign::DriverChanged,
+        Sign::ExclusiveMode,
+        Sign::NoTemporaryDirectory,
+        Sign::OldLibrary,
+        Sign::PlatformChanged,
+        Sign::KernelBug,
+    ];
+    if facts.says_any(&told) && facts.file_system.is_none() {
+        // These explain it on any file system.
+        case.against(25);
+    }
+    if facts.on(FileSystem::UnnamedShare) && facts.wal() && facts.trouble() {
+        // Whatever its protocol, a share is no place for WAL.
+        case.against(30);
+    }
+    if facts.says(Sign::LostWithContainer) {
+        case.against(30);
+    }
+    if facts.several() || facts.says(Sign::NoLock) {
+        // Then the kind of mount matters less.
+        case.against(30);
+    }
 }
 
 /// Something does not work on a share, and that is all.
@@ -96,6 +136,11 @@ fn unexplained(facts: &Facts) -> bool {
         Sign::NfsVersion3,
         Sign::NfsVersion4,
         Sign::ErrorNamed,
+        Sign::NotWritable,
+        Sign::RightsAreRight,
+        Sign::SinceReboot,
+        Sign::MappedStore,
+        Sign::ReplacedWhileOpen,
     ];
     // A write that fails is the sign of SMB.
     let writes = facts.on(FileSystem::Smb) && facts.says(Sign::DatabaseTrouble);

@@ -19,6 +19,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     } else if facts.says(Sign::LockService) {
         case.speaks(35, "the text says that no locks are available");
     }
+    let served = nfs || facts.on_any(&[FileSystem::Cluster, FileSystem::Gluster]);
+    if served && facts.says(Sign::OrphanLock) && facts.busy() {
+        case.speaks(85, "nobody has the file open, and a copy is free: the server kept a lock");
+    }
     if !nfs {
         return;
     }
@@ -43,6 +47,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if facts.says(Sign::RebootCures) {
         case.speaks(55, "the lock state of the client is lost only when it is rebooted");
+    }
+    if facts.says(Sign::SinceReboot) && !facts.wal() && !facts.corrupt() {
+        case.speaks(36, "it began with a reboot, after which the lock service may not be back");
     }
     if facts.says(Sign::CuredWithoutLocks) {
         case.speaks(40, "an option that keeps locks from the server made it go away");

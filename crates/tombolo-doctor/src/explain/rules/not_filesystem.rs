@@ -22,7 +22,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.readonly() && !facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }
-    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone, Sign::OwnerMismatch]) {
+    let others =
+        [Sign::SingleFileMount, Sign::SidecarsGone, Sign::OwnerMismatch, Sign::ReplacedWhileOpen];
+    if facts.says_any(&others) {
         case.against(30);
     }
 }
@@ -42,7 +44,11 @@ fn own(facts: &Facts) -> bool {
 
 fn contention(facts: &Facts, case: &mut Case) {
     if local(facts) && facts.busy() {
-        let points = if facts.on(FileSystem::CopyOnWrite) { 42 } else { 52 };
+        let points = match () {
+            () if facts.says(Sign::StorageStall) => 22,
+            () if facts.on(FileSystem::CopyOnWrite) => 34,
+            () => 52,
+        };
         case.speaks(points, "on a local file system \"database is locked\" means contention");
         if facts.says(Sign::SameElsewhere) {
             case.speaks(15, "and whoever holds it locks out every other program");
@@ -59,6 +65,11 @@ fn contention(facts: &Facts, case: &mut Case) {
     if nowhere(facts) && facts.share_denied() {
         case.speaks(40, "the text says that no share is involved");
     }
+    if facts.says(Sign::OtherProgramHolds) && own(facts) && facts.busy() {
+        case.speaks(40, "it goes away with another program of the same machine");
+    } else if facts.says(Sign::OtherProgramHolds) && local(facts) && facts.trouble() {
+        case.speaks(30, "another program of the same machine has it open");
+    }
     if facts.says(Sign::ExclusiveMode) && (facts.busy() || local(facts)) {
         case.speaks(35, "the owner keeps an EXCLUSIVE lock by design");
     }
@@ -70,7 +81,8 @@ fn contention(facts: &Facts, case: &mut Case) {
         };
         case.speaks(points, "several processes or threads of one program contend for the lock");
     }
-    if facts.says(Sign::ConnectionPool) && own(facts) && facts.busy() {
+    let measured = facts.says(Sign::StorageStall) || facts.on(FileSystem::CopyOnWrite);
+    if facts.says(Sign::ConnectionPool) && own(facts) && facts.busy() && !measured {
         case.speaks(44, "the connections of a pool wait for one another");
     }
     if facts.says(Sign::ManyProcesses) && nowhere(facts) && !facts.busy() && facts.says(Sign::Hang)
@@ -101,8 +113,16 @@ fn program(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::DriverChanged) && !facts.says(Sign::OldKernel) && facts.trouble() {
         case.speaks(54, "it came or went with a version of the SQLite library or its driver");
     }
+    if facts.says(Sign::OldLibrary) {
+        case.speaks(50, "the SQLite that is used is older than WAL");
+    }
     if facts.statement_error() {
         case.speaks(75, "the error is about a statement, not about a file");
+    }
+    // An extended code that no map or lock gives, where nothing but the program has changed.
+    let odd = facts.number(522) || facts.number(266) || facts.number(778);
+    if facts.says(Sign::SinceUpgrade) && odd && !facts.says(Sign::PlatformChanged) {
+        case.speaks(62, "it began with a new version of the program, and no map or lock failed");
     }
     if facts.says(Sign::SinceUpgrade) && local(facts) {
         case.speaks(12, "it began with a new version of the program");
@@ -114,7 +134,8 @@ fn resources(facts: &Facts, case: &mut Case) {
         case.speaks(95, "a directory for temporary files is missing");
     }
     if facts.family(ResultCode::FULL) || facts.says(Sign::DiskFull) {
-        case.speaks(60, "the disk or a quota is full");
+        let points = if facts.on_class(FileSystem::is_remote) { 60 } else { 75 };
+        case.speaks(points, "the disk or a quota is full");
     }
 }
 

@@ -11,8 +11,14 @@ use tombolo_core::errno::Errno;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let refused = facts.readonly() || facts.cannot_open() || facts.says(Sign::PermissionDenied);
+    let io = facts.bare_io_error() || facts.codes.is_empty();
+    let elsewhere = !refused && !io || facts.busy() || facts.corrupt() && !refused;
+    if facts.says(Sign::NotWritable) && !facts.says(Sign::RightsAreRight) {
+        case.speaks(35, "the program says that its database cannot be written");
+    }
     if facts.says(Sign::OwnerMismatch) {
-        let points = if facts.corrupt() && !refused { 20 } else { 48 };
+        // A lock is refused whoever owns the file.
+        let points = if elsewhere { 20 } else { 48 };
         case.speaks(points, "the text names an owner or a mode that does not fit");
     }
     let cured = facts.says(Sign::CuredByOwner) && !facts.lock_or_map_failed();
@@ -26,7 +32,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(55, "the text names a path that may be wrong");
     }
     if facts.says(Sign::PermissionDenied) {
-        case.speaks(45, "the kernel denied permission");
+        case.speaks(if elsewhere { 12 } else { 45 }, "the kernel denied permission");
+    }
+    if facts.says(Sign::RightsAreRight) && !facts.says(Sign::CuredByOwner) {
+        case.against(40);
     }
     if facts.calls.iter().any(|failed| matches!(failed.errno, Errno::EACCES | Errno::EPERM)) {
         case.speaks(25, "a system call failed for lack of permission");
@@ -62,6 +71,18 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         if nowhere && !facts.readonly() {
             case.speaks(20, "and no share is named: mostly it is missing or belongs to another");
         }
+    }
+    against(facts, cured, case);
+}
+
+/// What an owner, a mode or a path does not explain.
+fn against(facts: &Facts, cured: bool, case: &mut Case) {
+    if facts.says(Sign::FailsAfterWhile) && !facts.says(Sign::CuredByOwner) {
+        // A restart changes no owner.
+        case.against(25);
+    }
+    if facts.says(Sign::SandboxPolicy) {
+        case.against(20);
     }
     let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
     if kept_from_writing && (facts.readonly() || facts.cannot_open()) {

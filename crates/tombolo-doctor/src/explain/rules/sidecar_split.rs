@@ -18,6 +18,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             case.speaks(15, "and data were harmed");
         }
     }
+    if facts.says(Sign::ReplacedWhileOpen) && facts.wal() {
+        case.speaks(45, "in WAL mode the -wal of the file that was there is replayed into the new");
+    }
     if facts.on(FileSystem::SyncedFolder) && (facts.corrupt() || facts.says(Sign::LostData)) {
         case.speaks(62, "programs that keep folders in step copy the three files one by one");
     }

@@ -5,8 +5,10 @@
 //! single process gets "database is locked" at its first commit, often beside a file of 0 bytes.
 
 use super::Case;
+use crate::explain::calls::Call;
 use crate::explain::facts::Facts;
 use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::errno::Errno;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let smb = facts.on(FileSystem::Smb);
@@ -21,15 +23,25 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(25, "writes fail on SMB without a code of SQLite");
     }
     let other = facts.says_any(&[Sign::Kubernetes, Sign::LockService]);
-    if facts.on(FileSystem::UnnamedShare) && facts.busy() && !other {
+    let told_wal = facts.wal() && !facts.says(Sign::BusyAtWal);
+    let unwritable = facts.says_any(&[Sign::NotWritable, Sign::DatabaseTrouble]);
+    if smb && facts.says(Sign::RightsAreRight) && unwritable && facts.codes.is_empty() {
+        case.speaks(50, "files can be made on the share, and only the database cannot be written");
+    } else if smb && facts.says(Sign::NotWritable) {
+        case.speaks(25, "programs call a database read-only to which SMB refuses the lock");
+    }
+    if facts.on(FileSystem::UnnamedShare) && facts.busy() && !other && !told_wal {
         case.speaks(30, "many shares that are not named are SMB, which refuses lock upgrades");
     }
     let unnamed = facts.on(FileSystem::UnnamedShare);
     if (smb || unnamed) && facts.busy() && facts.says(Sign::BusyAtWal) && !facts.several() {
         case.speaks(20, "the switch to WAL takes the very lock that SMB refuses");
     }
+    if smb && facts.says(Sign::BusyAtWal) && !facts.busy() && !facts.several() {
+        case.speaks(45, "the switch to WAL fails, and its lock is the very one that SMB refuses");
+    }
     if smb && facts.says(Sign::EmptyDatabase) {
-        case.speaks(20, "a new file stays at zero bytes: the first commit never got its lock");
+        case.speaks(45, "a new file stays at zero bytes: the first commit never got its lock");
     }
     if smb && facts.says_any(&[Sign::Hang, Sign::LocksRefused]) && !masked {
         case.speaks(22, "lock requests fail on SMB");
@@ -40,6 +52,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if smb && facts.says(Sign::WithoutLocksWanted) && !facts.corrupt() {
         case.speaks(50, "an option that keeps locks from the server is asked for");
+    }
+    let unsupported = [Errno::EOPNOTSUPP, Errno::ENOSYS];
+    if facts.failed(Call::Lock).is_some_and(|errno| unsupported.contains(&errno)) {
+        // Then no lock is refused: there are none.
+        case.against(60);
     }
     if facts.says(Sign::PremadeWal) && facts.says(Sign::Wal) {
         case.against(45);

@@ -25,6 +25,13 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             "SQLITE_READONLY_DBMOVED: the file was moved, replaced or deleted under an open handle",
         );
     }
+    if facts.says(Sign::ReplacedWhileOpen) {
+        let points = if facts.wal() { 35 } else { 82 };
+        case.speaks(
+            points,
+            "the file was exchanged under a connection that still holds the old one",
+        );
+    }
     let outlives = facts.on_class(FileSystem::is_remote) || facts.on(FileSystem::DesktopShare);
     if facts.says(Sign::WorksOnlyOutside) {
         let points = if outlives { 70 } else { 25 };

@@ -8,6 +8,7 @@ use crate::explain::cause::CauseCode;
 use crate::explain::facts::Facts;
 use crate::explain::openers::Kernels;
 use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::sqlite::result_code::ResultCode;
 
 type Asks = fn(&Facts) -> bool;
 
@@ -54,6 +55,27 @@ fn copied(facts: &Facts) -> bool {
     facts.on(FileSystem::CopyOnWrite)
 }
 
+/// NTFS under Linux: one kernel, real locks.
+fn windows(facts: &Facts) -> bool {
+    facts.on_any(&[FileSystem::Ntfs3, FileSystem::NtfsFuse])
+}
+
+fn union(facts: &Facts) -> bool {
+    facts.on(FileSystem::Mergerfs)
+}
+
+fn platform(facts: &Facts) -> bool {
+    facts.on(FileSystem::SandboxRoot)
+}
+
+fn flash(facts: &Facts) -> bool {
+    facts.on(FileSystem::Jffs2)
+}
+
+fn redirected(facts: &Facts) -> bool {
+    facts.on(FileSystem::WslFromWindows)
+}
+
 fn nowhere(facts: &Facts) -> bool {
     facts.file_system.is_none()
 }
@@ -89,6 +111,15 @@ fn fails_alone(facts: &Facts) -> bool {
     fails(facts) && !facts.several()
 }
 
+/// WAL is in play, or may be.
+fn fails_in_wal(facts: &Facts) -> bool {
+    fails(facts) && (!facts.rollback() || facts.corrupt()) && !facts.refused_only()
+}
+
+fn fails_in_rollback(facts: &Facts) -> bool {
+    fails(facts) && facts.rollback() && !facts.corrupt() && !facts.several() && !refused(facts)
+}
+
 fn harmed_wal(facts: &Facts) -> bool {
     harmed(facts) && facts.wal()
 }
@@ -105,8 +136,36 @@ fn io_error(facts: &Facts) -> bool {
     facts.bare_io_error()
 }
 
+fn io_error_in_rollback(facts: &Facts) -> bool {
+    facts.bare_io_error() && facts.rollback()
+}
+
+fn protocol(facts: &Facts) -> bool {
+    facts.family(ResultCode::PROTOCOL)
+}
+
+fn invalid(facts: &Facts) -> bool {
+    facts.says(Sign::InvalidArgument) && !facts.rollback()
+}
+
+fn hangs(facts: &Facts) -> bool {
+    facts.says(Sign::Hang)
+}
+
+fn lost(facts: &Facts) -> bool {
+    facts.says(Sign::LostData) && !facts.corrupt()
+}
+
+fn lost_in_wal(facts: &Facts) -> bool {
+    lost(facts) && facts.wal()
+}
+
 fn refused(facts: &Facts) -> bool {
     facts.readonly() || facts.cannot_open()
+}
+
+fn refused_rightly(facts: &Facts) -> bool {
+    refused(facts) && facts.says(Sign::RightsAreRight)
 }
 
 fn refused_wal(facts: &Facts) -> bool {
@@ -115,13 +174,15 @@ fn refused_wal(facts: &Facts) -> bool {
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    (nfs, fails, CauseCode::WalOverRemote, 14, "most reports about SQLite on NFS end there"),
+    (nfs, fails_in_wal, CauseCode::WalOverRemote, 14, "most reports about SQLite on NFS end there"),
     (nfs, fails, CauseCode::NfsLockService, 16, "the other usual cause on NFS is its lock service"),
+    (nfs, fails_in_rollback, CauseCode::NfsLockService, 24, "WAL is not in play, locks are"),
     (nfs, harmed_alone, CauseCode::MultiKernel, 22, "a second client often did the damage"),
     (smb, fails_alone, CauseCode::SmbLockUpgrade, 20, "on SMB most failures are refused locks"),
     (smb, harmed_alone, CauseCode::MultiKernel, 22, "a second client often did the damage"),
     (smb, io_error, CauseCode::MmapRefused, 22, "the map of -shm may be refused on SMB"),
     (smb, refused, CauseCode::PermissionOrPath, 15, "SMB fixes owner and mode at the mount"),
+    (smb, fails_in_rollback, CauseCode::SmbLockUpgrade, 16, "WAL is not in play, locks are"),
     (remote, harmed_alone, CauseCode::MultiKernel, 14, "other machines may open it too"),
     (remote, refused, CauseCode::PermissionOrPath, 6, "servers map users and modes"),
     (parallel, fails_alone, CauseCode::LocksUnsupported, 20, "locks are optional there"),
@@ -130,6 +191,26 @@ const ROWS: &[Row] = &[
     (vm_share, io_error, CauseCode::MmapIncoherent, 20, "such shares lose mapped pages"),
     (desktop, busy, CauseCode::NotFilesystem, 24, "locks work there within one VM"),
     (vm_share, busy, CauseCode::LocksUnsupported, 20, "locks of such shares are incomplete"),
+    (vm_share, io_error_in_rollback, CauseCode::LocksUnsupported, 24, "WAL's map is not in play"),
+    (vm_share, protocol, CauseCode::LocksUnsupported, 24, "locks of such shares are incomplete"),
+    (vm_share, invalid, CauseCode::MmapRefused, 24, "a refused map answers so"),
+    (vm_share, hangs, CauseCode::LocksUnsupported, 18, "a lock request may never be answered"),
+    (gofer, busy, CauseCode::LocksUnsupported, 22, "sandbox kernels have lacked lock commands"),
+    (gofer, harmed, CauseCode::MultiKernel, 22, "another sandbox may mount the volume"),
+    (vm_share, refused_rightly, CauseCode::VendorBug, 22, "owner and mode are right"),
+    (windows, busy, CauseCode::NotFilesystem, 24, "one kernel with real locks: a program holds it"),
+    (windows, harmed, CauseCode::NotFilesystem, 22, "files are damaged by programs and disks too"),
+    (windows, io_error, CauseCode::NotFilesystem, 20, "a full or failing disk gives it too"),
+    (union, busy, CauseCode::NotFilesystem, 24, "locks of a pool are those of the one kernel"),
+    (union, harmed, CauseCode::MmapRefused, 20, "programs call a refused map corruption"),
+    (platform, busy, CauseCode::NotFilesystem, 22, "most locks are held by a program"),
+    (platform, harmed, CauseCode::NotFilesystem, 18, "files are damaged by programs too"),
+    (flash, harmed, CauseCode::NotFilesystem, 20, "flash chips wear out and lose power"),
+    (pool, harmed, CauseCode::VendorBug, 16, "the pool's own layer may be at fault"),
+    (redirected, harmed, CauseCode::MultiKernel, 22, "the other side may open the file too"),
+    (local, lost, CauseCode::NotFilesystem, 22, "mostly the program did not write them"),
+    (local, lost_in_wal, CauseCode::SidecarSplit, 24, "in WAL mode the newest are in -wal"),
+    (nowhere, hangs, CauseCode::NotFilesystem, 20, "mostly a program waits for another"),
     (gofer, io_error, CauseCode::MmapRefused, 24, "sandboxes have refused shared maps"),
     (pool, io_error, CauseCode::MmapRefused, 24, "user-space pools often refuse shared maps"),
     (pool, harmed, CauseCode::MmapIncoherent, 22, "maps and reads can differ on such pools"),

@@ -6,24 +6,38 @@
 use super::Case;
 use crate::explain::facts::Facts;
 use crate::explain::sign::{FileSystem, Sign};
+use tombolo_core::sqlite::result_code::ResultCode;
 
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::Unikernel) {
-        case.speaks(70, "the kernel is a unikernel with a file layer of its own");
+        case.speaks(70, "the kernel or run-time brings a file layer of its own");
+    }
+    if facts.says(Sign::ForeignDriver) && !facts.several() {
+        case.speaks(62, "the driver is neither the kernel's nor of the maker of the server");
     }
     if facts.says(Sign::KernelBug) {
         case.speaks(66, "the text names a bug or a version of a kernel or file system");
     }
     let harmed = facts.corrupt() || facts.bare_io_error() || facts.failing_write();
-    if facts.on(FileSystem::WslOwnFiles) && harmed {
+    if facts.on(FileSystem::WslOwnFiles) && harmed && !facts.family(ResultCode::PROTOCOL) {
         case.speaks(58, "version 1 of WSL imitates Linux, and its shared maps and locks have bugs");
     }
-    if facts.says(Sign::PlatformChanged) && (facts.trouble() || facts.says(Sign::Slow)) {
+    let ails = facts.trouble() || facts.says(Sign::Slow) || facts.tone.complains;
+    let product = facts.on_any(&[FileSystem::Sshfs, FileSystem::OtherFuse, FileSystem::Unikernel]);
+    if facts.says(Sign::PlatformChanged) && (ails || product) {
         case.speaks(62, "it came or went with a version of what provides the file system");
     }
     let elsewhere = facts.file_system.is_some_and(|kind| !kind.is_local());
     if facts.says(Sign::PlatformChanged) && facts.trouble() && elsewhere {
         case.speaks(40, "and the file system's own client or server was the only thing to change");
+    }
+    if facts.says(Sign::LockService) && facts.on(FileSystem::Nfs) {
+        // A service that did not come up again is no bug.
+        case.against(60);
+    }
+    if facts.says(Sign::WalSinceVersion) {
+        // Then the program is what changed.
+        case.against(60);
     }
     if facts.number(1032) && elsewhere {
         case.speaks(36, "SQLITE_READONLY_DBMOVED: an open file got another inode");

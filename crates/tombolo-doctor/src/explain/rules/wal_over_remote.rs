@@ -19,7 +19,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         return;
     }
     let clear = !facts.on_any(&[FileSystem::UnnamedShare, FileSystem::Lustre]);
-    let points = if clear { 48 } else { 22 };
+    // Whatever the protocol of a share is, it is not WAL's.
+    let share = facts.on(FileSystem::UnnamedShare) && facts.wal() && !facts.says(Sign::BusyAtWal);
+    let points = if clear || share { 48 } else { 22 };
     if facts.wal() {
         case.speaks(points, format!("WAL mode on {}", facts.place()));
     } else if !facts.rollback() {
@@ -28,7 +30,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             format!("SQLite on {}, where WAL cannot be trusted", facts.place()),
         );
     } else {
-        case.speaks(26, format!("SQLite on {}", facts.place()));
+        let points =
+            if facts.on(FileSystem::Nfs) && facts.trouble() && !facts.corrupt() { 14 } else { 26 };
+        case.speaks(points, format!("SQLite on {}", facts.place()));
+    }
+    if facts.wal() && facts.cannot_open() && facts.says(Sign::RightsAreRight) {
+        case.speaks(35, "owner and mode are right, and what cannot be made is -shm");
     }
     smb(facts, case);
     if facts.wal() && (facts.corrupt() || facts.bare_io_error()) && !facts.several() {

@@ -1,0 +1,180 @@
+//! What takes a sentence or a line to say, and not only a phrase.
+
+use super::clearance;
+use super::contention;
+use super::course;
+use super::cures;
+use super::facts::{Journal, journal};
+use super::handles;
+use super::locks;
+use super::losses;
+use super::maps;
+use super::place;
+use super::rights;
+use super::scan::Mention;
+use super::sentence::sentences;
+use super::sidecars;
+use super::sign::{FileSystem, Sign};
+use super::text::{self, Text};
+use super::versions;
+use std::collections::BTreeSet;
+
+/// What the sentences of a text say.
+pub(super) fn drawn(
+    text: &Text,
+    mentions: &[Mention],
+    holder: Option<FileSystem>,
+    signs: &BTreeSet<Sign>,
+) -> Vec<Sign> {
+    let line = |says: fn(&str) -> bool| text.lines().any(says);
+    let alone = || journal(text, signs) == Journal::Wal && sidecars::copied_alone(text);
+    let unnamed = holder.is_none_or(place::is_vague);
+    let said = sentences(text);
+    let orphan = locks::nobody_holds(&said) && locks::copy_is_free(&said);
+    let sound = clearance::check_passed(&said) && clearance::goes_on(&said);
+    let found = [
+        (Sign::ManyProcesses, contention::found(text)),
+        (Sign::Slow, line(syncs_slowly) || course::takes_long(text, &said)),
+        (Sign::StorageStall, course::storage_stalls(&said)),
+        (Sign::StorageStall, line(sync_stalls) || line(syncs_slowly)),
+        (Sign::Hang, line(waits_for_minutes) || course::hangs(&said)),
+        (Sign::LostData, losses::found(&said)),
+        (Sign::StaleContent, maps::differs(&said)),
+        (Sign::MapsSpokenOf, said.iter().any(maps::spoken_of)),
+        (Sign::ReadOnlyOpen, rights::only_reads(&said)),
+        (Sign::PremadeWal, line(brought_in_wal_mode)),
+        (Sign::BusyAtWal, line(busy_at_wal)),
+        (Sign::IoErrorAtWal, line(io_error_at_wal)),
+        (Sign::FileWentAway, line(file_went_away)),
+        (Sign::SidecarsGone, sidecars::parted(text) || alone()),
+        (Sign::CuredWithoutLocks, cures::without_locks(text)),
+        (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
+        (Sign::CuredByPageCache, cures::by_page_cache(text)),
+        (Sign::CuredByOwner, cures::by_owner(text)),
+        (Sign::LostWithContainer, course::lost_with_container(text)),
+        (Sign::WorksSlowly, course::works_slowly(text)),
+        (Sign::RebootCures, cures::reboot(text)),
+        (Sign::SameElsewhere, cures::same_elsewhere(text)),
+        (Sign::PlatformChanged, versions::platform_changed(text, holder)),
+        (Sign::DriverChanged, versions::driver_changed(text)),
+        (Sign::OldKernel, versions::old_kernel(text)),
+        (Sign::MountNotTold, unnamed && place::left_open(text, mentions)),
+        (Sign::PoolPathTold, holder == Some(FileSystem::Shfs) && place::pool_path_told(text)),
+        (Sign::MapFailed, maps::refused(&said)),
+        (Sign::MappedStore, maps::store(text)),
+        (Sign::LocksRefused, locks::refused(&said)),
+        (Sign::FlockOff, locks::absent(&said)),
+        (Sign::LocksRefused, locks::absent(&said)),
+        (Sign::DatabaseTrouble, course::database_fails(&said)),
+        (Sign::OrphanLock, orphan),
+        (Sign::RightsAreRight, rights::are_right(&said)),
+        (Sign::SingleFileMount, sidecars::file_mounted(&said)),
+        (Sign::KernelBug, versions::other_client_does_well(&said)),
+        (Sign::OwnerMismatch, rights::are_wrong(&said)),
+        (Sign::WrongPath, rights::path_is_wrong(&said)),
+        (Sign::NotWritable, rights::not_writable(&said)),
+        (Sign::ReplacedWhileOpen, handles::replaced_while_open(&said)),
+        (Sign::FailsAfterWhile, handles::restart_heals(&said)),
+        (Sign::OtherProgramHolds, cures::closing(&said)),
+        (Sign::FailsAtOnce, cures::new_files_fail(&said)),
+        (Sign::SinceReboot, cures::since_reboot(text)),
+        (Sign::Cleared, clearance::found(&said)),
+        (Sign::FoundSound, sound),
+        (Sign::OldLibrary, versions::old_library(text)),
+        (Sign::SinceUpgrade, versions::since_upgrade(&said)),
+        (Sign::WalSinceVersion, versions::wal_since(text)),
+        (Sign::ForeignDriver, versions::foreign_driver(&said)),
+        (Sign::KernelBug, versions::owned_up_to(&said)),
+    ];
+    found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
+}
+
+/// "PRAGMA journal_mode = WAL: database is locked", "failed executing PRAGMA journal_mode = 'wal'".
+fn busy_at_wal(line: &str) -> bool {
+    const FAILS: &[&str] = &["locked", "busy", "failed exec", "timed out", "timeout", "fails"];
+    switches_to_wal(line)
+        && FAILS.iter().any(|words| line.contains(words))
+        && !line.contains("i/o error")
+}
+
+/// "failed to turn on WAL: disk I/O error".
+fn io_error_at_wal(line: &str) -> bool {
+    const ERRORS: &[&str] = &["i/o error", "io error", "ioerr", "errorio", "ioexception"];
+    switches_to_wal(line) && ERRORS.iter().any(|words| line.contains(words))
+}
+
+/// "disk I/O error: no such file or directory". A file that was never there cannot be opened, which
+/// is another error.
+fn file_went_away(line: &str) -> bool {
+    line.contains("disk i/o error: no such file")
+}
+
+fn switches_to_wal(line: &str) -> bool {
+    const SWITCHES: &[&str] = &[
+        "journal_mode",
+        "journal mode",
+        "to wal",
+        "on wal",
+        "enable wal",
+        "enabling wal",
+        "turning on wal",
+        "switching to wal",
+    ];
+    line.contains("wal") && SWITCHES.iter().any(|words| line.contains(words))
+}
+
+/// "6 minutes waiting", "blocks for 20 min".
+fn waits_for_minutes(line: &str) -> bool {
+    const WAITS: &[&str] = &["wait", "hang", "block", "stall", "delay", "takes", "took", "stuck"];
+    if !line.contains(" min") {
+        return false;
+    }
+    let words: Vec<&str> = text::words(line).take(120).collect();
+    let minutes = words.windows(2).any(|pair| {
+        matches!(pair, [count, "minutes" | "minute" | "min" | "mins"]
+            if count.starts_with(|letter: char| letter.is_ascii_digit()))
+    });
+    minutes && words.iter().any(|word| WAITS.iter().any(|stem| word.starts_with(stem)))
+}
+
+/// "fsync: median 173 ms", "each commit takes 2 s". A time-out is a setting, not a measurement.
+fn syncs_slowly(line: &str) -> bool {
+    const WRITES: &[&str] = &["fsync", "fdatasync", "commit", "flush"];
+    if !WRITES.iter().any(|write| line.contains(write)) || line.contains("timeout") {
+        return false;
+    }
+    let words: Vec<&str> = text::words(line).take(120).collect();
+    words.windows(2).any(|pair| {
+        let [count, unit] = pair else { return false };
+        let count = count.parse::<u32>().unwrap_or(0);
+        match *unit {
+            "ms" => count >= 50,
+            "s" | "sec" | "secs" | "seconds" => (1..600).contains(&count),
+            _ => false,
+        }
+    })
+}
+
+/// "fdatasync stalls in strace", "blocked in fsync for 20 s".
+fn sync_stalls(line: &str) -> bool {
+    const SYNCS: &[&str] = &["fsync", "fdatasync", "sync_file_range"];
+    const STALLS: &[&str] = &["stall", "block", "hang", "stuck", "wait"];
+    SYNCS.iter().any(|call| line.contains(call))
+        && text::words(line).take(120).any(|word| STALLS.iter().any(|stem| word.starts_with(stem)))
+}
+
+/// "WAL, created on another machine and uploaded".
+fn brought_in_wal_mode(line: &str) -> bool {
+    const CAME: &[&str] = &["uploaded", "upload", "copied", "brought"];
+    const MADE: &[&str] = &["created", "made", "converted", "set", "prepared", "built", "already"];
+    let mut words = text::words(line).take(80);
+    line.contains("wal") && {
+        let (mut wal, mut came, mut made) = (false, false, false);
+        words.by_ref().for_each(|word| {
+            wal |= word == "wal";
+            came |= CAME.contains(&word);
+            made |= MADE.contains(&word);
+        });
+        wal && came && made
+    }
+}

@@ -1,0 +1,106 @@
+//! Finds a file that is exchanged under an open handle, and a mount that goes away.
+
+use super::sentence::Sentence;
+
+/// "the download is written over the file while a connection is open", "the log rotation moves the
+/// database away; the server keeps the old descriptor": in one sentence or two.
+pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const EXCHANGES: &[&str] = &[
+        "overwrit*", "overwrote", "replac*", "swap*", "renam*", "re-download*", "redownload*",
+        "downloaded", "unlink*", "exchanged", "recreated", "moves",
+    ];
+    const OPENED: &[&str] = &["open", "connection*", "handle*", "descriptor*", "fd", "opened"];
+    #[rustfmt::skip]
+    const STILL: &[&str] = &[
+        "while", "still", "keeps", "kept", "under", "old", "live", "without", "before", "running",
+    ];
+    let exchanges = |one: &Sentence<'_>| {
+        let over =
+            one.says(&["written over", "writes over", "moved away", "moves the", "put over"]);
+        (one.has(EXCHANGES) || over) && !one.has(&["fix*", "mount", "share"])
+    };
+    let held = |one: &Sentence<'_>| {
+        let running = one.near(&["without"], &["stopping", "closing", "restarting", "stop"], 3)
+            || one.near(&["while", "still"], &["running", "runs"], 5);
+        (running || one.near(STILL, OPENED, 5))
+            && !one.has(&["error*", "unable"])
+            && !one.says(&["not open"])
+    };
+    let one = sentences.iter().any(|one| exchanges(one) && held(one));
+    one || sentences.windows(2).any(|pair| match pair {
+        [first, second] => exchanges(first) && held(second),
+        _ => false,
+    })
+}
+
+/// "works again after the readers restart too", "fails since the mounting container was updated":
+/// it lasts until something that holds an old handle is started anew.
+pub(super) fn restart_heals(sentences: &[Sentence<'_>]) -> bool {
+    const RESTARTS: &[&str] = &["restart*", "re-start*", "remount*", "re-mount*", "recreat*"];
+    #[rustfmt::skip]
+    const HEALS: &[&str] = &[
+        "helps", "helped", "fixes", "fixed", "cures", "heals", "again", "until", "brings", "back",
+        "repairs", "recovers", "restores",
+    ];
+    #[rustfmt::skip]
+    const SERVERS: &[&str] = &[
+        "nas", "server", "filer", "share", "export", "mounting", "host", "router", "switch", "vpn",
+        "network", "wifi", "wi-fi", "link",
+    ];
+    #[rustfmt::skip]
+    const GOES: &[&str] = &[
+        "fails", "failed", "lost", "gone", "drops", "dropped", "error", "dead", "empty", "stale",
+    ];
+    sentences.iter().any(|one| {
+        let heals = one.near(RESTARTS, HEALS, 6);
+        let served =
+            one.near(SERVERS, &["restart*", "reboot*", "updated", "failover", "failed"], 4)
+                && one.has(&["after", "since", "until", "when"]);
+        served && (one.has(GOES) || heals) || heals && one.has(GOES)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sentence::sentences;
+    use super::super::text::Text;
+    use super::*;
+
+    #[test]
+    fn a_file_exchanged_under_its_handle() {
+        let found = |report: &str| replaced_while_open(&sentences(&Text::new(report)));
+        for report in [
+            "a new .db file is written over the existing one while the connection is open",
+            "the sync job replaces the file under an open handle",
+            "rotation moves the database away; the server keeps the old descriptor",
+            "the asset is re-downloaded without closing the connection",
+            "a deploy script moves a new app.db over the old one without stopping the server",
+            "an update renamed the file while the app had it open",
+        ] {
+            assert!(found(report), "{report}");
+        }
+        for report in [
+            "the file is open in two programs",
+            "we replaced NFS by a local disk",
+            "the database was renamed before the start",
+        ] {
+            assert!(!found(report), "{report}");
+        }
+    }
+
+    #[test]
+    fn what_a_restart_heals() {
+        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        for report in [
+            "fails after the NAS has been restarted, a restart of the container helps each time",
+            "after the mounting container was updated the others see an error until restarted",
+            "the mount is dead until I restart the reader",
+        ] {
+            assert!(found(report), "{report}");
+        }
+        for report in ["it fails after every restart", "I restarted the app twice"] {
+            assert!(!found(report), "{report}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Finds sentences in which a lock is refused, or held by nobody that is still there.
+
+use super::sentence::{self, FAILS, FAILS_SAID, Sentence};
+
+/// What a lock is called by system calls, libraries and people.
+pub(super) const LOCKS: &[&str] = &[
+    "lock",
+    "locks",
+    "locking",
+    "flock*",
+    "lockf*",
+    "lockfile*",
+    "filelock*",
+    "trylock",
+    "lock_ex",
+    "lock_nb",
+    "lock_sh",
+    "f_setlk*",
+    "f_getlk*",
+    "f_ofd_*",
+    "interprocesslock",
+    "portalocker",
+    "fasteners",
+    "fileshare*",
+    "fcntl_lock",
+    "setlk*",
+    "lockfileex",
+    "locker",
+];
+
+/// "Cannot get lock on x.db", "the lock was not granted", "error while locking the file".
+pub(super) fn refused(sentences: &[Sentence<'_>]) -> bool {
+    const REACH: usize = 6;
+    // "... or the file system does not support locking" is a guess of the program.
+    const GUESSES: &[&str] = &["or the ", "perhaps", "maybe", "might", "either"];
+    // A hand that takes a lock file away is no lock that is refused.
+    const FILES: &[&str] = &["delet*", "remov*", "rm", "unlock*", "stale", "without"];
+    sentences.iter().any(|sentence| {
+        let fails =
+            sentence.near(LOCKS, FAILS, REACH) || sentence.has(LOCKS) && sentence.says(FAILS_SAID);
+        fails
+            && !sentence.says(&["locking protocol"])
+            && !sentence.says(GUESSES)
+            && !sentence.has(FILES)
+    })
+}
+
+/// "FileSystem does not appear to support flock": there are none to be had.
+pub(super) fn absent(sentences: &[Sentence<'_>]) -> bool {
+    const GUESSES: &[&str] = &["or the ", "perhaps", "maybe", "might", "either", "if "];
+    sentences.iter().any(|one| {
+        let support = one.near(LOCKS, &["support*", "implement*", "offer*", "provide*"], 5)
+            && (one.denies() || one.has(&["lacks", "unsupported"]));
+        let off = one.near(LOCKS, &["off", "disabled", "unsupported", "unimplemented"], 3);
+        (support || off) && !one.says(GUESSES) && !one.has(&["sqlite*"])
+    })
+}
+
+/// "nobody has the file open", "lsof is empty on both sides".
+pub(super) fn nobody_holds(sentences: &[Sentence<'_>]) -> bool {
+    const NOBODY: &[&str] = &["nobody", "none", "no", "nothing", "empty"];
+    const HOLDS: &[&str] = &["open", "holds", "uses", "using", "lsof", "fuser", "holder", "opens"];
+    sentences.iter().any(|sentence| {
+        sentence.near(NOBODY, HOLDS, 5)
+            && (sentence.has(&["lsof", "fuser", "nobody"])
+                || sentence.says(&["no process", "no other process", "no program", "no one"]))
+    })
+}
+
+/// Whether the same bytes in another file are free: "a copy of it opens", "moving the file away and
+/// back helps". Then a lock is held on the old file by nobody.
+pub(super) fn copy_is_free(sentences: &[Sentence<'_>]) -> bool {
+    const COPIES: &[&str] = &["copy*", "copie*", "mov*", "renam*", "cp", "mv"];
+    const WORKS: &[&str] = &["works", "worked", "opens", "free", "fine", "helps", "helped", "ok"];
+    const ELSEWHERE: &[&str] = &["/tmp", "local", "disk", "c:", "another", "elsewhere", "ssd"];
+    sentences.iter().any(|sentence| {
+        sentence.near(COPIES, WORKS, 8)
+            && !sentence.denies()
+            && !sentence.says(ELSEWHERE)
+            && sentence.words.iter().any(|word| sentence::is(word, &["back", "again", "same"]))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sentence::sentences;
+    use super::super::text::Text;
+    use super::*;
+
+    #[test]
+    fn a_refused_lock_is_known_in_other_words() {
+        for report in [
+            "Cannot get lock on signatures.db",
+            "could not set a file lock",
+            "While lock file: /x/LOCK: Operation not supported",
+            "the lock was not granted",
+            "unable to place an advisory lock",
+            "error while locking the catalogue",
+            "FileChannel.tryLock: Operation not supported",
+            "flock() failed",
+            "LockFileEx fails with error 1",
+        ] {
+            assert!(refused(&sentences(&Text::new(report))), "{report}");
+        }
+        for report in [
+            "FileSystem does not appear to support flock; use SoftFileLock instead",
+            "the mount has locks disabled",
+            "that file system lacks support for byte-range locks",
+        ] {
+            assert!(absent(&sentences(&Text::new(report))), "{report}");
+        }
+        assert!(!absent(&sentences(&Text::new("a lock is supported and taken"))));
+        for report in [
+            "database is locked",
+            "the file system may be old, or the filesystem does not support file locking",
+            "deleting the lock file does not help",
+            "a lock is taken",
+        ] {
+            assert!(!refused(&sentences(&Text::new(report))), "{report}");
+        }
+    }
+
+    #[test]
+    fn a_lock_of_nobody() {
+        let found = |report: &str| nobody_holds(&sentences(&Text::new(report)));
+        assert!(found("nobody has the file open"));
+        assert!(found("lsof is empty on both machines"));
+        assert!(found("fuser shows no holder"));
+        assert!(!found("no error, the file is open in two programs"));
+        let free = |report: &str| copy_is_free(&sentences(&Text::new(report)));
+        assert!(free("moving the file away and copying it back works"));
+        assert!(free("if I rename the database and copy it to the same name it opens"));
+        assert!(!free("a copy on the local disk works"));
+    }
+}
