@@ -14,7 +14,7 @@ use tombolo_lab::{
 };
 
 /// How much later than the guest the host gives up: a guest that is busy answers late.
-const SLACK: Duration = Duration::from_secs(20);
+const SLACK: Duration = Duration::from_secs(40);
 
 /// An exit code, or why there is none.
 type Outcome = Result<u8, Box<dyn std::error::Error>>;

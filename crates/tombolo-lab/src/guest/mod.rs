@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How long the end of QEMU may lag behind the end of a connection into it.
-const END_LAG: Duration = Duration::from_secs(3);
+const END_LAG: Duration = Duration::from_secs(10);
 
 /// A running guest. Clones mean the same one; it is killed when the last is dropped.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long QEMU may take to answer, also on a machine that is busy.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// More than any answer that the lab asks for.
 const LINE_BYTES_MAX: u64 = 1 << 20;

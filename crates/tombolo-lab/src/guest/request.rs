@@ -15,7 +15,7 @@ use std::time::Duration;
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How much longer the host waits than the guest: a guest that is busy answers late.
-const HOST_SLACK: Duration = Duration::from_secs(20);
+const HOST_SLACK: Duration = Duration::from_secs(40);
 
 /// How long a connection and one transfer of a file may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -38,7 +38,7 @@ impl GuestSpec {
             shares: Vec::new(),
             kernel_arguments: Vec::new(),
             qemu_arguments: Vec::new(),
-            boot_timeout: Duration::from_secs(90),
+            boot_timeout: Duration::from_secs(180),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tombolo_lab::{Guest, GuestSpec, Lab};
 
 /// Longer than anything takes here, also on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until `holds`, without keeping a processor busy.
 fn at_last(holds: impl Fn() -> bool) -> bool {
