@@ -1,0 +1,16 @@
+//! Stories of guests that pause, die or lie, each with its judge.
+//!
+//! ```sh
+//! cargo test -p tombolo-lab --test scenarios -- --include-ignored
+//! TOMBOLO_LAB_SEED=7 cargo test -p tombolo-lab --test scenarios -- --include-ignored
+//! ```
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod canary;
+mod crash;
+mod full;
+mod kill;
+mod pause;
+mod share;
