@@ -34,6 +34,8 @@ use tombolo_os::kernel;
 use tombolo_os::scratch::{Removal, Scratch, find_meeting};
 use tombolo_os::worker::End;
 
+pub use wire::message;
+
 /// Most other sides that one side can wait for.
 pub const OTHERS_MAX: usize = SIDES_MAX - 1;
 

@@ -17,7 +17,8 @@ pub(super) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// A message of another side; `None` where it means nothing or goes beyond its bounds.
-pub(crate) fn message(bytes: &[u8]) -> Option<Message> {
+#[must_use]
+pub fn message(bytes: &[u8]) -> Option<Message> {
     from_bytes(bytes).filter(Message::is_bounded)
 }
 

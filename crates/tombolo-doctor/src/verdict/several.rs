@@ -64,8 +64,13 @@ pub(super) fn measured(case: &Case<'_>, mode: Mode) -> Verdict {
         evidence,
         would_prove: None,
     };
-    if let Some(entry) = with(Outcome::Violated) {
-        return verdict(Judgement::Unsafe, entry.summary.clone(), vec![entry.id]);
+    let broken: Vec<&Evidence> =
+        all.iter().copied().filter(|entry| entry.outcome == Outcome::Violated).collect();
+    // A loss that was seen says more than why it had to happen; it stands last.
+    let seen = broken.last().filter(|entry| is_of_all(entry.kind));
+    if let Some(entry) = seen.or(broken.first()) {
+        let cited = broken.iter().map(|entry| entry.id).collect();
+        return verdict(Judgement::Unsafe, entry.summary.clone(), cited);
     }
     if let Some(entry) = all.iter().find(|entry| refused_on_one_side(entry)) {
         let because = format!(
@@ -100,13 +105,15 @@ pub(super) fn measured(case: &Case<'_>, mode: Mode) -> Verdict {
     )
 }
 
+/// Whether it is a run of SQLite on all sides at once, not between each two.
+fn is_of_all(kind: EvidenceKind) -> bool {
+    matches!(kind, EvidenceKind::PeerSqliteRollback | EvidenceKind::PeerSqliteWal)
+}
+
 /// What was not measured, or not to the end. Every pair of sides measures the same kinds, so that
 /// one with fewer results lacks some.
 fn gap(case: &Case<'_>, needs: &[EvidenceKind]) -> Option<(String, Vec<EvidenceId>)> {
     let entries = |kind: EvidenceKind| case.log.of_kind(kind).filter(|entry| across(entry));
-    let is_of_all = |kind: EvidenceKind| {
-        matches!(kind, EvidenceKind::PeerSqliteRollback | EvidenceKind::PeerSqliteWal)
-    };
     let pairs = entries(EvidenceKind::PeerSameFile).count();
     needs.iter().find_map(|kind| {
         if let Some(entry) = entries(*kind).find(|entry| entry.outcome != Outcome::Holds) {
@@ -165,6 +172,17 @@ mod tests {
             record(&mut scene, *kind, Outcome::Violated);
             assert_eq!(cell(&scene, Mode::Wal), Judgement::Unsafe, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_loss_is_named_before_its_causes_and_all_are_cited() {
+        let mut scene = scene(&[]);
+        let run = EvidenceKind::PeerSqliteRollback;
+        let lost = Observation::new(run, Outcome::Violated, "7 of 9 are lost");
+        scene.log.record(lost.value(ACROSS_KERNELS, true));
+        record(&mut scene, EvidenceKind::PeerPosixLocks, Outcome::Violated);
+        let verdict = measured(&scene.case(), Mode::Rollback);
+        assert_eq!((verdict.because.as_str(), verdict.evidence.len()), ("7 of 9 are lost", 2));
     }
 
     #[test]

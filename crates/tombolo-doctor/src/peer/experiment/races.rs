@@ -1,6 +1,6 @@
-//! Both sides go through the same new names in the same order and try to win each. Whoever is
-//! behind is told so faster than the other makes names, and catches up: no start has to be agreed
-//! on.
+//! Both sides go through the same new names in the same order and try to win each. Whoever is ahead
+//! waits a little after each name, so that the other catches up however slow it is and whenever it
+//! began. How often the lead changed is the weight of the result.
 
 use super::{Pair, Problem, Result};
 use tombolo_core::errno::Errno;
@@ -11,7 +11,7 @@ use tombolo_core::report::{EvidenceKind, Observation, Outcome};
 const NAMES: u16 = 1500;
 
 /// After this time no further name is tried.
-const TIME_MS: u32 = 2_000;
+const TIME_MS: u32 = 3_000;
 
 pub(super) fn create(pair: &mut Pair<'_>) -> Result<Observation> {
     race(pair, EvidenceKind::PeerExclusiveCreate, "O_CREAT|O_EXCL", RaceCall::Create)

@@ -73,7 +73,10 @@ fn two_processes_of_one_kernel_keep_every_promise() {
         }
         let races = |one: &&Observation| one.kind == EvidenceKind::PeerExclusiveCreate;
         let race = found.iter().find(races).expect("a race");
-        assert_eq!(race.values.get("names"), Some(&Value::Integer(1500)), "{race:?}");
+        let Some(Value::Integer(lead_changes)) = race.values.get("lead_changes") else {
+            panic!("{race:?}");
+        };
+        assert!(*lead_changes > 10, "each ran alone: {race:?}");
     });
 }
 
