@@ -223,8 +223,13 @@ impl Link {
 mod tests {
     use super::*;
     use crate::peer::part::LEADER;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     const OTHER: PeerId = PeerId(7);
+
+    /// Names of few senders, messages and parts, so that they meet.
+    const NAMES: &str = r"peer(\.[07]){2}\.[1-9]{1,2}\.[0-9]\.0\.[0-3]\.[1-4]\.[0-9]0";
 
     fn pair() -> (Link, Link) {
         (Link::new(LEADER, OTHER, 0), Link::new(OTHER, LEADER, 0))
@@ -289,6 +294,22 @@ mod tests {
         let foreign = Part { from: PeerId(9), sequence: 1, ..far.clone() };
         assert_eq!(two.hear([&far, &foreign], 0), Heard::default());
         assert!(two.arriving.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_shown_each_message_is_heard_once_and_little_is_kept(
+            names in vec(NAMES, 0..80),
+        ) {
+            let shown: Vec<Part> =
+                names.iter().filter_map(|name| Part::parse(name.as_bytes())).collect();
+            let mut one = Link::new(LEADER, OTHER, 0);
+            one.say(b"x", 0).expect("fits");
+            let heard = one.hear(&shown, 0).messages.len();
+            prop_assert_eq!(heard, one.heard as usize);
+            prop_assert!(one.hear(&shown, 1).messages.is_empty());
+            prop_assert!(one.arriving.len() <= AHEAD_MAX as usize);
+        }
     }
 
     #[test]

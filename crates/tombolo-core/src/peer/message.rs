@@ -71,10 +71,11 @@ pub enum Message {
     Hello(Hello),
     /// The answer: which number the side has, and who the others are, from 0 on.
     Welcome(u8, Vec<Hello>),
-    /// Steps to be done; by a fresh process, which holds nothing, if the flag is set.
-    Do(bool, Vec<Step>),
-    /// What came of them.
-    Did(Did),
+    /// Steps to be done, by their number; by a fresh process, which holds nothing, if the flag is
+    /// set. Earlier steps that are not done yet are given up.
+    Do(u32, bool, Vec<Step>),
+    /// What came of the steps of this number.
+    Did(u32, Did),
     /// A piece of evidence, as JSON: its values have no fixed types.
     Evidence(String),
     /// What was not examined.
@@ -112,8 +113,10 @@ impl Message {
     #[must_use]
     pub fn is_bounded(&self) -> bool {
         match self {
-            Message::Do(_, steps) => steps.len() <= STEPS_MAX && steps.iter().all(Step::is_bounded),
-            Message::Did(did) => did.answers.len() <= STEPS_MAX,
+            Message::Do(_, _, steps) => {
+                steps.len() <= STEPS_MAX && steps.iter().all(Step::is_bounded)
+            }
+            Message::Did(_, did) => did.answers.len() <= STEPS_MAX,
             Message::Welcome(number, sides) => {
                 sides.len() <= SIDES_MAX && usize::from(*number) < SIDES_MAX
             }
@@ -137,9 +140,9 @@ mod tests {
     #[test]
     fn too_many_steps_and_wild_ones_are_refused() {
         let step = Step::Open(0, 0, Opening::New);
-        assert!(Message::Do(true, vec![step; STEPS_MAX]).is_bounded());
-        assert!(!Message::Do(true, vec![step; STEPS_MAX + 1]).is_bounded());
-        assert!(!Message::Do(true, vec![Step::Open(u8::MAX, 0, Opening::New)]).is_bounded());
+        assert!(Message::Do(1, true, vec![step; STEPS_MAX]).is_bounded());
+        assert!(!Message::Do(1, true, vec![step; STEPS_MAX + 1]).is_bounded());
+        assert!(!Message::Do(1, true, vec![Step::Open(u8::MAX, 0, Opening::New)]).is_bounded());
         assert!(!Message::Welcome(SIDES_MAX as u8, Vec::new()).is_bounded());
     }
 }

@@ -1,7 +1,7 @@
 //! One side's talk with the others, over names in the directory in which they meet.
 
 use super::wire;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::link::Link;
@@ -45,6 +45,8 @@ pub(super) struct Exchange {
     own: PeerId,
     mailbox: Mailbox,
     links: BTreeMap<PeerId, Link>,
+    /// Those that are not listened to any more; their names may still be there.
+    gone: BTreeSet<PeerId>,
     start: Instant,
     rest: Duration,
 }
@@ -53,8 +55,8 @@ impl Exchange {
     /// The working directory must be the one in which the sides meet.
     pub(super) fn new(own: PeerId) -> Self {
         let (start, rest) = (Instant::now(), REST_MIN);
-        let mut exchange =
-            Exchange { own, mailbox: Mailbox::new(own), links: BTreeMap::new(), start, rest };
+        let (mailbox, links, gone) = (Mailbox::new(own), BTreeMap::new(), BTreeSet::new());
+        let mut exchange = Exchange { own, mailbox, links, gone, start, rest };
         if own != LEADER {
             exchange.links.insert(LEADER, Link::new(own, LEADER, 0));
         }
@@ -99,8 +101,8 @@ impl Exchange {
         if self.own == LEADER {
             let callers = parts.iter().filter(|part| part.to == self.own).map(|part| part.from);
             for caller in callers {
-                let room = self.links.len() < LINKS_MAX;
-                if room && !self.links.contains_key(&caller) {
+                let room = self.links.len() + self.gone.len() < LINKS_MAX;
+                if room && !self.gone.contains(&caller) && !self.links.contains_key(&caller) {
                     self.links.insert(caller, Link::new(self.own, caller, now_ms));
                 }
             }
@@ -139,6 +141,7 @@ impl Exchange {
 
     /// Listens to a side no longer, and removes what was said to it.
     pub(super) fn drop_link(&mut self, other: PeerId) {
+        self.gone.insert(other);
         if let Some(link) = self.links.remove(&other) {
             for name in link.left() {
                 self.mailbox.remove(&name);

@@ -87,7 +87,7 @@ fn serve(
 ) -> Result<Never, Ending> {
     exchange.say(LEADER, &Message::Hello(own.clone()))?;
     let mut hand = LocalHand::new(plan.patience);
-    let (mut welcome, mut at_work) = (false, false);
+    let (mut welcome, mut at_work) = (false, None);
     let start = Instant::now();
     loop {
         for (_, message) in exchange.poll()? {
@@ -98,9 +98,9 @@ fn serve(
                     let names: Vec<_> = names.map(|(at, hello)| name(at, &hello)).collect();
                     say(Said::Progress(format!("met {}", names.join(", "))));
                 }
-                Message::Do(fresh, steps) => {
-                    hand.tell(fresh, &steps);
-                    at_work = true;
+                Message::Do(number, fresh, steps) => {
+                    hand.tell(fresh || at_work.is_some(), &steps);
+                    at_work = Some(number);
                 }
                 Message::Evidence(text) => {
                     if let Some(observation) = evidence(&text) {
@@ -112,16 +112,17 @@ fn serve(
                 Message::Missing(what) => say(Said::Missing(printable(what.as_bytes()))),
                 Message::Over => return Err(Ending::Over),
                 Message::Leave(why) => return Err(Ending::Left(why)),
-                Message::Hello(_) | Message::Did(_) | Message::Still => {}
+                Message::Hello(_) | Message::Did(..) | Message::Still => {}
             }
         }
-        if at_work {
-            if let Some(did) = hand.poll(exchange.rest()) {
-                exchange.say(LEADER, &Message::Did(did))?;
-                at_work = false;
+        match at_work {
+            Some(number) => {
+                if let Some(did) = hand.poll(exchange.rest()) {
+                    exchange.say(LEADER, &Message::Did(number, did))?;
+                    at_work = None;
+                }
             }
-        } else {
-            pause(exchange.rest());
+            None => pause(exchange.rest()),
         }
         // Before the welcome, the leader may still be waiting for others, or not have begun.
         let bound = if welcome { plan.patience } else { plan.wait };

@@ -55,6 +55,9 @@ pub(crate) const ONE_SIDED: &str = "one_sided";
 /// How long a side waits for the others to come.
 const WAIT: Duration = Duration::from_secs(15 * 60);
 
+/// The least time that a side may be silent: a few of [`tombolo_core::peer::link::BEAT_MS`].
+const PATIENCE_MIN: Duration = Duration::from_secs(5);
+
 /// Longest conversation; one of two sides takes about a minute.
 const TALK: Duration = Duration::from_secs(30 * 60);
 
@@ -113,6 +116,7 @@ pub(crate) fn talk(
     sink: &mut dyn FnMut(News),
 ) {
     let own = introduce(filesystem);
+    let patience = patience.max(PATIENCE_MIN);
     match role {
         Role::Lead(others) => {
             let plan = Plan { others: *others, wait: WAIT, patience };

@@ -44,6 +44,8 @@ pub(super) struct Table {
     /// Of seat 1 on.
     others: Vec<Other>,
     patience: Duration,
+    /// Number of the steps that are being done. What comes of earlier ones is late.
+    number: u32,
 }
 
 struct Other {
@@ -55,7 +57,7 @@ impl Table {
     /// `patience` is how long a side may be silent, and how long one call may take.
     pub(super) fn new(exchange: Exchange, others: &[PeerId], patience: Duration) -> Self {
         let others = others.iter().map(|id| Other { id: *id, gone: false }).collect();
-        Table { exchange, local: LocalHand::new(patience), others, patience }
+        Table { exchange, local: LocalHand::new(patience), others, patience, number: 0 }
     }
 
     fn other(&self, seat: Seat) -> Option<&Other> {
@@ -118,10 +120,11 @@ impl Hands for Table {
         if let Some((seat, _)) = gone {
             return Err(Trouble::Gone(*seat));
         }
+        self.number = self.number.wrapping_add(1);
         // The others first: they begin while this side does.
         for (seat, steps) in work {
             if let Some(id) = self.other(*seat).map(|other| other.id) {
-                self.exchange.say(id, &Message::Do(fresh, steps.clone()))?;
+                self.exchange.say(id, &Message::Do(self.number, fresh, steps.clone()))?;
             }
         }
         if let Some((_, steps)) = work.iter().find(|(seat, _)| *seat == 0) {
@@ -135,8 +138,11 @@ impl Hands for Table {
         loop {
             for (seat, message) in self.hear()? {
                 let place = work.iter().position(|(worker, _)| *worker == seat);
-                if let (Message::Did(did), Some(place)) = (message, place) {
-                    done[place] = Some(did);
+                match (message, place) {
+                    (Message::Did(number, did), Some(place)) if number == self.number => {
+                        done[place] = Some(did);
+                    }
+                    _ => {}
                 }
             }
             let local = work.iter().position(|(seat, _)| *seat == 0);

@@ -37,7 +37,7 @@ mod tests {
             Step::Sync(0),
             Step::Until(Look::ByteUnderLock(0, 4095), 7, 2000),
         ];
-        let said = Message::Do(true, steps);
+        let said = Message::Do(300, true, steps);
         let bytes = to_bytes(&said).expect("it fits");
         assert!(bytes.len() <= tombolo_core::peer::part::PAYLOAD_BYTES_MAX, "{}", bytes.len());
         assert_eq!(message(&bytes), Some(said));
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn what_goes_beyond_its_bounds_is_no_message() {
-        let wild = Message::Do(false, vec![Step::Map(0, u32::MAX)]);
+        let wild = Message::Do(1, false, vec![Step::Map(0, u32::MAX)]);
         assert_eq!(message(&to_bytes(&wild).expect("it fits")), None);
         assert_eq!(to_bytes(&Message::Evidence("x".repeat(MESSAGE_BYTES_MAX))), None);
         let did = Did { answers: vec![Answer::Done], ended: Some(HandEnd::Killed(7)) };
-        let did = Message::Did(did);
+        let did = Message::Did(1, did);
         assert_eq!(message(&to_bytes(&did).expect("it fits")), Some(did));
     }
 
