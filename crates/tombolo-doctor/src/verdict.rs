@@ -319,7 +319,10 @@ fn several_kernels(case: &Case<'_>, mode: Mode) -> Verdict {
             KnownWord::Fine | KnownWord::Risky | KnownWord::NotKnown => verdict(
                 Judgement::NotProven,
                 "one side alone cannot show whether locks and data cross",
-                Some("the same locks, writes and maps measured from both kernels at once"),
+                Some(
+                    "the same locks, writes and maps measured from both kernels at once: tombolo \
+                     doctor PATH --peer",
+                ),
             ),
         },
     }

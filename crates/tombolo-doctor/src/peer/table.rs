@@ -184,3 +184,106 @@ fn collect(work: &[Work], done: Vec<Option<Did>>) -> Result<Vec<Vec<Answer>>, Tr
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::testing::within_scratch;
+    use tombolo_core::peer::message::{Hello, Leaving};
+    use tombolo_core::peer::part::LEADER;
+    use tombolo_core::peer::step::Look;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    /// A side that says hello and then does what the test wants with what it is told, until that
+    /// answers `false`.
+    fn side(id: PeerId, mut heed: impl FnMut(&mut Exchange, Message) -> bool + Send + 'static) {
+        std::thread::spawn(move || {
+            let mut exchange = Exchange::new(id);
+            exchange.say(LEADER, &Message::Hello(Hello::default())).expect("said");
+            loop {
+                for (_, message) in exchange.poll().expect("heard") {
+                    if !heed(&mut exchange, message) {
+                        return;
+                    }
+                }
+                pause(exchange.rest());
+            }
+        });
+    }
+
+    fn table(ids: &[PeerId], patience: Duration) -> Table {
+        let mut exchange = Exchange::new(LEADER);
+        let mut here = 0;
+        while here < ids.len() {
+            here += exchange.poll().expect("heard").len();
+            pause(exchange.rest());
+        }
+        Table::new(exchange, ids, patience)
+    }
+
+    fn did(exchange: &mut Exchange, number: u32, value: u64) {
+        let did = Did { answers: vec![Answer::Value(value)], ended: None };
+        exchange.say(LEADER, &Message::Did(number, did)).expect("said");
+    }
+
+    fn look() -> Vec<Step> {
+        vec![Step::Look(Look::Exists(0))]
+    }
+
+    #[test]
+    fn a_late_answer_to_steps_that_were_given_up_is_not_taken_for_the_next() {
+        within_scratch(|| {
+            side(PeerId(7), |exchange, message| {
+                if let Message::Do(2, ..) = message {
+                    did(exchange, 1, 111);
+                    did(exchange, 2, 222);
+                }
+                true
+            });
+            side(PeerId(8), |exchange, message| {
+                if let Message::Do(..) = message {
+                    exchange.leave(Leaving::Interrupted, LONG);
+                    return false;
+                }
+                true
+            });
+            let mut table = table(&[PeerId(7), PeerId(8)], LONG);
+            let given_up = table.all(false, &[(1, look()), (2, look())]);
+            assert_eq!(given_up, Err(Trouble::Gone(2)));
+            assert_eq!(table.here(), [PeerId(7)]);
+            assert_eq!(table.all(false, &[(1, look())]), Ok(vec![vec![Answer::Value(222)]]));
+            assert_eq!(table.all(false, &[(2, look())]), Err(Trouble::Gone(2)));
+        });
+    }
+
+    #[test]
+    fn a_side_that_falls_silent_is_gone_after_the_time_of_patience_and_not_before() {
+        within_scratch(|| {
+            side(PeerId(7), |_, message| !matches!(message, Message::Do(..)));
+            let patience = Duration::from_secs(2);
+            let mut table = table(&[PeerId(7)], patience);
+            let start = Instant::now();
+            assert_eq!(table.all(false, &[(1, look())]), Err(Trouble::Gone(1)));
+            let took = start.elapsed();
+            assert!(patience / 2 < took && took < patience * 4, "{took:?}");
+        });
+    }
+
+    #[test]
+    fn a_side_whose_hand_ended_says_so_and_is_not_gone() {
+        within_scratch(|| {
+            side(PeerId(7), |exchange, message| {
+                if let Message::Do(number, ..) = message {
+                    let did = Did { answers: Vec::new(), ended: Some(HandEnd::Hung) };
+                    exchange.say(LEADER, &Message::Did(number, did)).expect("said");
+                }
+                true
+            });
+            let mut table = table(&[PeerId(7)], LONG);
+            let ended = table.all(true, &[(1, look())]);
+            assert_eq!(ended, Err(Trouble::Hand(1, HandEnd::Hung)));
+            assert!(table.is_here(1));
+        });
+    }
+}
