@@ -8,22 +8,26 @@ use crate::error::errno_of;
 use crate::lock::{self, Family, Range, Strength};
 use crate::map::SharedMap;
 use crate::worker::pause;
-use std::fs::{File, OpenOptions};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno as RawErrno;
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt as _;
 use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::step::{
-    Answer, BEYOND_END, FileNumber, Hold, LockBytes, LockKind, Look, Opening, RaceCall, Raced,
-    SLOTS, Slot, Step, Times,
+    Answer, BEYOND_END, FileNumber, Hold, LockBytes, LockKind, Look, NEST_FIRST, Opening, RaceCall,
+    Raced, SLOTS, Slot, Step, Times,
 };
 
 /// Between two looks at something that is waited for.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// For each name that one side of a race has won in a row, and at most.
+/// How long a side of a race waits that has won one name; twice as long for each further one in a
+/// row, up to so many. The other side may be a thousand times slower.
 const AHEAD_PAUSE: Duration = Duration::from_micros(50);
-const AHEAD_PAUSE_MAX: Duration = Duration::from_millis(8);
+const AHEAD_MAX: u32 = 12;
 
 /// What a file system may ask of buffers and offsets of direct reads (open(2), `O_DIRECT`).
 const DIRECT_BYTES: usize = 4096;
@@ -35,6 +39,7 @@ const PAGE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Hand {
     slots: [Option<Open>; SLOTS as usize],
+    nest: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -61,13 +66,20 @@ impl From<std::io::Error> for Not {
     }
 }
 
+impl From<RawErrno> for Not {
+    fn from(errno: RawErrno) -> Self {
+        Not::Refused(Errno::from_raw(errno.raw_os_error()))
+    }
+}
+
 type Done<T> = Result<T, Not>;
 
-/// The name of a scratch file.
-#[must_use]
-pub fn name(file: FileNumber) -> String {
-    format!("probe.{file}")
-}
+/// The directory of the files from [`NEST_FIRST`] on.
+const NEST: &str = "probe.nest";
+
+/// A directory, and the name of a scratch file in it. Every call is made relative to the directory
+/// and follows no link.
+type Place<'a> = (BorrowedFd<'a>, String);
 
 impl Hand {
     /// Does one step. [`Step::Sql`] makes no sense here: this crate knows no SQLite.
@@ -84,7 +96,7 @@ impl Hand {
     fn try_to(&mut self, step: &Step) -> Done<Answer> {
         match *step {
             Step::Open(slot, file, how) => {
-                let open = Open { file: open(file, how)?, map: None };
+                let open = Open { file: open(&self.place(file)?, how)?, map: None };
                 *self.slots.get_mut(usize::from(slot)).ok_or(Not::Senseless)? = Some(open);
             }
             Step::Close(slot) => {
@@ -94,7 +106,8 @@ impl Hand {
                 self.file(slot)?.write_all_at(&vec![byte; length as usize], u64::from(at))?;
             }
             Step::Append(file, length, byte) => {
-                let mut file = options().append(true).open(name(file))?;
+                let flags = OFlags::WRONLY | OFlags::APPEND;
+                let mut file = open_with(&self.place(file)?, flags)?;
                 file.write_all(&vec![byte; length as usize])?;
             }
             Step::Sync(slot) => self.file(slot)?.sync_all()?,
@@ -109,8 +122,19 @@ impl Hand {
             Step::Until(look, wanted, time_ms) => return self.until(look, wanted, time_ms),
             Step::Lock(slot, kind, hold, bytes) => set_lock(self.file(slot)?, kind, hold, bytes)?,
             Step::Query(slot, bytes) => return query(self.file(slot)?, bytes),
-            Step::Rename(from, to) => std::fs::rename(name(from), name(to))?,
-            Step::Unlink(file) => std::fs::remove_file(name(file))?,
+            Step::Nest => match rustix::fs::mkdirat(CWD, NEST, Mode::RWXU) {
+                Ok(()) | Err(RawErrno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            },
+            Step::Rename(from, to) => {
+                self.enter_nest(from.max(to))?;
+                let (from, to) = (self.place_in(from)?, self.place_in(to)?);
+                rustix::fs::renameat(from.0, &from.1, to.0, &to.1)?;
+            }
+            Step::Unlink(file) => {
+                let (directory, name) = self.place(file)?;
+                rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
+            }
             Step::Race(call, first, count, time_ms) => {
                 return Ok(Answer::Raced(race(call, first, count, time_ms)));
             }
@@ -119,6 +143,30 @@ impl Hand {
             Step::Sql(_) => return Err(Not::Senseless),
         }
         Ok(Answer::Done)
+    }
+
+    /// Opens the nest where the file is in it.
+    fn enter_nest(&mut self, file: FileNumber) -> Done<()> {
+        if file >= NEST_FIRST && self.nest.is_none() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            self.nest = Some(rustix::fs::openat(CWD, NEST, flags, Mode::empty())?);
+        }
+        Ok(())
+    }
+
+    /// Where a file is, its directory having been entered.
+    fn place_in(&self, file: FileNumber) -> Done<Place<'_>> {
+        let name = format!("probe.{file}");
+        match &self.nest {
+            _ if file < NEST_FIRST => Ok((CWD, name)),
+            Some(nest) => Ok((nest.as_fd(), name)),
+            None => Err(Not::Senseless),
+        }
+    }
+
+    fn place(&mut self, file: FileNumber) -> Done<Place<'_>> {
+        self.enter_nest(file)?;
+        self.place_in(file)
     }
 
     fn slot(&mut self, slot: Slot) -> Done<&mut Open> {
@@ -137,8 +185,8 @@ impl Hand {
         match look {
             Look::Byte(slot, at) => byte(self.file(slot)?, at),
             Look::ByteUnderLock(slot, at) => under_lock(self.file(slot)?, |file| byte(file, at)),
-            Look::ByteOf(file, at) => byte(&open(file, Opening::Read)?, at),
-            Look::DirectByteOf(file, at) => direct_byte(file, at),
+            Look::ByteOf(file, at) => byte(&open(&self.place(file)?, Opening::Read)?, at),
+            Look::DirectByteOf(file, at) => direct_byte(&self.place(file)?, at),
             Look::MapByte(slot, at) => {
                 self.map(slot)?.read(at as usize).map(u64::from).ok_or(Not::Senseless)
             }
@@ -146,12 +194,19 @@ impl Hand {
             Look::SizeUnderLock(slot) => {
                 under_lock(self.file(slot)?, |file| Ok(file.metadata()?.len()))
             }
-            Look::SizeOf(file) => Ok(std::fs::symlink_metadata(name(file))?.len()),
-            Look::Exists(file) => match std::fs::symlink_metadata(name(file)) {
-                Ok(_) => Ok(1),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
-                Err(error) => Err(error.into()),
-            },
+            Look::SizeOf(file) => {
+                let (directory, name) = self.place(file)?;
+                let status = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
+                Ok(u64::try_from(status.st_size).unwrap_or(0))
+            }
+            Look::Exists(file) => {
+                let (directory, name) = self.place(file)?;
+                match rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(_) => Ok(1),
+                    Err(RawErrno::NOENT) => Ok(0),
+                    Err(errno) => Err(errno.into()),
+                }
+            }
         }
     }
 
@@ -176,20 +231,18 @@ impl Hand {
     }
 }
 
-fn options() -> OpenOptions {
-    let mut options = File::options();
-    options.custom_flags(libc::O_NOFOLLOW);
-    options
+fn open(place: &Place<'_>, how: Opening) -> Done<File> {
+    let flags = match how {
+        Opening::Read => OFlags::RDONLY,
+        Opening::ReadWrite => OFlags::RDWR,
+        Opening::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+    };
+    open_with(place, flags)
 }
 
-fn open(file: FileNumber, how: Opening) -> Done<File> {
-    let mut options = options();
-    match how {
-        Opening::Read => options.read(true),
-        Opening::ReadWrite => options.read(true).write(true),
-        Opening::New => options.read(true).write(true).create_new(true),
-    };
-    Ok(options.mode(0o600).open(name(file))?)
+fn open_with((directory, name): &Place<'_>, flags: OFlags) -> Done<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 fn byte(file: &File, at: u32) -> Done<u64> {
@@ -208,11 +261,8 @@ fn under_lock<T>(file: &File, read: impl FnOnce(&File) -> Done<T>) -> Done<T> {
     seen
 }
 
-fn direct_byte(file: FileNumber, at: u32) -> Done<u64> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_DIRECT)
-        .open(name(file))?;
+fn direct_byte(place: &Place<'_>, at: u32) -> Done<u64> {
+    let file = open_with(place, OFlags::RDONLY | OFlags::DIRECT)?;
     let mut buffer = vec![0; 2 * DIRECT_BYTES];
     let start = buffer.as_ptr().align_offset(DIRECT_BYTES);
     let block = buffer.get_mut(start..start + DIRECT_BYTES).ok_or(Not::Senseless)?;
@@ -260,18 +310,24 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
         if start.elapsed() >= time {
             break;
         }
-        let name = name(first + number);
+        let name = format!("probe.{}", first + number);
         let tried = match call {
-            RaceCall::Create => options().write(true).create_new(true).open(name).map(drop),
-            RaceCall::MakeDirectory => std::fs::create_dir(name),
-            RaceCall::Link(source) => std::fs::hard_link(self::name(source), name),
+            RaceCall::Create => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+                rustix::fs::openat(CWD, name, flags, Mode::RUSR | Mode::WUSR).map(drop)
+            }
+            RaceCall::MakeDirectory => rustix::fs::mkdirat(CWD, name, Mode::RWXU),
+            RaceCall::Link(source) => {
+                let source = format!("probe.{source}");
+                rustix::fs::linkat(CWD, source, CWD, name, AtFlags::empty())
+            }
         };
         raced.tried = number + 1;
-        match tried.map_err(|error| errno_of(&error)) {
+        match tried.map_err(|errno| Errno::from_raw(errno.raw_os_error())) {
             Ok(()) => {
                 raced.win(number);
                 ahead += 1;
-                pause((AHEAD_PAUSE * ahead).min(AHEAD_PAUSE_MAX));
+                pause(AHEAD_PAUSE * (1 << ahead.min(AHEAD_MAX)));
             }
             Err(Errno::EEXIST) => ahead = 0,
             Err(errno) => {
@@ -285,9 +341,9 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
 
 fn clear(first: FileNumber, count: u16) {
     for number in 0..count {
-        let name = name(first + number);
-        if std::fs::remove_file(&name).is_err() {
-            let _ = std::fs::remove_dir(&name);
+        let name = format!("probe.{}", first + number);
+        if rustix::fs::unlinkat(CWD, &name, AtFlags::empty()).is_err() {
+            let _ = rustix::fs::unlinkat(CWD, &name, AtFlags::REMOVEDIR);
         }
     }
 }
@@ -301,14 +357,14 @@ fn measure(file: &File, rounds: u16) -> Done<Answer> {
         times.push(start.elapsed());
         Ok(())
     };
-    let made = "probe.time";
+    let made = (CWD, "probe.time".to_owned());
     for _ in 0..rounds.max(1) {
         timed(&mut write, &mut || Ok(file.write_all_at(&page, 0)?))?;
         timed(&mut sync, &mut || Ok(file.sync_all()?))?;
         timed(&mut lock, &mut || under_lock(file, |_| Ok(())))?;
         timed(&mut create, &mut || {
-            options().write(true).create_new(true).open(made)?;
-            Ok(std::fs::remove_file(made)?)
+            open(&made, Opening::New)?;
+            Ok(rustix::fs::unlinkat(CWD, &made.1, AtFlags::empty())?)
         })?;
     }
     Ok(Answer::Times(Times {
@@ -477,6 +533,46 @@ mod tests {
         let (link, exists) = (Refused(Errno::ELOOP.raw()), Refused(Errno::EEXIST.raw()));
         assert_eq!(answers, [link.clone(), exists, link]);
         assert_eq!(std::fs::read(&precious).expect("readable"), b"data");
+    }
+
+    #[test]
+    fn the_nest_has_names_of_its_own_and_no_link_is_taken_for_it() {
+        let (in_it, out) = (NEST_FIRST, NEST_FIRST + 1);
+        let (first, second) = by_two(
+            &[
+                Step::Open(0, in_it, Opening::New),
+                Step::Nest,
+                Step::Nest,
+                Step::Open(0, in_it, Opening::New),
+                Step::Write(0, 0, 1, 6),
+                Step::Rename(in_it, out),
+            ],
+            &[
+                Step::Look(Look::Exists(in_it)),
+                Step::Look(Look::ByteOf(out, 0)),
+                Step::Unlink(out),
+                Step::Look(Look::SizeOf(out)),
+            ],
+        );
+        let missing = || Refused(Errno::ENOENT.raw());
+        assert_eq!(first, [missing(), Done, Done, Done, Done, Done]);
+        assert_eq!(second, [Value(0), Value(6), Done, missing()]);
+
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut answers: Vec<Answer> = Vec::new();
+        let body = |outbox: &mut worker::Outbox| {
+            rustix::process::chdir(directory.path()).expect("entered");
+            std::os::unix::fs::symlink("/", NEST).expect("linked");
+            let mut hand = Hand::default();
+            let steps = [Step::Nest, Step::Open(0, NEST_FIRST, Opening::New)];
+            outbox.send(&serde_json::to_vec(&steps.map(|s| hand.perform(&s))).expect("JSON"));
+        };
+        let soon = Instant::now() + Duration::from_secs(5);
+        worker::run(soon, body, &mut |message| {
+            answers = serde_json::from_slice(message).expect("answers");
+        })
+        .expect("a process");
+        assert_eq!(answers, [Done, Refused(Errno::ENOTDIR.raw())]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::namespace;
 use crate::worker::{Companion, End, Lifeline, Outbox, pause};
 use maker::{Maker, Purpose};
 use place::{is_our_file, is_ours, open_directory};
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno as RawErrno;
 use std::ffi::CString;
 use std::fs::File;
@@ -271,23 +271,37 @@ fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
 }
 
 /// Removes our files from a scratch directory, then the directory. Never follows a link, never goes
-/// deeper: anything else in it was not ours, and stays. Directories of ours are empty: names that
-/// were raced for, and what the VFS `unix-dotfile` makes in place of a lock.
+/// deeper than into a directory that is named like ours: anything else in it was not ours, and
+/// stays. Directories of ours are names that were raced for, what the VFS `unix-dotfile` makes in
+/// place of a lock, and the nest of a [`crate::hand`].
 fn remove(path: &Path, held: &OwnedFd) -> rustix::io::Result<()> {
     for _ in 0..ROUNDS_MAX {
         let ours = our_entries(held);
         for (name, kind) in &ours {
-            let flags = match kind {
-                FileType::Directory => AtFlags::REMOVEDIR,
-                _ => AtFlags::empty(),
-            };
-            let _ = rustix::fs::unlinkat(held, name, flags);
+            if *kind == FileType::Directory {
+                remove_below(held, name);
+            } else {
+                let _ = rustix::fs::unlinkat(held, name, AtFlags::empty());
+            }
         }
         if ours.len() < ENTRIES_MAX {
             break;
         }
     }
     rustix::fs::rmdir(path)
+}
+
+fn remove_below(held: &OwnedFd, name: &CString) {
+    if rustix::fs::unlinkat(held, name, AtFlags::REMOVEDIR).is_ok() {
+        return;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if let Ok(below) = rustix::fs::openat(held, name, flags, Mode::empty()) {
+        for (name, _) in our_entries(&below) {
+            let _ = rustix::fs::unlinkat(&below, &name, AtFlags::empty());
+        }
+    }
+    let _ = rustix::fs::unlinkat(held, name, AtFlags::REMOVEDIR);
 }
 
 fn our_entries(directory: &OwnedFd) -> Vec<(CString, FileType)> {

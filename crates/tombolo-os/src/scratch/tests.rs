@@ -149,6 +149,7 @@ fn a_meeting_is_found_by_its_code_alone_and_removed_by_who_made_it() {
     let wrong = find_meeting(parent.path(), "0000000000").expect_err("another code");
     assert_eq!(wrong.errno, Errno::ENOENT);
     std::fs::create_dir(meeting.path().join("probe.7")).expect("made");
+    create(&meeting.path().join("probe.7/probe.8")).expect("made");
     create(&meeting.path().join("peer.1.2.3.0.0.0.1.00")).expect("made");
     assert_eq!(sweep_now(parent.path()), 0, "it is alive");
     assert_eq!(meeting.remove(soon()), Removal::Gone);

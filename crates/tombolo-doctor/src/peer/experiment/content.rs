@@ -43,13 +43,13 @@ pub(super) fn content(pair: &mut Pair<'_>) -> Result<Observation> {
         })
         .collect();
     pair.prepare(1, &opened)?;
-    let written: Vec<Step> = numbered().flat_map(|((slot, _), _)| write(slot, NEW)).collect();
-    pair.prepare(0, &written)?;
-    let looks: Vec<Step> = numbered()
-        .map(|((slot, file), (_, look))| Step::Until(look(slot, file), u64::from(NEW), VISIBLE_MS))
-        .collect();
-    let answers = pair.by(1, &looks)?;
-    let sights: Vec<Sight> = (0..WAYS.len()).map(|way| Sight::of(answers.get(way))).collect();
+    let mut sights = Vec::new();
+    // One after the other: a look that waits must not give the next one time.
+    for ((slot, file), (_, look)) in numbered() {
+        pair.prepare(0, &write(slot, NEW))?;
+        let until = Step::Until(look(slot, file), u64::from(NEW), VISIBLE_MS);
+        sights.push(Sight::of(pair.by(1, &[until])?.first()));
+    }
     let decisive = sights.first().copied().unwrap_or(Sight::Never);
     let plain = sights.get(1).copied().unwrap_or(Sight::Never);
     let observation = match decisive {

@@ -3,7 +3,8 @@
 //! An experiment is a script over [`Hands`]: one side does some steps, then the other does some,
 //! and what was done before is done for both. A delay is measured by the clock of the side that
 //! waits, from when it first looks; that is a message later than the change, so that *at once*
-//! means "not later than a message".
+//! means "not later than a message". Where several looks follow one change, the one that decides
+//! comes first, and the later ones have had more time.
 
 mod content;
 mod fencing;
@@ -19,7 +20,7 @@ mod sqlite;
 use super::table::{Hands, Seat, Trouble};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::message::HandEnd;
-use tombolo_core::peer::step::{Answer, FILES, FileNumber, Step};
+use tombolo_core::peer::step::{Answer, FILES, FileNumber, NEST_FIRST, Step};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome, Value};
 use tombolo_os::signal::SIGBUS;
 
@@ -41,18 +42,27 @@ pub(super) struct Pair<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     next: FileNumber,
+    next_in_nest: FileNumber,
 }
 
 impl Files {
     /// The first of so many.
     pub(super) fn take(&mut self, count: u16) -> Result<FileNumber> {
         let first = self.next;
-        self.next = first
-            .checked_add(count)
-            .filter(|end| *end <= FILES)
-            .ok_or_else(|| Problem::NotRun("the numbers of files are used up".to_owned()))?;
-        Ok(first)
+        self.next = first.saturating_add(count);
+        if self.next <= NEST_FIRST { Ok(first) } else { Err(used_up()) }
     }
+
+    /// One in the nest.
+    fn in_nest(&mut self) -> Result<FileNumber> {
+        let first = NEST_FIRST.saturating_add(self.next_in_nest);
+        self.next_in_nest = self.next_in_nest.saturating_add(1);
+        if first < FILES { Ok(first) } else { Err(used_up()) }
+    }
+}
+
+fn used_up() -> Problem {
+    Problem::NotRun("the numbers of files are used up".to_owned())
 }
 
 /// Why an experiment gave no result.
