@@ -8,17 +8,14 @@ use crate::error::errno_of;
 use crate::lock::{self, Family, Range, Strength};
 use crate::map::SharedMap;
 use crate::worker::pause;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno as RawErrno;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::step::{
-    Answer, BEYOND_END, FileNumber, Hold, LockBytes, LockKind, Look, NEST_FIRST, Opening, RaceCall,
-    Raced, SLOTS, Slot, Step, Times,
+    Answer, BEYOND_END, FileNumber, Hold, LockBytes, LockKind, Look, Opening, RaceCall, Raced,
+    SLOTS, Slot, Step, Times,
 };
 
 /// Between two looks at something that is waited for.
@@ -39,7 +36,6 @@ const PAGE_BYTES: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Hand {
     slots: [Option<Open>; SLOTS as usize],
-    nest: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -66,20 +62,13 @@ impl From<std::io::Error> for Not {
     }
 }
 
-impl From<RawErrno> for Not {
-    fn from(errno: RawErrno) -> Self {
-        Not::Refused(Errno::from_raw(errno.raw_os_error()))
-    }
-}
-
 type Done<T> = Result<T, Not>;
 
-/// The directory of the files from [`NEST_FIRST`] on.
-const NEST: &str = "probe.nest";
-
-/// A directory, and the name of a scratch file in it. Every call is made relative to the directory
-/// and follows no link.
-type Place<'a> = (BorrowedFd<'a>, String);
+/// The name of a scratch file.
+#[must_use]
+pub fn name(file: FileNumber) -> String {
+    format!("probe.{file}")
+}
 
 impl Hand {
     /// Does one step. [`Step::Sql`] makes no sense here: this crate knows no SQLite.
@@ -96,7 +85,7 @@ impl Hand {
     fn try_to(&mut self, step: &Step) -> Done<Answer> {
         match *step {
             Step::Open(slot, file, how) => {
-                let open = Open { file: open(&self.place(file)?, how)?, map: None };
+                let open = Open { file: open(file, how)?, map: None };
                 *self.slots.get_mut(usize::from(slot)).ok_or(Not::Senseless)? = Some(open);
             }
             Step::Close(slot) => {
@@ -106,8 +95,7 @@ impl Hand {
                 self.file(slot)?.write_all_at(&vec![byte; length as usize], u64::from(at))?;
             }
             Step::Append(file, length, byte) => {
-                let flags = OFlags::WRONLY | OFlags::APPEND;
-                let mut file = open_with(&self.place(file)?, flags)?;
+                let mut file = options().append(true).open(name(file))?;
                 file.write_all(&vec![byte; length as usize])?;
             }
             Step::Sync(slot) => self.file(slot)?.sync_all()?,
@@ -122,19 +110,8 @@ impl Hand {
             Step::Until(look, wanted, time_ms) => return self.until(look, wanted, time_ms),
             Step::Lock(slot, kind, hold, bytes) => set_lock(self.file(slot)?, kind, hold, bytes)?,
             Step::Query(slot, bytes) => return query(self.file(slot)?, bytes),
-            Step::Nest => match rustix::fs::mkdirat(CWD, NEST, Mode::RWXU) {
-                Ok(()) | Err(RawErrno::EXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            },
-            Step::Rename(from, to) => {
-                self.enter_nest(from.max(to))?;
-                let (from, to) = (self.place_in(from)?, self.place_in(to)?);
-                rustix::fs::renameat(from.0, &from.1, to.0, &to.1)?;
-            }
-            Step::Unlink(file) => {
-                let (directory, name) = self.place(file)?;
-                rustix::fs::unlinkat(directory, &name, AtFlags::empty())?;
-            }
+            Step::Rename(from, to) => std::fs::rename(name(from), name(to))?,
+            Step::Unlink(file) => std::fs::remove_file(name(file))?,
             Step::Race(call, first, count, time_ms) => {
                 return Ok(Answer::Raced(race(call, first, count, time_ms)));
             }
@@ -143,30 +120,6 @@ impl Hand {
             Step::Sql(_) => return Err(Not::Senseless),
         }
         Ok(Answer::Done)
-    }
-
-    /// Opens the nest where the file is in it.
-    fn enter_nest(&mut self, file: FileNumber) -> Done<()> {
-        if file >= NEST_FIRST && self.nest.is_none() {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            self.nest = Some(rustix::fs::openat(CWD, NEST, flags, Mode::empty())?);
-        }
-        Ok(())
-    }
-
-    /// Where a file is, its directory having been entered.
-    fn place_in(&self, file: FileNumber) -> Done<Place<'_>> {
-        let name = format!("probe.{file}");
-        match &self.nest {
-            _ if file < NEST_FIRST => Ok((CWD, name)),
-            Some(nest) => Ok((nest.as_fd(), name)),
-            None => Err(Not::Senseless),
-        }
-    }
-
-    fn place(&mut self, file: FileNumber) -> Done<Place<'_>> {
-        self.enter_nest(file)?;
-        self.place_in(file)
     }
 
     fn slot(&mut self, slot: Slot) -> Done<&mut Open> {
@@ -185,8 +138,8 @@ impl Hand {
         match look {
             Look::Byte(slot, at) => byte(self.file(slot)?, at),
             Look::ByteUnderLock(slot, at) => under_lock(self.file(slot)?, |file| byte(file, at)),
-            Look::ByteOf(file, at) => byte(&open(&self.place(file)?, Opening::Read)?, at),
-            Look::DirectByteOf(file, at) => direct_byte(&self.place(file)?, at),
+            Look::ByteOf(file, at) => byte(&open(file, Opening::Read)?, at),
+            Look::DirectByteOf(file, at) => direct_byte(file, at),
             Look::MapByte(slot, at) => {
                 self.map(slot)?.read(at as usize).map(u64::from).ok_or(Not::Senseless)
             }
@@ -194,19 +147,12 @@ impl Hand {
             Look::SizeUnderLock(slot) => {
                 under_lock(self.file(slot)?, |file| Ok(file.metadata()?.len()))
             }
-            Look::SizeOf(file) => {
-                let (directory, name) = self.place(file)?;
-                let status = rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW)?;
-                Ok(u64::try_from(status.st_size).unwrap_or(0))
-            }
-            Look::Exists(file) => {
-                let (directory, name) = self.place(file)?;
-                match rustix::fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(_) => Ok(1),
-                    Err(RawErrno::NOENT) => Ok(0),
-                    Err(errno) => Err(errno.into()),
-                }
-            }
+            Look::SizeOf(file) => Ok(std::fs::symlink_metadata(name(file))?.len()),
+            Look::Exists(file) => match std::fs::symlink_metadata(name(file)) {
+                Ok(_) => Ok(1),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 
@@ -231,18 +177,20 @@ impl Hand {
     }
 }
 
-fn open(place: &Place<'_>, how: Opening) -> Done<File> {
-    let flags = match how {
-        Opening::Read => OFlags::RDONLY,
-        Opening::ReadWrite => OFlags::RDWR,
-        Opening::New => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
-    };
-    open_with(place, flags)
+fn options() -> OpenOptions {
+    let mut options = File::options();
+    options.custom_flags(libc::O_NOFOLLOW);
+    options
 }
 
-fn open_with((directory, name): &Place<'_>, flags: OFlags) -> Done<File> {
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+fn open(file: FileNumber, how: Opening) -> Done<File> {
+    let mut options = options();
+    match how {
+        Opening::Read => options.read(true),
+        Opening::ReadWrite => options.read(true).write(true),
+        Opening::New => options.read(true).write(true).create_new(true),
+    };
+    Ok(options.mode(0o600).open(name(file))?)
 }
 
 fn byte(file: &File, at: u32) -> Done<u64> {
@@ -261,8 +209,11 @@ fn under_lock<T>(file: &File, read: impl FnOnce(&File) -> Done<T>) -> Done<T> {
     seen
 }
 
-fn direct_byte(place: &Place<'_>, at: u32) -> Done<u64> {
-    let file = open_with(place, OFlags::RDONLY | OFlags::DIRECT)?;
+fn direct_byte(file: FileNumber, at: u32) -> Done<u64> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_DIRECT)
+        .open(name(file))?;
     let mut buffer = vec![0; 2 * DIRECT_BYTES];
     let start = buffer.as_ptr().align_offset(DIRECT_BYTES);
     let block = buffer.get_mut(start..start + DIRECT_BYTES).ok_or(Not::Senseless)?;
@@ -310,20 +261,14 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
         if start.elapsed() >= time {
             break;
         }
-        let name = format!("probe.{}", first + number);
+        let name = name(first + number);
         let tried = match call {
-            RaceCall::Create => {
-                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-                rustix::fs::openat(CWD, name, flags, Mode::RUSR | Mode::WUSR).map(drop)
-            }
-            RaceCall::MakeDirectory => rustix::fs::mkdirat(CWD, name, Mode::RWXU),
-            RaceCall::Link(source) => {
-                let source = format!("probe.{source}");
-                rustix::fs::linkat(CWD, source, CWD, name, AtFlags::empty())
-            }
+            RaceCall::Create => options().write(true).create_new(true).open(name).map(drop),
+            RaceCall::MakeDirectory => std::fs::create_dir(name),
+            RaceCall::Link(source) => std::fs::hard_link(self::name(source), name),
         };
         raced.tried = number + 1;
-        match tried.map_err(|errno| Errno::from_raw(errno.raw_os_error())) {
+        match tried.map_err(|error| errno_of(&error)) {
             Ok(()) => {
                 raced.win(number);
                 ahead += 1;
@@ -341,9 +286,9 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
 
 fn clear(first: FileNumber, count: u16) {
     for number in 0..count {
-        let name = format!("probe.{}", first + number);
-        if rustix::fs::unlinkat(CWD, &name, AtFlags::empty()).is_err() {
-            let _ = rustix::fs::unlinkat(CWD, &name, AtFlags::REMOVEDIR);
+        let name = name(first + number);
+        if std::fs::remove_file(&name).is_err() {
+            let _ = std::fs::remove_dir(&name);
         }
     }
 }
@@ -357,14 +302,14 @@ fn measure(file: &File, rounds: u16) -> Done<Answer> {
         times.push(start.elapsed());
         Ok(())
     };
-    let made = (CWD, "probe.time".to_owned());
+    let made = "probe.time";
     for _ in 0..rounds.max(1) {
         timed(&mut write, &mut || Ok(file.write_all_at(&page, 0)?))?;
         timed(&mut sync, &mut || Ok(file.sync_all()?))?;
         timed(&mut lock, &mut || under_lock(file, |_| Ok(())))?;
         timed(&mut create, &mut || {
-            open(&made, Opening::New)?;
-            Ok(rustix::fs::unlinkat(CWD, &made.1, AtFlags::empty())?)
+            options().write(true).create_new(true).open(made)?;
+            Ok(std::fs::remove_file(made)?)
         })?;
     }
     Ok(Answer::Times(Times {
@@ -533,46 +478,6 @@ mod tests {
         let (link, exists) = (Refused(Errno::ELOOP.raw()), Refused(Errno::EEXIST.raw()));
         assert_eq!(answers, [link.clone(), exists, link]);
         assert_eq!(std::fs::read(&precious).expect("readable"), b"data");
-    }
-
-    #[test]
-    fn the_nest_has_names_of_its_own_and_no_link_is_taken_for_it() {
-        let (in_it, out) = (NEST_FIRST, NEST_FIRST + 1);
-        let (first, second) = by_two(
-            &[
-                Step::Open(0, in_it, Opening::New),
-                Step::Nest,
-                Step::Nest,
-                Step::Open(0, in_it, Opening::New),
-                Step::Write(0, 0, 1, 6),
-                Step::Rename(in_it, out),
-            ],
-            &[
-                Step::Look(Look::Exists(in_it)),
-                Step::Look(Look::ByteOf(out, 0)),
-                Step::Unlink(out),
-                Step::Look(Look::SizeOf(out)),
-            ],
-        );
-        let missing = || Refused(Errno::ENOENT.raw());
-        assert_eq!(first, [missing(), Done, Done, Done, Done, Done]);
-        assert_eq!(second, [Value(0), Value(6), Done, missing()]);
-
-        let directory = tempfile::tempdir().expect("a directory");
-        let mut answers: Vec<Answer> = Vec::new();
-        let body = |outbox: &mut worker::Outbox| {
-            rustix::process::chdir(directory.path()).expect("entered");
-            std::os::unix::fs::symlink("/", NEST).expect("linked");
-            let mut hand = Hand::default();
-            let steps = [Step::Nest, Step::Open(0, NEST_FIRST, Opening::New)];
-            outbox.send(&serde_json::to_vec(&steps.map(|s| hand.perform(&s))).expect("JSON"));
-        };
-        let soon = Instant::now() + Duration::from_secs(5);
-        worker::run(soon, body, &mut |message| {
-            answers = serde_json::from_slice(message).expect("answers");
-        })
-        .expect("a process");
-        assert_eq!(answers, [Done, Refused(Errno::ENOTDIR.raw())]);
     }
 
     #[test]

@@ -1,25 +1,64 @@
-//! Messages as names of empty files in the working directory ([`tombolo_core::peer`]).
+//! Messages as names of empty files ([`tombolo_core::peer`]), in a directory of their own within
+//! the one where the sides meet.
+//!
+//! Making and listing names tells a kernel's caches what has changed in a directory and, as NFS
+//! reads attributes along with names, in all that stands there. What is measured must not be
+//! freshened by talk, so it stands elsewhere.
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use crate::worker::pause;
+use rustix::fs::{AtFlags, CWD, Dir, DirEntry, Mode, OFlags};
 use rustix::io::Errno as RawErrno;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::part::{PREFIX, Part, PeerId};
 
-/// Most entries of the directory that are read; a race leaves thousands for a while.
+/// Most entries of the directory that are read.
 const ENTRIES_MAX: usize = 32 * 1024;
+
+/// The directory of the messages.
+const NAME: &str = "peer.mail";
+
+/// Between two looks for it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// One side's way to the names of all.
 #[derive(Debug)]
 pub struct Mailbox {
+    directory: OwnedFd,
     own: PeerId,
     lists: u64,
 }
 
 impl Mailbox {
-    /// The mailbox of this side. The working directory must be the one in which the sides meet.
-    #[must_use]
-    pub fn new(own: PeerId) -> Self {
-        Mailbox { own, lists: 0 }
+    /// Makes the directory of the messages. The working directory must be the one in which the
+    /// sides meet.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn make(own: PeerId) -> Result<Self, Errno> {
+        rustix::fs::mkdirat(CWD, NAME, Mode::RWXU).map_err(errno)?;
+        Self::enter(own)
+    }
+
+    /// Finds it, once another side has made it. It is not looked up before it is listed, because
+    /// its absence may be remembered.
+    ///
+    /// # Errors
+    /// What the kernel said; `ENOENT` where it is not there in time.
+    pub fn find(own: PeerId, deadline: Instant) -> Result<Self, Errno> {
+        let is_it = |entry: &DirEntry| entry.file_name().to_bytes() == NAME.as_bytes();
+        while !read(&open(CWD, ".").map_err(errno)?)?.iter().any(is_it) {
+            if Instant::now() > deadline {
+                return Err(Errno::ENOENT);
+            }
+            pause(PAUSE);
+        }
+        Self::enter(own)
+    }
+
+    fn enter(own: PeerId) -> Result<Self, Errno> {
+        Ok(Mailbox { directory: open(CWD, NAME).map_err(errno)?, own, lists: 0 })
     }
 
     /// Makes a name.
@@ -28,12 +67,13 @@ impl Mailbox {
     /// What the kernel said; `ENOENT` where the directory was removed.
     pub fn put(&mut self, name: &str) -> Result<(), Errno> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(CWD, name, flags, Mode::RUSR | Mode::WUSR).map(drop).map_err(errno)
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::openat(&self.directory, name, flags, mode).map(drop).map_err(errno)
     }
 
     /// Removes a name of one's own. One that is gone already has served.
     pub fn remove(&mut self, name: &str) {
-        let _ = rustix::fs::unlinkat(CWD, name, AtFlags::empty());
+        let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
     }
 
     /// All messages that can be seen. A name is made and removed first: that tells this kernel's
@@ -47,14 +87,20 @@ impl Mailbox {
         let fresh = format!("{PREFIX}{}.look.{}", self.own.0, self.lists);
         self.put(&fresh)?;
         self.remove(&fresh);
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(CWD, ".", flags, Mode::empty()).map_err(errno)?;
-        let mut parts = Vec::new();
-        for entry in rustix::fs::Dir::new(directory).map_err(errno)?.take(ENTRIES_MAX) {
-            parts.extend(Part::parse(entry.map_err(errno)?.file_name().to_bytes()));
-        }
-        Ok(parts)
+        let entries = read(&open(&self.directory, ".").map_err(errno)?)?;
+        let parts = entries.iter().filter_map(|entry| Part::parse(entry.file_name().to_bytes()));
+        Ok(parts.collect())
     }
+}
+
+fn open(directory: impl std::os::fd::AsFd, name: &str) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(directory, name, flags, Mode::empty())
+}
+
+fn read(directory: &OwnedFd) -> Result<Vec<DirEntry>, Errno> {
+    let entries = Dir::read_from(directory).map_err(errno)?;
+    entries.take(ENTRIES_MAX).collect::<Result<_, RawErrno>>().map_err(errno)
 }
 
 fn errno(errno: RawErrno) -> Errno {
@@ -83,9 +129,9 @@ mod tests {
     #[test]
     fn a_message_is_seen_until_it_is_removed_and_other_names_are_passed_over() {
         let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("probe.1"), b"").expect("written");
         within(directory.path(), || {
-            let mut mailbox = Mailbox::new(LEADER);
+            let mut mailbox = Mailbox::make(LEADER).expect("made");
+            std::fs::write("peer.mail/probe.1", b"").expect("written");
             let names = Link::new(LEADER, PeerId(7), 0).say(b"hello", 0).expect("fits");
             for name in &names {
                 mailbox.put(name).expect("made");
@@ -96,16 +142,20 @@ mod tests {
             mailbox.remove(&names[0]);
             assert_eq!(mailbox.list(), Ok(Vec::new()));
         });
-        assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 1);
+        let left = std::fs::read_dir(directory.path().join(NAME)).expect("readable");
+        assert_eq!(left.count(), 1);
     }
 
     #[test]
     fn a_directory_that_was_removed_is_told_from_an_empty_one() {
         let directory = tempfile::tempdir().expect("a directory");
         within(directory.path(), || {
-            let mut mailbox = Mailbox::new(LEADER);
+            let soon = Instant::now() + Duration::from_millis(1);
+            assert_eq!(Mailbox::find(PeerId(7), soon).err(), Some(Errno::ENOENT));
+            Mailbox::make(LEADER).expect("made");
+            let mut mailbox = Mailbox::find(PeerId(7), soon).expect("found");
             assert_eq!(mailbox.list(), Ok(Vec::new()));
-            std::fs::remove_dir(directory.path()).expect("removed");
+            std::fs::remove_dir(NAME).expect("removed");
             assert_eq!(mailbox.list(), Err(Errno::ENOENT));
         });
     }

@@ -273,7 +273,7 @@ fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
 /// Removes our files from a scratch directory, then the directory. Never follows a link, never goes
 /// deeper than into a directory that is named like ours: anything else in it was not ours, and
 /// stays. Directories of ours are names that were raced for, what the VFS `unix-dotfile` makes in
-/// place of a lock, and the nest of a [`crate::hand`].
+/// place of a lock, and the one of [`crate::mailbox`].
 fn remove(path: &Path, held: &OwnedFd) -> rustix::io::Result<()> {
     for _ in 0..ROUNDS_MAX {
         let ours = our_entries(held);

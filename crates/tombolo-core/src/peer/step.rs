@@ -19,10 +19,6 @@ pub const SLOTS: u8 = 8;
 /// Files that steps may name.
 pub const FILES: u16 = 60_000;
 
-/// From this number on, files are in a directory of their own, which nothing else changes: what a
-/// kernel remembers of its names is not freshened by the talking of the sides.
-pub const NEST_FIRST: u16 = 50_000;
-
 /// Most names of one race.
 pub const RACE_NAMES_MAX: u16 = 4096;
 
@@ -191,8 +187,6 @@ pub enum Step {
     Lock(Slot, LockKind, Hold, LockBytes),
     /// Asks by `F_GETLK` who is in the way of an exclusive lock.
     Query(Slot, LockBytes),
-    /// Makes the directory of the files from [`NEST_FIRST`] on. It may be there.
-    Nest,
     /// Renames the first to the second.
     Rename(FileNumber, FileNumber),
     /// Removes a name.
@@ -341,7 +335,6 @@ impl Step {
                 let known = !matches!(bytes, LockBytes::WalIndex(place) if place >= WAL_LOCKS);
                 slot < SLOTS && known
             }
-            Step::Nest => true,
             Step::Rename(from, to) => from < FILES && to < FILES,
             Step::Unlink(file) => file < FILES,
             Step::Race(call, first, count, time_ms) => {

@@ -52,15 +52,21 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The working directory must be the one in which the sides meet.
-    pub(super) fn new(own: PeerId) -> Self {
+    /// The working directory must be the one in which the sides meet. The leader makes what the
+    /// others wait for, for so long.
+    ///
+    /// # Errors
+    /// Where the directory does not work.
+    pub(super) fn new(own: PeerId, wait: Duration) -> Result<Self, Lost> {
         let (start, rest) = (Instant::now(), REST_MIN);
-        let (mailbox, links, gone) = (Mailbox::new(own), BTreeMap::new(), BTreeSet::new());
+        let mailbox =
+            if own == LEADER { Mailbox::make(own) } else { Mailbox::find(own, start + wait) }?;
+        let (links, gone) = (BTreeMap::new(), BTreeSet::new());
         let mut exchange = Exchange { own, mailbox, links, gone, start, rest };
         if own != LEADER {
             exchange.links.insert(LEADER, Link::new(own, LEADER, 0));
         }
-        exchange
+        Ok(exchange)
     }
 
     fn now_ms(&self) -> u64 {

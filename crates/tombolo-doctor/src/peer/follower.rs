@@ -37,7 +37,10 @@ impl From<Lost> for Ending {
 pub(super) fn follow(own: &Hello, plan: Plan, place: &Place, say: &mut dyn FnMut(Said)) {
     // 0 is the leader's.
     let id = PeerId((kernel::random_bits() as u32).max(1));
-    let mut exchange = Exchange::new(id);
+    let mut exchange = match Exchange::new(id, plan.patience) {
+        Ok(exchange) => exchange,
+        Err(lost) => return say(Said::Missing(format!("{lost}; nothing was measured together"))),
+    };
     let ending = match serve(&mut exchange, own, plan, say) {
         Ok(never) => match never {},
         Err(ending) => ending,

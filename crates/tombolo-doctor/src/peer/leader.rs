@@ -13,8 +13,10 @@ use tombolo_os::worker::pause;
 
 /// Leads a conversation in the working directory.
 pub(super) fn lead(own: &Hello, plan: Plan, say: &mut dyn FnMut(Said)) {
-    let mut exchange = Exchange::new(LEADER);
-    let (ids, hellos) = match gather(&mut exchange, own, plan, say) {
+    let gathered = Exchange::new(LEADER, plan.patience).and_then(|mut exchange| {
+        gather(&mut exchange, own, plan, say).map(|gathered| (exchange, gathered))
+    });
+    let (exchange, (ids, hellos)) = match gathered {
         Ok(gathered) => gathered,
         Err(lost) => return say(Said::Missing(lost.to_string())),
     };

@@ -199,7 +199,7 @@ mod tests {
     /// answers `false`.
     fn side(id: PeerId, mut heed: impl FnMut(&mut Exchange, Message) -> bool + Send + 'static) {
         std::thread::spawn(move || {
-            let mut exchange = Exchange::new(id);
+            let mut exchange = Exchange::new(id, LONG).expect("found");
             exchange.say(LEADER, &Message::Hello(Hello::default())).expect("said");
             loop {
                 for (_, message) in exchange.poll().expect("heard") {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     fn table(ids: &[PeerId], patience: Duration) -> Table {
-        let mut exchange = Exchange::new(LEADER);
+        let mut exchange = Exchange::new(LEADER, LONG).expect("made");
         let mut here = 0;
         while here < ids.len() {
             here += exchange.poll().expect("heard").len();

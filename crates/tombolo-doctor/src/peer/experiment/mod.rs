@@ -20,7 +20,7 @@ mod sqlite;
 use super::table::{Hands, Seat, Trouble};
 use tombolo_core::errno::Errno;
 use tombolo_core::peer::message::HandEnd;
-use tombolo_core::peer::step::{Answer, FILES, FileNumber, NEST_FIRST, Step};
+use tombolo_core::peer::step::{Answer, FILES, FileNumber, Step};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome, Value};
 use tombolo_os::signal::SIGBUS;
 
@@ -42,7 +42,6 @@ pub(super) struct Pair<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     next: FileNumber,
-    next_in_nest: FileNumber,
 }
 
 impl Files {
@@ -50,19 +49,11 @@ impl Files {
     pub(super) fn take(&mut self, count: u16) -> Result<FileNumber> {
         let first = self.next;
         self.next = first.saturating_add(count);
-        if self.next <= NEST_FIRST { Ok(first) } else { Err(used_up()) }
+        if self.next <= FILES {
+            return Ok(first);
+        }
+        Err(Problem::NotRun("the numbers of files are used up".to_owned()))
     }
-
-    /// One in the nest.
-    fn in_nest(&mut self) -> Result<FileNumber> {
-        let first = NEST_FIRST.saturating_add(self.next_in_nest);
-        self.next_in_nest = self.next_in_nest.saturating_add(1);
-        if first < FILES { Ok(first) } else { Err(used_up()) }
-    }
-}
-
-fn used_up() -> Problem {
-    Problem::NotRun("the numbers of files are used up".to_owned())
 }
 
 /// Why an experiment gave no result.

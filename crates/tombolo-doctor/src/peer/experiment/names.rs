@@ -1,6 +1,5 @@
 //! When one side sees that the other has made, removed or replaced a name. A program that looks for
-//! a journal in vain remembers nothing itself; its kernel may. The names are in a directory of
-//! their own: where the sides talk, each message would freshen what the kernel remembers.
+//! a journal in vain remembers nothing itself; its kernel may.
 
 use super::{Pair, Result, Sight, VISIBLE_MS};
 use tombolo_core::peer::step::{Look, Opening, Step};
@@ -11,9 +10,7 @@ const NEW: u8 = 2;
 
 pub(super) fn names(pair: &mut Pair<'_>) -> Result<Observation> {
     let kind = EvidenceKind::PeerNames;
-    let [made, replaced, coming] =
-        [pair.files.in_nest()?, pair.files.in_nest()?, pair.files.in_nest()?];
-    pair.prepare(0, &[Step::Nest])?;
+    let [made, replaced, coming] = [pair.files.take(1)?, pair.files.take(1)?, pair.files.take(1)?];
     let file = |slot, file, byte| {
         [Step::Open(slot, file, Opening::New), Step::Write(slot, 0, 1, byte), Step::Sync(slot)]
     };
