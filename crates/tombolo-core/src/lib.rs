@@ -10,6 +10,7 @@
 //! * [`locktable`]: the kernel's tables of file locks.
 //! * [`memory_map`]: the kernel's table of what a process has mapped.
 //! * [`mountinfo`]: the kernel's table of mounts.
+//! * [`peer`]: what doctors on several kernels say to each other.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
 //! * [`text`]: bytes from outside, made fit for a report.
@@ -20,6 +21,7 @@ pub mod finding;
 pub mod locktable;
 pub mod memory_map;
 pub mod mountinfo;
+pub mod peer;
 pub mod report;
 pub mod sqlite;
 pub mod text;

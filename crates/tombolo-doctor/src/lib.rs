@@ -7,6 +7,7 @@
 //! 3. [`database`]: the files, read without SQLite and without locks.
 //!    [`openers`] finds the programs that have them open.
 //! 4. [`probe`]: experiments on scratch files beside it, in a child process.
+//!    [`peer`]: the same together with doctors on other kernels.
 //! 5. [`findings`] and [`verdict`]: conclusions with stable codes, and the table of verdicts.
 //! 6. [`remedy`]: ways out, ranked for this machine.
 //!
@@ -25,6 +26,7 @@ pub mod knowledge;
 pub mod machine;
 pub mod mount;
 pub mod openers;
+pub mod peer;
 pub mod probe;
 pub mod remedy;
 pub mod topology;

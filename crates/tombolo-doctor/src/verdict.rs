@@ -1,10 +1,13 @@
 //! Stage 5: for each way of using SQLite here, whether it is safe.
 //!
-//! What one kernel can measure decides the column *one kernel*. The column *several kernels* never
-//! says "safe": one side cannot see whether its locks and writes reach the other, so the best
-//! answer there is *not proven*, and the knowledge base can only make it worse.
+//! What one kernel can measure decides the column *one kernel*. The column *several kernels* says
+//! "safe" only by what was measured together with doctors on other kernels ([`several`]). One side
+//! cannot see whether its locks and writes reach the other, so without them the best answer there
+//! is *not proven*. The knowledge base can only make any answer worse.
 
-use crate::findings::{Case, KnownWord, Protection, slow};
+mod several;
+
+use crate::findings::{Case, KnownWord, Protection, several_were_met, slow};
 use tombolo_core::report::{
     Evidence, EvidenceId, EvidenceKind, Judgement, KernelCount, Mode, Openers, Outcome, Verdict,
 };
@@ -110,7 +113,12 @@ pub fn judge(case: &Case<'_>) -> Vec<Verdict> {
         .into_iter()
         .flat_map(|mode| {
             let one = one_kernel(case, mode);
-            let several = no_better(&one, several_kernels(case, mode));
+            let several = if several_were_met(case) {
+                several::measured(case, mode)
+            } else {
+                several_kernels(case, mode)
+            };
+            let several = no_better(&one, several);
             [one, several]
         })
         .collect()
@@ -120,7 +128,7 @@ pub fn judge(case: &Case<'_>) -> Vec<Verdict> {
 fn no_better(one: &Verdict, several: Verdict) -> Verdict {
     let is_worse = match one.judgement {
         Judgement::Unsafe => several.judgement != Judgement::Unsafe,
-        Judgement::Fails => several.judgement == Judgement::NotProven,
+        Judgement::Fails => !matches!(several.judgement, Judgement::Unsafe | Judgement::Fails),
         Judgement::Safe | Judgement::Slow | Judgement::NotProven => false,
     };
     if is_worse { Verdict { openers: Openers::SeveralKernels, ..one.clone() } } else { several }
@@ -311,7 +319,10 @@ fn several_kernels(case: &Case<'_>, mode: Mode) -> Verdict {
             KnownWord::Fine | KnownWord::Risky | KnownWord::NotKnown => verdict(
                 Judgement::NotProven,
                 "one side alone cannot show whether locks and data cross",
-                Some("the same locks, writes and maps measured from both kernels at once"),
+                Some(
+                    "the same locks, writes and maps measured from both kernels at once: tombolo \
+                     doctor PATH --peer",
+                ),
             ),
         },
     }

@@ -152,13 +152,39 @@ impl Signs {
 #[must_use]
 pub fn identify(root: &Path) -> Kernel {
     let names = rustix::system::uname();
-    let boot_id = read_line(&root.join("proc/sys/kernel/random/boot_id"));
+    let boot_id = claimed_boot_id()
+        .unwrap_or_else(|| read_line(&root.join("proc/sys/kernel/random/boot_id")));
     Kernel {
         boot_id: (!boot_id.is_empty()).then_some(boot_id),
         release: text_of(names.release().to_bytes()),
         version: text_of(names.version().to_bytes()),
         machine: text_of(names.machine().to_bytes()),
     }
+}
+
+/// Tests have one kernel and must speak of two.
+#[cfg(feature = "testing")]
+fn claimed_boot_id() -> Option<String> {
+    std::env::var("TOMBOLO_TESTING_BOOT_ID").ok()
+}
+
+#[cfg(not(feature = "testing"))]
+fn claimed_boot_id() -> Option<String> {
+    None
+}
+
+/// `uname -n`.
+#[must_use]
+pub fn host_name() -> String {
+    text_of(rustix::system::uname().nodename().to_bytes())
+}
+
+/// Bits that nobody guesses; getrandom(2).
+#[must_use]
+pub fn random_bits() -> u64 {
+    let mut bytes = [0_u8; 8];
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u64::from_le_bytes(bytes)
 }
 
 fn any_present(root: &Path, names: &[&str]) -> Presence {

@@ -3,6 +3,7 @@
 //! * [`worker`]: child processes that can be abandoned when a mount hangs.
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
+//! * [`hand`] and [`mailbox`]: what doctors on several kernels do and say, in a scratch directory.
 //! * [`medium`]: whether a file lies in memory, or on an SMB share.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
 //! * [`read`] and [`walk`]: looking at a user's files without leaving a trace.
@@ -15,8 +16,10 @@
 mod bounded;
 pub mod container;
 pub mod error;
+pub mod hand;
 pub mod kernel;
 pub mod lock;
+pub mod mailbox;
 pub mod map;
 pub mod medium;
 pub mod mount_table;

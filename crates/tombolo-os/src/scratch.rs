@@ -5,22 +5,27 @@
 //! removes it when this process has no more need of it or is gone, by whatever death. A holder that
 //! sleeps in the kernel does its work when the mount answers again.
 //!
+//! The same holds for a directory in which doctors on several kernels meet. The one that makes it
+//! removes it; the others find it by the last field of its name.
+//!
 //! A scratch directory is flat. A later run on the same kernel removes one that was left behind;
 //! what another kernel left is touched only when it is two days old.
 
 mod maker;
+mod meeting;
 mod place;
 mod sweep;
 
+pub use meeting::{find as find_meeting, remove_here};
 pub use place::Place;
 
 use crate::error::CallError;
 use crate::mount_table::Viewer;
 use crate::namespace;
 use crate::worker::{Companion, End, Lifeline, Outbox, pause};
-use maker::Maker;
+use maker::{Maker, Purpose};
 use place::{is_our_file, is_ours, open_directory};
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno as RawErrno;
 use std::ffi::CString;
 use std::fs::File;
@@ -33,14 +38,20 @@ use tombolo_core::errno::Errno;
 /// How the names of scratch directories begin.
 pub const PREFIX: &str = ".tombolo-probe-";
 
+/// How the names of directories begin in which doctors meet.
+pub const MEETING_PREFIX: &str = ".tombolo-peer-";
+
 /// Most entries that are removed from one directory, and most directories looked at by a sweep.
 const ENTRIES_MAX: usize = 4096;
 
 /// Whether a directory of this name is one of ours.
 #[must_use]
 pub fn is_scratch_name(name: &[u8]) -> bool {
-    name.starts_with(PREFIX.as_bytes())
+    [PREFIX, MEETING_PREFIX].iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }
+
+/// How often a directory with more entries than that is gone through.
+const ROUNDS_MAX: u32 = 4;
 
 /// Most names tried for a fresh directory.
 const ATTEMPTS_MAX: u32 = 16;
@@ -104,8 +115,31 @@ impl Scratch {
     /// # Errors
     /// See [`Error`]. A holder that has not answered by then is let go, and removes what it makes.
     pub fn new(parent: &Path, viewer: Viewer, deadline: Instant) -> Result<Self, Error> {
-        let mut holder =
-            Companion::start(|outbox, lifeline| hold(parent, viewer, deadline, outbox, lifeline))?;
+        Self::made_for(Purpose::Probes, parent, viewer, deadline)
+    }
+
+    /// The same, as a directory in which others find this process by `code`, a word of letters and
+    /// digits.
+    ///
+    /// # Errors
+    /// As [`Scratch::new`].
+    pub fn meeting(
+        parent: &Path,
+        viewer: Viewer,
+        code: &str,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        Self::made_for(Purpose::Meeting(code), parent, viewer, deadline)
+    }
+
+    fn made_for(
+        purpose: Purpose<'_>,
+        parent: &Path,
+        viewer: Viewer,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let request = Request { purpose, parent, viewer, deadline };
+        let mut holder = Companion::start(|outbox, lifeline| hold(&request, outbox, lifeline))?;
         let message = holder.message(deadline).map_err(Error::NoAnswer)?;
         match message.split_first() {
             Some((&word::MADE, place)) => {
@@ -148,14 +182,17 @@ fn refusal(message: &[u8]) -> Error {
     }
 }
 
-/// The holder's whole life.
-fn hold(
-    parent: &Path,
+/// What a holder is started for.
+struct Request<'a> {
+    purpose: Purpose<'a>,
+    parent: &'a Path,
     viewer: Viewer,
     deadline: Instant,
-    outbox: &mut Outbox,
-    lifeline: &Lifeline,
-) {
+}
+
+/// The holder's whole life.
+fn hold(request: &Request<'_>, outbox: &mut Outbox, lifeline: &Lifeline) {
+    let Request { purpose, parent, viewer, deadline } = *request;
     let mut refuse = |text: &str, errno: Errno| {
         let number = errno.raw().to_le_bytes();
         outbox.send(&[&[word::REFUSED], number.as_slice(), text.as_bytes()].concat());
@@ -167,13 +204,13 @@ fn hold(
     {
         return refuse(&error.to_string(), error.errno());
     }
-    let mut made = make(parent, &maker);
+    let mut made = make(parent, &maker, purpose);
     let owner = made.as_ref().ok().and_then(|(_, held)| rustix::fs::fstat(held).ok());
     let owner = owner.map_or_else(|| rustix::process::geteuid().as_raw(), |status| status.st_uid);
     let go_on = || Instant::now() < deadline && !lifeline.is_cut();
     let swept = sweep(parent, &maker, owner, &go_on);
     if made.is_err() && swept > 0 {
-        made = make(parent, &maker);
+        made = make(parent, &maker, purpose);
     }
     match made {
         Ok((place, held)) => {
@@ -187,10 +224,10 @@ fn hold(
     }
 }
 
-fn make(parent: &Path, maker: &Maker) -> Result<(Place, OwnedFd), CallError> {
+fn make(parent: &Path, maker: &Maker, purpose: Purpose<'_>) -> Result<(Place, OwnedFd), CallError> {
     let mut taken = CallError::from_rustix("mkdir", parent, RawErrno::EXIST);
     for _ in 0..ATTEMPTS_MAX {
-        let path = parent.join(maker.fresh_name());
+        let path = parent.join(maker.name_for(purpose));
         match rustix::fs::mkdir(&path, Mode::RWXU) {
             Ok(()) => {}
             Err(RawErrno::EXIST) => continue,
@@ -234,22 +271,45 @@ fn remove_patiently(path: &Path, held: &OwnedFd) -> bool {
 }
 
 /// Removes our files from a scratch directory, then the directory. Never follows a link, never goes
-/// deeper: anything else in it was not ours, and stays.
+/// deeper than into a directory that is named like ours: anything else in it was not ours, and
+/// stays. Directories of ours are names that were raced for, what the VFS `unix-dotfile` makes in
+/// place of a lock, and the one of [`crate::mailbox`].
 fn remove(path: &Path, held: &OwnedFd) -> rustix::io::Result<()> {
-    for name in our_files(held) {
-        let _ = rustix::fs::unlinkat(held, &name, AtFlags::empty());
+    for _ in 0..ROUNDS_MAX {
+        let ours = our_entries(held);
+        for (name, kind) in &ours {
+            if *kind == FileType::Directory {
+                remove_below(held, name);
+            } else {
+                let _ = rustix::fs::unlinkat(held, name, AtFlags::empty());
+            }
+        }
+        if ours.len() < ENTRIES_MAX {
+            break;
+        }
     }
     rustix::fs::rmdir(path)
 }
 
-fn our_files(directory: &OwnedFd) -> Vec<CString> {
+fn remove_below(held: &OwnedFd, name: &CString) {
+    if rustix::fs::unlinkat(held, name, AtFlags::REMOVEDIR).is_ok() {
+        return;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if let Ok(below) = rustix::fs::openat(held, name, flags, Mode::empty()) {
+        for (name, _) in our_entries(&below) {
+            let _ = rustix::fs::unlinkat(&below, &name, AtFlags::empty());
+        }
+    }
+    let _ = rustix::fs::unlinkat(held, name, AtFlags::REMOVEDIR);
+}
+
+fn our_entries(directory: &OwnedFd) -> Vec<(CString, FileType)> {
     let Ok(entries) = rustix::fs::Dir::read_from(directory) else { return Vec::new() };
-    let entries = entries.filter_map(Result::ok).take(ENTRIES_MAX);
-    let ours = entries.filter(|entry| {
-        !matches!(entry.file_type(), FileType::Directory)
-            && is_our_file(entry.file_name().to_bytes())
-    });
-    ours.map(|entry| entry.file_name().to_owned()).collect()
+    let ours =
+        entries.filter_map(Result::ok).filter(|entry| is_our_file(entry.file_name().to_bytes()));
+    let named = ours.map(|entry| (entry.file_name().to_owned(), entry.file_type()));
+    named.take(ENTRIES_MAX).collect()
 }
 
 /// Creates a new file in a scratch directory, readable and writable. Its name must begin with

@@ -5,6 +5,7 @@
 //! parent never waits beyond its deadline. A child that dies of SIGBUS is evidence, not a crash.
 //!
 //! * [`run`] attends to one child until it ends; the child dies with its parent.
+//! * [`Servant`] answers questions until it is dropped; it dies with its parent too.
 //! * [`Companion`] works beside its parent, outlives it and tidies up: see [`Lifeline`].
 //!
 //! Fork without exec, because the static binary must work in an empty chroot, and because what the
@@ -15,9 +16,11 @@
 mod birth;
 mod inbox;
 mod pipe_end;
+mod servant;
 mod waiting;
 
 pub use birth::{Lifeline, Outbox};
+pub use servant::{QUESTION_BYTES_MAX, Questions, Servant};
 
 use crate::error::CallError;
 use birth::{Born, Tie};
@@ -261,8 +264,9 @@ fn bury_abandoned() {
     abandoned.retain(|pid| reap(*pid, Instant::now()).is_none());
 }
 
-/// Waits less than a second, for another process.
-pub(crate) fn pause(wait: Duration) {
+/// Waits less than a second, for what no event tells: another process, a directory that another
+/// kernel changes.
+pub fn pause(wait: Duration) {
     let _ = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: wait.subsec_nanos().into() }));
 }
 

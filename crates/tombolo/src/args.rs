@@ -2,6 +2,10 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::{path::PathBuf, time::Duration};
+use tombolo_doctor::peer::{self, Code};
+
+/// Most other sides that can be waited for.
+const OTHERS_MAX: i64 = peer::OTHERS_MAX as i64;
 
 /// Tells whether a path is safe for SQLite, by measuring.
 #[derive(Debug, Parser)]
@@ -93,6 +97,20 @@ pub(crate) struct DoctorArguments {
     /// POD/NAME or NAMESPACE/POD/NAME. This needs root.
     #[arg(long, value_name = "NAME", requires = "paths")]
     pub(crate) container: Option<String>,
+    /// Measure together with other sides, each under a kernel of its own, and wait for them
+    ///
+    /// The command for the other side is printed on standard error. Both work on scratch files in a
+    /// hidden directory .tombolo-peer-* beside the database, which is removed afterwards. With a
+    /// number, so many other sides are waited for. --timeout is also how long a side may be silent.
+    #[arg(long, value_name = "SIDES", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "1", requires = "paths")]
+    #[arg(conflicts_with_all = ["join", "no_probes"])]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=OTHERS_MAX))]
+    pub(crate) peer: Option<u8>,
+    /// Join a side that waits, by the code that it has printed
+    #[arg(long, value_name = "CODE", requires = "paths", conflicts_with = "no_probes")]
+    #[arg(value_parser = Code::parse)]
+    pub(crate) join: Option<Code>,
     /// Look only; make no scratch files
     #[arg(long)]
     pub(crate) no_probes: bool,
@@ -151,6 +169,32 @@ mod tests {
         assert_eq!(wrong(&["--container", "web"]), MissingRequiredArgument);
         assert_eq!(wrong(&["--pid", "0", "/data"]), ValueValidation);
         assert_eq!(wrong(&["--pid", "7", "--container", "web", "/data"]), ArgumentConflict);
+    }
+
+    #[test]
+    fn a_side_waits_for_others_or_joins_one() {
+        let parsed = |arguments: &[&str]| {
+            let all = ["tombolo", "doctor"].iter().chain(arguments);
+            match Arguments::try_parse_from(all).map(|all| all.command) {
+                Ok(Command::Doctor(doctor)) => Ok((doctor.peer, doctor.join.is_some())),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.kind()),
+            }
+        };
+        assert_eq!(parsed(&["--peer", "/data"]), Ok((Some(1), false)), "the path is no number");
+        assert_eq!(parsed(&["/data", "--peer=3"]), Ok((Some(3), false)));
+        assert_eq!(parsed(&["/data", "--join", "k3v9-x0q2-7d"]), Ok((None, true)));
+        for wrong in [
+            &["--peer"][..],
+            &["--join", "k3v9-x0q2-7d"],
+            &["/data", "--peer=0"],
+            &["/data", "--peer=9"],
+            &["/data", "--join", "k3v9"],
+            &["/data", "--peer", "--join", "k3v9-x0q2-7d"],
+            &["/data", "--peer", "--no-probes"],
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::progress::ProgressLine;
 use crate::render::{self, Detail, Page};
 use serde::Serialize;
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Instant;
 use tombolo_core::report::{
     Completeness, Container, DatabaseState, MachineReport, Report, Severity, TargetKind,
@@ -13,6 +14,8 @@ use tombolo_core::report::{
 use tombolo_doctor::containers::find as find_container;
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_doctor::machine;
+use tombolo_doctor::peer::{Code, Role};
+use tombolo_doctor::remedy::quoted;
 
 /// Name and version of the JSON for several paths: an object with `schema` and `reports`.
 const SET_SCHEMA: &str = "tombolo.doctor-set/1";
@@ -28,6 +31,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     if arguments.paths.is_empty() {
         return survey(arguments);
     }
+    let peers = peers(arguments)?;
     let (viewpoint, container) = viewpoint(arguments)?;
     let mut reports = Vec::new();
     for path in &arguments.paths {
@@ -36,6 +40,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
             viewpoint,
             probes: if arguments.no_probes { Probes::Skip } else { Probes::Run },
             timeout: arguments.timeout,
+            peers: peers.clone(),
         };
         let mut line = ProgressLine::new();
         let name = path.display();
@@ -43,6 +48,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
             Progress::Probe(kind) => line.show(&format!("{name}: {}", kind.as_str())),
             Progress::Search { directory, files, databases } => line
                 .show(&format!("{files} files, {databases} databases in {}", directory.display())),
+            Progress::Invitation(code) => line.say(&invitation(arguments, path, code)),
+            Progress::Peers(text) => line.show(text),
             _ => {}
         });
         if let Some(seen_by) = report.target.seen_by.as_mut().filter(|_| container.is_some()) {
@@ -52,6 +59,34 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     }
     exit::printed(print(arguments, &reports))?;
     Ok(exit_of(&reports))
+}
+
+/// Which part this side has in a two-sided run.
+fn peers(arguments: &DoctorArguments) -> Result<Option<Role>, Failure> {
+    let role = match (arguments.peer, &arguments.join) {
+        (Some(others), _) => Role::Lead(usize::from(others)),
+        (None, Some(code)) => Role::Join(code.clone()),
+        (None, None) => return Ok(None),
+    };
+    if arguments.paths.len() > 1 {
+        return Err(Failure::new(Exit::Usage, "several sides look at one path at a time"));
+    }
+    Ok(Some(role))
+}
+
+/// What to do on the other side.
+fn invitation(arguments: &DoctorArguments, path: &Path, code: &Code) -> String {
+    let (others, each) = match arguments.peer {
+        None | Some(1) => ("the other side".to_owned(), ""),
+        Some(others) => (format!("each of the {others} other sides"), " each"),
+    };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = quoted(&path.display().to_string());
+    let command = format!("tombolo doctor {path} --join {code}");
+    format!(
+        "On {others}, run this{each}, with the path by which that side sees the same directory:\n\
+         \n  {command}\n\nWaiting."
+    )
 }
 
 /// Through whose eyes the paths are seen, and the container that was asked for.

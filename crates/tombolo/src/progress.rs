@@ -31,6 +31,15 @@ impl ProgressLine {
         ProgressLine { shown, started: Instant::now(), last: None }
     }
 
+    /// Lines that stay, whether there is a terminal or not.
+    pub(crate) fn say(&mut self, text: &str) {
+        let clear = if self.last.take().is_some() { "\r\x1b[2K" } else { "" };
+        let lines: Vec<String> = text.lines().map(|line| printable(line.as_bytes())).collect();
+        // Who has closed standard error does not want to know.
+        let mut stderr = std::io::stderr().lock();
+        let _ = writeln!(stderr, "{clear}{}", lines.join("\n")).and_then(|()| stderr.flush());
+    }
+
     pub(crate) fn show(&mut self, text: &str) {
         let now = Instant::now();
         let early = now.duration_since(self.started) < PATIENCE;

@@ -102,6 +102,44 @@ kinds! {
     SessionUnixExcl = "session.unix-excl",
     /// Stock SQLite with a rollback journal.
     SessionRollback = "session.rollback",
+    /// Which kernels the sides of a two-sided run are under.
+    PeerKernels = "peer.kernels",
+    /// Whether two sides see one file.
+    PeerSameFile = "peer.same-file",
+    /// POSIX locks on SQLite's byte ranges, between two sides.
+    PeerPosixLocks = "peer.posix-locks",
+    /// The step from SHARED to EXCLUSIVE, with a reader on the other side.
+    PeerLockUpgrade = "peer.lock-upgrade",
+    /// Whether `F_GETLK` names a holder on the other side.
+    PeerLockQuery = "peer.lock-query",
+    /// Open-file-description locks, between two sides.
+    PeerOfdLocks = "peer.ofd-locks",
+    /// `flock`, between two sides.
+    PeerFlock = "peer.flock",
+    /// What one side writes, read by the other: by an open descriptor, under a lock, opened anew.
+    PeerContent = "peer.content",
+    /// Growth and truncation, seen by the other side.
+    PeerFileSize = "peer.file-size",
+    /// New, removed and replaced names, seen by the other side.
+    PeerNames = "peer.names",
+    /// Shared maps of one file on two sides.
+    PeerMapCoherence = "peer.map-coherence",
+    /// `O_CREAT|O_EXCL` raced by two sides.
+    PeerExclusiveCreate = "peer.exclusive-create",
+    /// `mkdir` raced by two sides.
+    PeerDirectoryCreate = "peer.directory-create",
+    /// `link` raced by two sides.
+    PeerHardLink = "peer.hard-link",
+    /// Whether a rename over a file parts it from a holder on the other side.
+    PeerFencing = "peer.fencing",
+    /// Times of calls on each side, and of a message there and back.
+    PeerLatency = "peer.latency",
+    /// Stock SQLite with a rollback journal on all sides at once.
+    PeerSqliteRollback = "peer.sqlite-rollback",
+    /// Stock SQLite in WAL mode on all sides at once.
+    PeerSqliteWal = "peer.sqlite-wal",
+    /// Stock SQLite through the VFS `unix-dotfile` on all sides at once.
+    PeerSqliteDotfile = "peer.sqlite-dotfile",
 }
 
 impl EvidenceKind {
@@ -119,7 +157,13 @@ impl EvidenceKind {
         matches!(self.as_str().split_once('.'), Some(("session", _)))
     }
 
-    /// Whether it was tried on scratch files: a probe or a session.
+    /// Whether it was tried together with a doctor on another side.
+    #[must_use]
+    pub fn is_of_peers(self) -> bool {
+        matches!(self.as_str().split_once('.'), Some(("peer", _)))
+    }
+
+    /// Whether it was tried on scratch files, by this side alone: a probe or a session.
     #[must_use]
     pub fn is_experiment(self) -> bool {
         matches!(self.as_str().split_once('.'), Some(("probe" | "session", _)))

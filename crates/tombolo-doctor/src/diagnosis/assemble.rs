@@ -5,6 +5,7 @@ use super::look::Looked;
 use super::summary;
 use crate::findings::{Case, Draft, Known, conclude};
 use crate::knowledge::{self, MountFacts, Row};
+use crate::peer;
 use crate::remedy::{self, Situation};
 use crate::topology::{self, Crossing, Surroundings};
 use crate::verdict::judge;
@@ -13,8 +14,8 @@ use std::path::Path;
 use tombolo_core::finding::Code;
 use tombolo_core::report::{
     Completeness, DOCTOR_SCHEMA, Database, Evidence, EvidenceKind, EvidenceLog, Finding,
-    HeaderMode, Mount, Observation, Outcome, Remedy, Report, Severity, Target, TargetKind,
-    Topology, Warning,
+    HeaderMode, KernelCount, Mount, Observation, Openers, Outcome, Remedy, Report, Severity,
+    Target, TargetKind, Topology, Warning,
 };
 use tombolo_core::text::printable;
 
@@ -30,8 +31,10 @@ pub(super) fn assemble(
     mark_file_mount(&mut looked);
     let facts = looked.mount.as_ref().map(|mount| facts_of(mount, around));
     let row = facts.as_ref().and_then(knowledge::find);
-    let known = facts.as_ref().map_or_else(Known::default, |facts| knowledge::known(row, facts));
-    let (topology, reached) = reach(around, &looked, row);
+    let mut known =
+        facts.as_ref().map_or_else(Known::default, |facts| knowledge::known(row, facts));
+    let (mut topology, reached) = reach(around, &looked, row);
+    note_others(&mut topology, &mut known, row, &observations);
     let seen = std::mem::take(&mut looked.observations);
     let seen = seen.into_iter().chain(found.scan.take());
     let log = number(
@@ -106,6 +109,24 @@ fn reach(
     }
 }
 
+/// Whoever was met can reach the path, whatever mount and machine tell. What is known of a local
+/// file system and several kernels is known of a device that is attached to two; the others come by
+/// a share of it, and that was measured.
+fn note_others(
+    topology: &mut Topology,
+    known: &mut Known,
+    row: Option<&Row>,
+    observations: &[Observation],
+) {
+    let met = observations.iter().find(|seen| seen.kind == EvidenceKind::PeerKernels);
+    let Some(met) = met.filter(|seen| peer::is_across(&seen.values)) else { return };
+    topology.reach.count = KernelCount::Several;
+    topology.reach.because.clone_from(&met.summary);
+    if row.is_some_and(|row| row.crossing() == Crossing::LocalOnly) {
+        known.words.retain(|(_, openers, _)| *openers != Openers::SeveralKernels);
+    }
+}
+
 fn completeness(looked: &mut Looked, found: &mut Found, evidence: &[Evidence]) -> Completeness {
     let mut missing = std::mem::take(&mut looked.missing);
     missing.append(&mut found.missing);
@@ -121,7 +142,7 @@ fn not_made(evidence: &[Evidence]) -> Option<String> {
     });
     let mut open = evidence.iter().filter(|entry| {
         let has_object = entry.kind != EvidenceKind::ProbeMapCoherence || !maps_refused;
-        entry.kind.is_experiment()
+        (entry.kind.is_experiment() || entry.kind.is_of_peers())
             && has_object
             && matches!(entry.outcome, Outcome::NotRun | Outcome::TimedOut)
     });

@@ -12,6 +12,7 @@ mod openers;
 mod place;
 mod summary;
 
+use crate::peer::{self, News, Role};
 use crate::probe;
 use look::Looked;
 use std::path::{Path, PathBuf};
@@ -40,8 +41,11 @@ pub struct Request {
     pub viewpoint: Viewpoint,
     /// Whether experiments are made.
     pub probes: Probes,
-    /// The time for everything.
+    /// The time for everything that this side does alone. Beside others, also how long each of
+    /// them may be silent.
     pub timeout: Duration,
+    /// Whether others take part, who look at the same directory from other kernels.
+    pub peers: Option<Role>,
 }
 
 /// What is going on, for those who wait.
@@ -59,6 +63,10 @@ pub enum Progress<'a> {
         /// Databases among them.
         databases: u64,
     },
+    /// Another side can join under this code.
+    Invitation(&'a peer::Code),
+    /// What goes on between the sides.
+    Peers(&'a str),
 }
 
 /// Examines one path. Never fails: what could not be looked at stands in the report.
@@ -68,8 +76,12 @@ pub fn diagnose(request: &Request, on_progress: &mut dyn FnMut(Progress<'_>)) ->
     let deadline = start + request.timeout;
     let (around, unseen) = around::gather(request.viewpoint, start + request.timeout.mul_f32(0.2));
     let spot = Spot { path: &request.path, home: None, deadline };
-    let (mut looked, observations) = examine(request, spot, on_progress);
+    let (mut looked, mut observations) = examine(request, spot, on_progress);
     looked.missing.extend(unseen);
+    // What others take of the time is not this side's.
+    let left = deadline.saturating_duration_since(Instant::now());
+    meet(request, &mut looked, &mut observations, on_progress);
+    let deadline = Instant::now() + left;
     let mut report = if looked.kind == TargetKind::Directory {
         below::report(request, &around, (looked, observations), deadline, on_progress)
     } else {
@@ -82,6 +94,32 @@ pub fn diagnose(request: &Request, on_progress: &mut dyn FnMut(Progress<'_>)) ->
     }
     report.target.seen_by = seen_by;
     report
+}
+
+/// What is learned together with doctors on other kernels.
+fn meet(
+    request: &Request,
+    looked: &mut Looked,
+    observations: &mut Vec<Observation>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) {
+    let Some(role) = &request.peers else { return };
+    let Some(directory) = looked.directory.clone() else {
+        looked.missing.push("the other sides were not met: the path could not be looked at".into());
+        return;
+    };
+    let filesystem = looked.mount.as_ref().map_or_else(String::new, |m| m.filesystem.clone());
+    let (viewpoint, patience) = (request.viewpoint, request.timeout);
+    peer::talk(role, &directory, viewpoint, &filesystem, patience, &mut |news| match news {
+        News::Invitation(code) => on_progress(Progress::Invitation(&code)),
+        News::Progress(line) => on_progress(Progress::Peers(&line)),
+        News::Evidence(observation) => observations.push(observation),
+        News::Missing(what) => looked.missing.push(what),
+    });
+    let met = observations.iter().find(|seen| seen.kind == EvidenceKind::PeerKernels);
+    if let Some(met) = met.filter(|met| !peer::is_across(&met.values)) {
+        looked.missing.push(format!("several kernels were not measured: {}", met.summary));
+    }
 }
 
 /// A path to look at and to make experiments at.
@@ -140,7 +178,7 @@ mod tests {
 
     fn request(path: PathBuf) -> Request {
         let timeout = Duration::from_secs(10);
-        Request { path, viewpoint: Viewpoint::Own, probes: Probes::Run, timeout }
+        Request { path, viewpoint: Viewpoint::Own, probes: Probes::Run, timeout, peers: None }
     }
 
     #[test]

@@ -55,13 +55,22 @@ pub(super) fn sentence(
         let first = missing.first().map_or("something was not examined", String::as_str);
         return format!("{path}: nothing wrong was seen, but the look was not complete: {first}.");
     }
-    let good = |mode| {
+    let safe = |mode, openers| {
         verdicts.iter().any(|verdict| {
-            verdict.mode == mode
-                && verdict.openers == Openers::OneKernel
-                && verdict.judgement == Judgement::Safe
+            (verdict.mode, verdict.openers, verdict.judgement) == (mode, openers, Judgement::Safe)
         })
     };
+    let good = |mode| safe(mode, Openers::OneKernel);
+    if safe(Mode::Rollback, Openers::SeveralKernels) {
+        let wal = match safe(Mode::Wal, Openers::SeveralKernels) {
+            true => "in every journal mode of many processes",
+            false => "with a rollback journal",
+        };
+        return format!(
+            "{path}: nothing is wrong; a database here is safe {wal}, also while programs of the \
+             kernels that took part open it at once."
+        );
+    }
     let here = match kind {
         TargetKind::Absent => "a database created there",
         TargetKind::OtherFile => "a database beside it",
@@ -140,6 +149,22 @@ mod tests {
         );
         assert!(text.starts_with("/data/app.db: a WAL database stands"), "{text}");
         assert!(text.ends_with("First: act."), "{text}");
+    }
+
+    #[test]
+    fn what_was_proven_for_several_kernels_is_said() {
+        let verdict = |openers| Verdict {
+            mode: Mode::Rollback,
+            openers,
+            judgement: Judgement::Safe,
+            because: String::new(),
+            evidence: Vec::new(),
+            would_prove: None,
+        };
+        let verdicts = [verdict(Openers::OneKernel), verdict(Openers::SeveralKernels)];
+        let complete = Completeness::Complete;
+        let text = sentence("/p", TargetKind::Directory, &[], &verdicts, &complete, &[], None);
+        assert!(text.contains("rollback journal, also while programs of the kernels"), "{text}");
     }
 
     #[test]

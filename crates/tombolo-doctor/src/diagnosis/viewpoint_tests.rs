@@ -7,7 +7,8 @@ use tombolo_os::testing::Namespace;
 
 fn request(path: PathBuf, pid: i32) -> Request {
     let timeout = Duration::from_secs(10);
-    Request { path, viewpoint: Viewpoint::Process(pid), probes: Probes::Run, timeout }
+    let viewpoint = Viewpoint::Process(pid);
+    Request { path, viewpoint, probes: Probes::Run, timeout, peers: None }
 }
 
 fn empty(directory: &std::path::Path) -> bool {

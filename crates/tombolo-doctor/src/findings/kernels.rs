@@ -7,7 +7,8 @@ use tombolo_core::report::{EvidenceKind, KernelCount, Mount, Severity};
 
 pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
     let kinds = [EvidenceKind::Topology, EvidenceKind::Mount, EvidenceKind::Knowledge];
-    if case.reach == KernelCount::Several {
+    let measured = super::several_were_met(case);
+    if case.reach == KernelCount::Several && !measured {
         let local = case.known.locks_stay_local();
         let (code, what) = if local {
             (
@@ -29,7 +30,7 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             "make sure that programs of one kernel alone open the database, in every journal mode",
         ));
     }
-    if case.reach == KernelCount::NotKnown && case.mount.is_some_and(is_served) {
+    if case.reach == KernelCount::NotKnown && !measured && case.mount.is_some_and(is_served) {
         drafts.push(case.draft(Code::SeveralKernels, Severity::Warning, &kinds).says(
             "the server has an address of this machine: the served directory is a second way to \
              the same files, other machines may mount it too, and one side alone cannot measure \
@@ -65,6 +66,15 @@ mod tests {
         assert_eq!(drafts[0].severity, Severity::Warning);
         scene.known = crate::findings::testing::known_9p();
         assert_eq!(codes(&scene.conclude(conclude)), [Code::LocksStayLocal]);
+    }
+
+    #[test]
+    fn what_was_measured_from_both_sides_is_not_guessed() {
+        let mut scene = Scene::new();
+        scene.reach = KernelCount::Several;
+        scene.known = crate::findings::testing::known_9p();
+        scene.peers_hold_except(true, &[]);
+        assert!(scene.conclude(conclude).is_empty());
     }
 
     #[test]

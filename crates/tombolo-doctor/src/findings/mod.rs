@@ -11,12 +11,14 @@ mod known;
 mod locks;
 mod maps;
 mod paths;
+mod peers;
 mod sessions;
 mod storage;
 
 pub use draft::Draft;
 pub use known::{Known, KnownWord, MaskingOption, Protection};
 pub(crate) use paths::NO_DIRECTORY;
+pub(crate) use peers::{across, refused_on_one_side, several_were_met};
 pub(crate) use storage::slow;
 
 use tombolo_core::finding::Code;
@@ -91,6 +93,7 @@ pub fn conclude(case: &Case<'_>) -> Vec<Draft> {
         storage::conclude,
         sessions::conclude,
         kernels::conclude,
+        peers::conclude,
     ] {
         rules(case, &mut drafts);
     }

@@ -48,6 +48,18 @@ impl Scene {
         }
     }
 
+    /// Records that everything went well between two sides, except what is named.
+    pub(crate) fn peers_hold_except(&mut self, across: bool, except: &[EvidenceKind]) {
+        for kind in EvidenceKind::ALL {
+            let noted = matches!(kind, EvidenceKind::PeerKernels | EvidenceKind::PeerLatency);
+            let outcome = if noted { Outcome::Noted } else { Outcome::Holds };
+            if kind.is_of_peers() && !except.contains(kind) {
+                let seen = Observation::new(*kind, outcome, "as it must be");
+                self.log.record(seen.value(crate::peer::ACROSS_KERNELS, across));
+            }
+        }
+    }
+
     pub(crate) fn fails(&mut self, kind: EvidenceKind, outcome: Outcome, errno: Option<Errno>) {
         let observation = Observation::new(kind, outcome, format!("{kind:?} was tried"));
         self.log.record(Observation { errno, ..observation });

@@ -12,7 +12,7 @@ use tombolo_core::sqlite::lock_bytes::{
 };
 use tombolo_os::namespace::View;
 use tombolo_os::process::{self, Handle, Held, Kind, NameState};
-use tombolo_os::scratch::PREFIX as SCRATCH_PREFIX;
+use tombolo_os::scratch::is_scratch_name;
 use tombolo_os::signal;
 
 /// Descriptors kept of all programs together.
@@ -162,7 +162,7 @@ fn is_temporary(held: &Held) -> bool {
         let name = held.path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         held.name == NameState::Deleted && name.starts_with(TEMPORARY_PREFIX)
     };
-    names.any(|name| name.starts_with(SCRATCH_PREFIX.as_bytes())) || of_sqlite()
+    names.any(is_scratch_name) || of_sqlite()
 }
 
 /// How many of these programs hold a lock on bytes that SQLite locks.

@@ -13,6 +13,7 @@ mod situation;
 mod warnings;
 
 pub use applications::{Application, Place, Setting, find as application};
+pub use quote::shell as quoted;
 pub use ranking::for_codes;
 pub use situation::Situation;
 pub use warnings::warnings;

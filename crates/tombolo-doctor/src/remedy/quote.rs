@@ -1,7 +1,8 @@
 //! Putting names that came from outside into commands and configuration lines.
 
 /// A word of a POSIX shell. Plain words stay as they are, so that commands read well.
-pub(crate) fn shell(text: &str) -> String {
+#[must_use]
+pub fn shell(text: &str) -> String {
     let text = not_an_option(text);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {

@@ -100,7 +100,16 @@ fn ways(code: Code) -> &'static [RemedyId] {
             &[R::DropMaskingOption, R::MoveLocal, R::NamedVolume, R::BlockVolume, R::ReportToVendor]
         }
         Code::LocksMasked => &[R::DropMaskingOption, R::OneKernel, R::MoveLocal, R::ServerDatabase],
-        Code::LocksStayLocal | Code::SeveralKernels => OTHER_KERNELS,
+        Code::LocksStayLocal
+        | Code::SeveralKernels
+        | Code::PeerLocksApart
+        | Code::PeerDataStale
+        | Code::PeerMapsApart
+        | Code::PeerCommitsLost
+        | Code::PeerLocksFail
+        | Code::PeerNamesLate
+        | Code::PeerNotExclusive => OTHER_KERNELS,
+        Code::PeerOneKernel | Code::PeerNotFenced => &[],
         Code::ExclusiveCreateNotAtomic
         | Code::RenameNotAtomic
         | Code::UnlinkedFileLost
@@ -275,7 +284,12 @@ mod tests {
 
     #[test]
     fn every_danger_and_fault_has_a_way_out() {
-        let quiet = [Code::HardLinkRefused, Code::DirectorySyncFails];
+        let quiet = [
+            Code::HardLinkRefused,
+            Code::DirectorySyncFails,
+            Code::PeerOneKernel,
+            Code::PeerNotFenced,
+        ];
         for code in Code::ALL.iter().filter(|code| !quiet.contains(code)) {
             let masked = *code == Code::LocksMasked;
             let mut situation = on(if masked { "nfs" } else { "ext4" });

@@ -3,9 +3,10 @@
 //! `.tombolo-probe-BOOT-NAMESPACE-PROCESS-START-RANDOM`: the first digits of the boot id, the
 //! number of the pid namespace, the process id in it, and when the process started, in ticks since
 //! boot (`proc_pid_stat(5)`, field 22). Process ids are used again; together with the start they
-//! are not.
+//! are not. A directory to meet in begins `.tombolo-peer-` and ends with the code by which it is
+//! found.
 
-use super::PREFIX;
+use super::{MEETING_PREFIX, PREFIX};
 use crate::bounded::read_file;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, test_kill_process};
@@ -25,6 +26,19 @@ pub(super) enum Life {
     Ended,
     /// It is in another pid namespace, or `/proc` does not tell.
     NotKnown,
+}
+
+/// What a directory is made for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose<'a> {
+    Probes,
+    /// To be found by this code.
+    Meeting(&'a str),
+}
+
+/// What follows the prefix.
+fn fields_of(name: &str) -> Option<&str> {
+    name.strip_prefix(PREFIX).or_else(|| name.strip_prefix(MEETING_PREFIX))
 }
 
 /// This process, as a maker.
@@ -58,19 +72,30 @@ impl Maker {
         Maker { boot: boot_tag(), namespace: pid_namespace(), pid, start, proc }
     }
 
+    /// A name for a new directory.
+    pub(super) fn name_for(&self, purpose: Purpose<'_>) -> String {
+        match purpose {
+            Purpose::Probes => self.fresh_name(),
+            Purpose::Meeting(code) => self.name(MEETING_PREFIX, code),
+        }
+    }
+
     /// A name that was most likely never used before.
     pub(super) fn fresh_name(&self) -> String {
         let mut random = [0_u8; 8];
         let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
-        let tail = u64::from_le_bytes(random);
+        self.name(PREFIX, &format!("{:016x}", u64::from_le_bytes(random)))
+    }
+
+    fn name(&self, prefix: &str, tail: &str) -> String {
         let boot = self.boot.as_deref().unwrap_or("00000000");
         let Maker { namespace, pid, start, .. } = self;
-        format!("{PREFIX}{boot}-{namespace}-{pid}-{start}-{tail:016x}")
+        format!("{prefix}{boot}-{namespace}-{pid}-{start}-{tail}")
     }
 
     /// Whether a directory of this name was made under the running kernel.
     pub(super) fn is_of_this_kernel(&self, name: &str) -> bool {
-        let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-'));
+        let rest = fields_of(name).and_then(|rest| rest.split_once('-'));
         self.boot.is_some() && rest.map(|(boot, _)| boot) == self.boot.as_deref()
     }
 
@@ -99,7 +124,7 @@ impl Maker {
 
 impl Named {
     fn parse(name: &str) -> Option<Self> {
-        let mut fields = name.strip_prefix(PREFIX)?.split('-').skip(1);
+        let mut fields = fields_of(name)?.split('-').skip(1);
         let namespace = fields.next()?.parse().ok()?;
         let pid = fields.next()?.parse().ok().filter(|pid| *pid > 0)?;
         let start = fields.next()?.parse().ok()?;

@@ -10,9 +10,10 @@ use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use tombolo_core::peer::part::PREFIX;
 
 /// How the names of our files begin.
-const FILES: [&[u8]; 2] = [b"probe.", b"session."];
+const FILES: [&[u8]; 3] = [b"probe.", b"session.", PREFIX.as_bytes()];
 
 /// What a file becomes that was removed while it was open: on NFS (`nfs_sillyrename` in
 /// `fs/nfs/unlink.c`) and on libfuse (`hide_node` in `lib/fuse.c`).
@@ -56,6 +57,11 @@ impl Place {
         &self.path
     }
 
+    /// Whether this is the status of it.
+    pub(super) fn is(&self, status: &Stat) -> bool {
+        (self.device, self.inode) == (status.st_dev, status.st_ino)
+    }
+
     /// Makes it the working directory of this process. **Can block on a dead mount.**
     ///
     /// # Errors
@@ -65,7 +71,7 @@ impl Place {
         let refused = |call| move |errno| CallError::from_rustix(call, &self.path, errno);
         let directory = open_directory(&self.path).map_err(refused("open"))?;
         let status = rustix::fs::fstat(&directory).map_err(refused("fstat"))?;
-        if Place::new(self.path.clone(), &status) != *self {
+        if !self.is(&status) {
             return Err(refused("open")(Errno::EXIST));
         }
         rustix::process::fchdir(&directory).map_err(refused("fchdir"))

@@ -2,7 +2,7 @@
 
 use super::maker::{Life, Maker};
 use super::place::open_directory;
-use super::{ENTRIES_MAX, PREFIX, remove};
+use super::{ENTRIES_MAX, is_scratch_name, remove};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -17,8 +17,7 @@ const AGE_MAX: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 pub(super) fn sweep(parent: &Path, maker: &Maker, owner: u32, go_on: &dyn Fn() -> bool) -> usize {
     let Ok(entries) = std::fs::read_dir(parent) else { return 0 };
     let entries = entries.take_while(|_| go_on()).filter_map(Result::ok);
-    let named = entries
-        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)));
+    let named = entries.filter(|entry| is_scratch_name(entry.file_name().as_encoded_bytes()));
     let removed = named.take(ENTRIES_MAX).filter(|entry| {
         let path = entry.path();
         abandoned(&path, maker, owner).is_some_and(|held| remove(&path, &held).is_ok())

@@ -136,3 +136,37 @@ fn it_is_made_where_another_process_sees_the_path_root_needed() {
     drop(Scratch::new(parent.path(), viewer, soon()).expect("a scratch directory"));
     assert!(names_in(&inside).is_empty());
 }
+
+const CODE: &str = "k3v9x0q27d";
+
+#[test]
+fn a_meeting_is_found_by_its_code_alone_and_removed_by_who_made_it() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let meeting = Scratch::meeting(parent.path(), Viewer::Own, CODE, soon()).expect("a directory");
+    assert!(is_scratch_name(meeting.path().file_name().expect("a name").as_encoded_bytes()));
+    let found = find_meeting(parent.path(), CODE).expect("found");
+    assert_eq!(&found, meeting.place());
+    let wrong = find_meeting(parent.path(), "0000000000").expect_err("another code");
+    assert_eq!(wrong.errno, Errno::ENOENT);
+    std::fs::create_dir(meeting.path().join("probe.7")).expect("made");
+    create(&meeting.path().join("probe.7/probe.8")).expect("made");
+    create(&meeting.path().join("peer.1.2.3.0.0.0.1.00")).expect("made");
+    assert_eq!(sweep_now(parent.path()), 0, "it is alive");
+    assert_eq!(meeting.remove(soon()), Removal::Gone);
+    assert!(names_in(parent.path()).is_empty());
+}
+
+#[test]
+fn a_meeting_of_a_killed_run_is_swept_and_one_of_another_kernel_only_when_it_is_old() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let left = left_name().replacen(PREFIX, MEETING_PREFIX, 1);
+    std::fs::create_dir(parent.path().join(&left)).expect("created");
+    let foreign = parent.path().join(format!("{MEETING_PREFIX}gggggggg-7-1-1-{CODE}"));
+    std::fs::create_dir(&foreign).expect("created");
+    assert_eq!(sweep_now(parent.path()), 1);
+    assert!(foreign.exists());
+    let old = std::time::SystemTime::now() - Duration::from_secs(3 * 24 * 60 * 60);
+    std::fs::File::open(&foreign).expect("opened").set_modified(old).expect("dated");
+    assert_eq!(sweep_now(parent.path()), 1);
+    assert!(names_in(parent.path()).is_empty());
+}

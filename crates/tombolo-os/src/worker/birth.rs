@@ -74,6 +74,10 @@ pub struct Lifeline {
 }
 
 impl Lifeline {
+    pub(super) fn pipe(&self) -> &PipeEnd {
+        &self.pipe
+    }
+
     /// Waits until the parent lets go of the line: on purpose, or because it died of whatever.
     pub fn wait(&self) {
         while !self.is_cut_within(None) {}

@@ -8,4 +8,5 @@ mod faulty;
 mod hung;
 mod local;
 mod nested;
+mod peers;
 mod rig;

@@ -1,0 +1,175 @@
+//! One side's talk with the others, over names in the directory in which they meet.
+
+use super::wire;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use tombolo_core::errno::Errno;
+use tombolo_core::peer::link::Link;
+use tombolo_core::peer::message::{Leaving, Message, SIDES_MAX};
+use tombolo_core::peer::part::{LEADER, PeerId};
+use tombolo_os::mailbox::Mailbox;
+use tombolo_os::worker::pause;
+
+/// Between two looks at the directory: at first, and when nothing has come for a while.
+const REST_MIN: Duration = Duration::from_millis(1);
+const REST_MAX: Duration = Duration::from_millis(25);
+
+/// Most sides that are listened to. Those that are not wanted are told so.
+const LINKS_MAX: usize = 4 * SIDES_MAX;
+
+/// Why there is no talking any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Lost {
+    /// The directory was removed: whoever made it has ended.
+    #[error("the directory in which the sides meet is gone: the side that made it has ended")]
+    Directory,
+    /// A call on it failed.
+    #[error("the directory in which the sides meet does not work: {0}")]
+    Call(Errno),
+    /// There have been too many messages.
+    #[error("the conversation has become too long")]
+    TooLong,
+}
+
+impl From<Errno> for Lost {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::ENOENT | Errno::ESTALE => Lost::Directory,
+            errno => Lost::Call(errno),
+        }
+    }
+}
+
+/// The lines to all others.
+pub(super) struct Exchange {
+    own: PeerId,
+    mailbox: Mailbox,
+    links: BTreeMap<PeerId, Link>,
+    /// Those that are not listened to any more; their names may still be there.
+    gone: BTreeSet<PeerId>,
+    start: Instant,
+    rest: Duration,
+}
+
+impl Exchange {
+    /// The working directory must be the one in which the sides meet. The leader makes what the
+    /// others wait for, for so long.
+    ///
+    /// # Errors
+    /// Where the directory does not work.
+    pub(super) fn new(own: PeerId, wait: Duration) -> Result<Self, Lost> {
+        let (start, rest) = (Instant::now(), REST_MIN);
+        let mailbox =
+            if own == LEADER { Mailbox::make(own) } else { Mailbox::find(own, start + wait) }?;
+        let (links, gone) = (BTreeMap::new(), BTreeSet::new());
+        let mut exchange = Exchange { own, mailbox, links, gone, start, rest };
+        if own != LEADER {
+            exchange.links.insert(LEADER, Link::new(own, LEADER, 0));
+        }
+        Ok(exchange)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Says something to one side. To one that is not known, nothing.
+    ///
+    /// # Errors
+    /// Where the directory does not work.
+    pub(super) fn say(&mut self, to: PeerId, message: &Message) -> Result<(), Lost> {
+        let now_ms = self.now_ms();
+        let bytes = wire::to_bytes(message);
+        let (Some(link), Some(bytes)) = (self.links.get_mut(&to), bytes) else { return Ok(()) };
+        let names = link.say(&bytes, now_ms).map_err(|_| Lost::TooLong)?;
+        self.rest = REST_MIN;
+        self.put(&names)
+    }
+
+    fn put(&mut self, names: &[String]) -> Result<(), Lost> {
+        for name in names {
+            match self.mailbox.put(name) {
+                // The answer to a first attempt was lost on its way from the server.
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Hears what is there to be heard, says again what was not heard, shows that one is there.
+    ///
+    /// # Errors
+    /// Where the directory does not work.
+    pub(super) fn poll(&mut self) -> Result<Vec<(PeerId, Message)>, Lost> {
+        let parts = self.mailbox.list()?;
+        let now_ms = self.now_ms();
+        if self.own == LEADER {
+            let callers = parts.iter().filter(|part| part.to == self.own).map(|part| part.from);
+            for caller in callers {
+                let room = self.links.len() + self.gone.len() < LINKS_MAX;
+                if room && !self.gone.contains(&caller) && !self.links.contains_key(&caller) {
+                    self.links.insert(caller, Link::new(self.own, caller, now_ms));
+                }
+            }
+        }
+        let (mut messages, mut put, mut served) = (Vec::new(), Vec::new(), Vec::new());
+        for link in self.links.values_mut() {
+            let heard = link.hear(&parts, now_ms);
+            served.extend(heard.remove);
+            let said = heard.messages.iter().filter_map(|bytes| wire::message(bytes));
+            messages.extend(said.map(|message| (link.other(), message)));
+            put.extend(link.again(now_ms));
+            if link.owes_a_beat(now_ms) {
+                let still = wire::to_bytes(&Message::Still).unwrap_or_default();
+                put.extend(link.say(&still, now_ms).unwrap_or_default());
+            }
+        }
+        for name in served {
+            self.mailbox.remove(&name);
+        }
+        self.put(&put)?;
+        messages.retain(|(_, message)| *message != Message::Still);
+        self.rest = if messages.is_empty() { (self.rest * 2).min(REST_MAX) } else { REST_MIN };
+        Ok(messages)
+    }
+
+    /// How long to do something else before the next [`Exchange::poll`].
+    pub(super) fn rest(&self) -> Duration {
+        self.rest
+    }
+
+    /// How long a side has said nothing. One that is not known has never spoken.
+    pub(super) fn silence(&self, of: PeerId) -> Duration {
+        let link = self.links.get(&of);
+        Duration::from_millis(link.map_or(u64::MAX, |link| link.silent_ms(self.now_ms())))
+    }
+
+    /// Listens to a side no longer, and removes what was said to it.
+    pub(super) fn drop_link(&mut self, other: PeerId) {
+        self.gone.insert(other);
+        if let Some(link) = self.links.remove(&other) {
+            for name in link.left() {
+                self.mailbox.remove(&name);
+            }
+        }
+    }
+
+    /// Says the last word, and waits a moment until it was heard.
+    pub(super) fn leave(&mut self, why: Leaving, at_most: Duration) {
+        let end = Instant::now() + at_most;
+        let others: Vec<PeerId> = self.links.keys().copied().collect();
+        for other in &others {
+            if self.say(*other, &Message::Leave(why)).is_err() {
+                return;
+            }
+        }
+        let heard = |exchange: &Self| exchange.links.values().all(Link::all_heard);
+        while !heard(self) && Instant::now() < end && self.poll().is_ok() {
+            pause(self.rest);
+        }
+        for other in others {
+            self.drop_link(other);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Two doctors on two mounts of one directory, which are like two kernels: what each caches or
+//! locks, the other does not see. Each claims a boot id of its own.
+//!
+//! The user's program works on the directory behind the mounts and must not notice.
+
+use crate::rig::{Answer, UserDatabase};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use tombolo_lab::{Faults, FaultyMount, Maps, Namespace};
+
+fn doctor(path: &Path, boot_id: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
+    command
+        .args(["doctor", "--format", "json"])
+        .arg(path)
+        .env("TOMBOLO_TESTING_BOOT_ID", boot_id)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// A side that waits, and the code that it has printed.
+fn lead(path: &Path, boot_id: &str, others: usize) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = doctor(path, boot_id).arg(format!("--peer={others}")).spawn().expect("started");
+    let mut said = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("--join") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("readable") > 0, "no invitation was printed");
+    }
+    let code = line.split_whitespace().last().expect("a code").to_owned();
+    (child, said, code)
+}
+
+fn answer(child: Child) -> Answer {
+    let start = std::time::Instant::now();
+    let output = child.wait_with_output().expect("ended");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    let report = serde_json::from_str(&said);
+    let report = report.unwrap_or_else(|error| panic!("{error} in {said:?}; also said: {wrong}"));
+    Answer { report, exit: output.status.code(), took: start.elapsed() }
+}
+
+/// Runs a side on each path, the first of which leads.
+fn together(paths: &[&Path], boot_ids: &[&str]) -> Vec<Answer> {
+    let (first, mut said, code) = lead(paths[0], boot_ids[0], paths.len() - 1);
+    let others = paths.iter().zip(boot_ids).skip(1);
+    let others: Vec<Child> = others
+        .map(|(path, boot_id)| {
+            doctor(path, boot_id).args(["--join", &code]).spawn().expect("started")
+        })
+        .collect();
+    let answers = std::iter::once(first).chain(others).map(answer).collect();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).expect("readable");
+    assert!(!rest.contains("tombolo:"), "{rest}");
+    answers
+}
+
+fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(Vec<FaultyMount>)) {
+    let behind = namespace.directory("behind").expect("a directory");
+    let database = UserDatabase::open(&behind, "wal");
+    let mount = |faults: &Faults| {
+        FaultyMount::over(namespace, behind.clone(), *faults).expect("the test's mount")
+    };
+    test(faults.iter().map(mount).collect());
+    database.assert_untouched();
+}
+
+fn evidence<'a>(answer: &'a Answer, kind: &str) -> Vec<&'a str> {
+    let all = answer.report["evidence"].as_array().expect("an array");
+    let of_kind = all.iter().filter(|entry| entry["kind"] == kind);
+    of_kind.map(|entry| entry["outcome"].as_str().expect("a word")).collect()
+}
+
+const ONE: &str = "11111111-1111-4111-8111-111111111111";
+const TWO: &str = "22222222-2222-4222-8222-222222222222";
+
+#[test]
+fn two_mounts_lose_data_and_both_sides_say_so() {
+    Namespace::run(|namespace| {
+        over(namespace, &[Faults::default(); 2], |mounts| {
+            let paths = [0, 1].map(|index| mounts[index].path().join("app.db"));
+            let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
+            for answer in &answers {
+                for mode in ["wal", "wal_one_process", "rollback"] {
+                    assert_eq!(answer.cells(mode)[1], "unsafe", "{:#}", answer.report);
+                }
+                for kind in ["peer.posix-locks", "peer.ofd-locks", "peer.flock"] {
+                    assert_eq!(evidence(answer, kind), ["violated"; 2], "{:#}", answer.report);
+                }
+                assert_eq!(evidence(answer, "peer.map-coherence"), ["violated"; 2]);
+                assert_eq!(evidence(answer, "peer.sqlite-rollback"), ["violated"]);
+                assert_eq!(evidence(answer, "peer.sqlite-wal"), ["violated"]);
+                assert_eq!(evidence(answer, "peer.same-file"), ["holds"; 2]);
+                assert_eq!(evidence(answer, "peer.exclusive-create"), ["holds"]);
+                assert_eq!(answer.severity("TMB-PEER-001"), "danger");
+                assert_eq!(
+                    answer.severity("TMB-PEER-003"),
+                    "danger",
+                    "the database is in WAL mode"
+                );
+                assert_eq!(answer.severity("TMB-PEER-004"), "danger");
+                assert_eq!(answer.exit, Some(1));
+                assert_eq!(answer.report["completeness"]["state"], "complete");
+            }
+            let verdicts = |answer: &Answer| answer.report["verdicts"].clone();
+            assert_eq!(answers[0].codes(), answers[1].codes());
+            let judgements = |answer: &Answer| {
+                let all = verdicts(answer).as_array().expect("an array").clone();
+                all.iter().map(|one| one["because"].clone()).collect::<Vec<_>>()
+            };
+            assert_eq!(judgements(&answers[0]), judgements(&answers[1]));
+        });
+    });
+}
+
+#[test]
+fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
+    Namespace::run(|namespace| {
+        let refused = Faults { maps: Maps::Refused, ..Faults::default() };
+        over(namespace, &[Faults::default(), refused], |mounts| {
+            let paths = [0, 1].map(|index| mounts[index].path().join("app.db"));
+            let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
+            for answer in &answers {
+                assert_eq!(evidence(answer, "peer.map-coherence"), ["refused"; 2]);
+                assert_eq!(answer.severity("TMB-PEER-003"), "danger");
+                assert_eq!(answer.cells("wal")[1], "unsafe");
+            }
+        });
+    });
+}
