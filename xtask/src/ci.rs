@@ -22,6 +22,7 @@ enum Job {
     Doc,
     Deny,
     Dist,
+    Lab,
     Test,
 }
 
@@ -95,6 +96,7 @@ fn perform(job: Job) -> Ended {
         // Not `advisories`: they need a network and change under an unchanged tree.
         Job::Deny => shell::run(&mut cargo(&["deny", "check", "bans", "licenses", "sources"])),
         Job::Dist => crate::dist::run(),
+        Job::Lab => crate::lab::check(),
         // Plain `cargo test`, not a faster runner: it is there wherever Rust is, so a report of a
         // failure can be repeated by everybody.
         Job::Test => shell::run(&mut cargo(&["test", "--workspace", "--locked", "--no-fail-fast"])),

@@ -7,9 +7,17 @@ use clap::Subcommand;
 pub(crate) enum LabCommand {
     /// Run all tests of the lab, those that boot guests included
     Quick,
+    /// Run the tests that boot guests alone
+    Guests,
     /// Call `tombolo-lab`: `cargo xtask lab doctor --install`
     #[command(external_subcommand)]
     Other(Vec<String>),
+}
+
+/// Installs what the lab needs, and runs the tests that boot guests.
+pub(crate) fn check() -> Result<(), Failure> {
+    run(&LabCommand::Other(vec!["doctor".to_owned(), "--install".to_owned()]))?;
+    run(&LabCommand::Guests)
 }
 
 pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
@@ -22,6 +30,21 @@ pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
             "--no-fail-fast",
             "--",
             "--include-ignored",
+        ])),
+        LabCommand::Guests => shell::run(&mut cargo(&[
+            "test",
+            "--package",
+            "tombolo-lab",
+            "--locked",
+            "--no-fail-fast",
+            "--test",
+            "guests",
+            "--test",
+            "stack",
+            "--test",
+            "scenarios",
+            "--",
+            "--ignored",
         ])),
         // A program of its own, since it is also what runs in its guests.
         LabCommand::Other(arguments) => {
