@@ -9,6 +9,7 @@
 //! an error that says what, never a test that passes without having run.
 
 mod agent;
+mod child;
 mod error;
 mod faults;
 mod faulty;
@@ -16,16 +17,21 @@ mod filling;
 mod guest;
 mod hub;
 mod initramfs;
+mod judge;
 mod kernel;
 mod lab;
 mod local;
+pub mod matrix;
 mod namespace;
 mod needs;
 mod process;
 mod protocol;
 mod run;
 mod server;
+mod shares;
+mod side;
 mod stock;
+mod workload;
 
 pub use agent::agent;
 pub use error::{GuestEnd, LabError};
@@ -37,6 +43,7 @@ pub use filling::Filling;
 pub use guest::{
     Guest, GuestCommand, GuestSpec, Link, Output, QemuShare, Running, SecurityModel, Status,
 };
+pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
 pub use kernel::{Fetched, Kernel};
 pub use lab::Lab;
 pub use local::{Disk, Mounted};
@@ -44,4 +51,7 @@ pub use namespace::Namespace;
 pub use needs::{Need, install_kernels, install_packages, install_virtiofsd, needs, virtiofsd};
 pub use process::child::{become_child, guard};
 pub use server::{Server, ServerSpec};
+pub use shares::Rig;
+pub use side::{Ended, Program, Side};
 pub use stock::{Shell, sqlite};
+pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};
