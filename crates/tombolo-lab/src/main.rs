@@ -108,9 +108,9 @@ struct MatrixArguments {
     /// Rigs of one's own instead of the lab's
     #[arg(long, value_name = "FILE")]
     rigs: Option<PathBuf>,
-    /// Where matrix.md and matrix.json go
-    #[arg(long, value_name = "DIRECTORY", default_value = "docs")]
-    output: PathBuf,
+    /// Where matrix.md and matrix.json go: docs by default when all rigs are run, else nowhere
+    #[arg(long, value_name = "DIRECTORY")]
+    output: Option<PathBuf>,
     /// Keep the rows that are there of rigs that are not run now
     #[arg(long)]
     keep: bool,
@@ -211,19 +211,22 @@ fn doctor(install: bool, virtiofsd: bool) -> Outcome {
 fn measure(arguments: &MatrixArguments) -> Outcome {
     let data = arguments.rigs.as_ref().map(std::fs::read_to_string).transpose()?;
     let rigs = matrix::rigs(data.as_deref())?;
+    let all = !arguments.quick && arguments.rig.is_empty();
+    let output = arguments.output.clone().or_else(|| all.then(|| PathBuf::from("docs")));
     let options = matrix::Options {
         names: arguments.rig.clone(),
         quick: arguments.quick,
-        output: arguments.output.clone(),
+        output: output.clone(),
         keep: arguments.keep,
         doctor: !arguments.no_doctor,
         peers: arguments.peers,
         rig_timeout: Duration::from_secs(arguments.rig_timeout),
     };
-    let measured = if arguments.merge.is_empty() {
-        matrix::run(&rigs, &options, &tell)?
-    } else {
-        matrix::merge(&rigs, &arguments.output, &arguments.merge)?
+    let measured = match &output {
+        Some(output) if !arguments.merge.is_empty() => {
+            matrix::merge(&rigs, output, &arguments.merge)?
+        }
+        _ => matrix::run(&rigs, &options, &tell)?,
     };
     match arguments.format {
         Format::Json => println!("{}", serde_json::to_string_pretty(&measured)?),

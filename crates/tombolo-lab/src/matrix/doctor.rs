@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::outcome::{Agreement, Compared, PairReport, Way};
 use crate::error::LabError;
+use crate::lab::Lab;
 use crate::side::Side;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -31,16 +32,25 @@ struct Verdict {
     judgement: String,
 }
 
+/// The doctor beside the lab's own program.
+///
+/// # Errors
+/// When it was not built.
+pub(super) fn program(lab: &Lab) -> Result<PathBuf, LabError> {
+    let program = lab.shared().binary.with_file_name("tombolo");
+    if program.is_file() {
+        return Ok(program);
+    }
+    let what = program.display().to_string();
+    Err(LabError::Missing { what, how: "run `cargo build -p tombolo`" })
+}
+
 impl Doctor {
-    /// The doctor beside the lab's own program.
-    ///
     /// # Errors
-    /// When it was not built.
-    pub(super) fn new(host: &Side, program: PathBuf) -> Result<Self, LabError> {
-        if !program.is_file() {
-            let what = format!("{}", program.display());
-            return Err(LabError::Missing { what, how: "run `cargo build -p tombolo`" });
-        }
+    /// When it was not built, or does not run.
+    pub(super) fn new(lab: &Lab) -> Result<Self, LabError> {
+        let program = program(lab)?;
+        let host = Side::host("host", lab.shared(), lab.directory());
         let help = host.run(&[&program.to_string_lossy(), "doctor", "--help"], ONE_SIDED)?;
         Ok(Doctor { program, has_peers: help.stdout.contains("--peer") })
     }

@@ -20,6 +20,7 @@ pub use outcome::{
 
 use crate::error::LabError;
 use crate::guest::Status;
+use crate::lab::Lab;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,9 @@ pub struct Options {
     pub names: Vec<String>,
     /// Only the quick set, with fewer transactions.
     pub quick: bool,
-    /// Where `matrix.md` and `matrix.json` go.
-    pub output: PathBuf,
-    /// Whether rows of an earlier run stay that are not run now.
+    /// Where `matrix.md` and `matrix.json` go, if anywhere.
+    pub output: Option<PathBuf>,
+    /// Whether rows that are there stay, of rigs that are not run now.
     pub keep: bool,
     /// Whether the doctor is run, from one side.
     pub doctor: bool,
@@ -104,8 +105,14 @@ pub fn run(
 ) -> Result<Matrix, MatrixError> {
     let begun = Instant::now();
     let rows = chosen(rigs, options)?;
-    let mut matrix = if options.keep { earlier(&options.output)? } else { Matrix::default() };
-    std::fs::create_dir_all(&options.output).map_err(LabError::call("mkdir", &options.output))?;
+    if options.doctor {
+        // Known before the first of many minutes.
+        doctor::program(&Lab::new()?)?;
+    }
+    let mut matrix = match &options.output {
+        Some(output) if options.keep => earlier(output)?,
+        _ => Matrix::default(),
+    };
     let mut measured = Matrix::default();
     for (index, (rig, kernel)) in rows.iter().enumerate() {
         let (number, all, name) = (index + 1, rows.len(), rig.name.as_str());
@@ -114,7 +121,9 @@ pub fn run(
         progress(&Progress::Done(&report));
         measured.rigs.push(report.clone());
         matrix.put(report, rigs);
-        write(&matrix, &options.output)?;
+        if let Some(output) = &options.output {
+            write(&matrix, output)?;
+        }
     }
     Ok(measured)
 }
@@ -181,14 +190,20 @@ fn earlier(output: &Path) -> Result<Matrix, MatrixError> {
 }
 
 fn write(matrix: &Matrix, output: &Path) -> Result<(), LabError> {
-    let mut json = serde_json::to_string_pretty(matrix)
-        .map_err(|error| LabError::Request(format!("matrix.json: {error}")))?;
-    json.push('\n');
+    std::fs::create_dir_all(output).map_err(LabError::call("mkdir", output))?;
+    let json = json(matrix).map_err(|error| LabError::Request(format!("matrix.json: {error}")))?;
     for (name, text) in [("matrix.json", json), ("matrix.md", table::render(matrix))] {
         let path = output.join(name);
         std::fs::write(&path, text).map_err(LabError::call("write", &path))?;
     }
     Ok(())
+}
+
+/// A line for each row: a change of one is a change of one line.
+fn json(matrix: &Matrix) -> Result<String, serde_json::Error> {
+    let rigs: Result<Vec<String>, _> = matrix.rigs.iter().map(serde_json::to_string).collect();
+    let (schema, rigs) = (serde_json::to_string(&matrix.schema)?, rigs?.join(",\n"));
+    Ok(format!("{{\"schema\":{schema},\"rigs\":[\n{rigs}\n]}}\n"))
 }
 
 /// A matrix as `docs/matrix.md` has it.
@@ -233,7 +248,7 @@ mod tests {
         Options {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             quick,
-            output: PathBuf::new(),
+            output: None,
             keep: true,
             doctor: true,
             peers: false,
@@ -252,6 +267,16 @@ mod tests {
         assert_eq!(names(&options(&[], true)).len(), 4);
         assert!(names(&options(&[], false)).len() > rigs.len());
         assert!(chosen(&rigs, &options(&["floppy"], false)).is_err());
+    }
+
+    #[test]
+    fn the_page_in_the_documents_is_that_of_its_data() {
+        let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let matrix = earlier(&documents).expect("docs/matrix.json");
+        let page = std::fs::read_to_string(documents.join("matrix.md")).expect("docs/matrix.md");
+        assert!(!matrix.rigs.is_empty());
+        // After a change of the tables: `tombolo-lab matrix --merge docs --output docs`.
+        assert_eq!(page, render(&matrix));
     }
 
     #[test]
@@ -274,7 +299,7 @@ mod tests {
         let rows: Vec<_> =
             matrix.rigs.iter().map(|rig| (rig.name.as_str(), rig.date.as_str())).collect();
         assert_eq!(rows, [("9p-none", "1"), ("smb-none", "2")]);
-        let text = serde_json::to_string(&matrix).expect("written");
+        let text = json(&matrix).expect("written");
         assert_eq!(serde_json::from_str::<Matrix>(&text).expect("read"), matrix);
     }
 }

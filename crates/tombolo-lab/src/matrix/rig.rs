@@ -144,9 +144,7 @@ impl Run<'_> {
             return Ok(());
         }
         self.begin("the doctor")?;
-        let program = lab.shared().binary.with_file_name("tombolo");
-        let host = Side::host("host", lab.shared(), lab.directory());
-        let doctor = Doctor::new(&host, program)?;
+        let doctor = Doctor::new(lab)?;
         let compared = doctor.one_sided(first, &self.report.pairs, self.clock)?;
         self.report.compared.extend(compared);
         if self.rig.share.is_on_host() {

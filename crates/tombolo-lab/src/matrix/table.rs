@@ -41,9 +41,9 @@ const ABOUT_PAIRS: &str = "\
 \"exclusive\" is what each got for `BEGIN EXCLUSIVE`, the second while the first held it. Then
 the transactions that both were told are committed, one number for each program, and how many of
 them are not in the database. In brackets: errors that the programs got. `integrity_check` said
-ok unless a cell says otherwise; inconsistent is a counter that is not the number of rows, or a
-row that is there twice, in a database that is sound to SQLite. One that \"ended\" otherwise
-than by itself is named: a killed program, or one that was stopped after its time.
+ok unless a cell says otherwise; \"inconsistent\" is a database that is sound to SQLite, with a
+counter that is not the number of rows, or a row that is there twice. A program that was killed,
+or stopped when its time was over, is named with its end.
 ";
 
 const ABOUT_DOCTOR: &str = "\
@@ -97,7 +97,7 @@ fn versions(page: &mut String, ran: &[&RigReport]) {
         versions.entry("date".to_owned()).or_default().insert(&rig.date);
         for (what, version) in &rig.versions {
             let is_guest = ["A", "B"].iter().any(|name| what.ends_with(&format!(" of {name}")));
-            let what = if is_guest { "kernels of guests" } else { what };
+            let what = if is_guest { "kernels of A and B" } else { what };
             versions.entry(what.to_owned()).or_default().insert(version);
         }
     }
@@ -199,9 +199,10 @@ fn updates(updates: &Updates) -> String {
         let _ = write!(cell, ", **lost {}**", updates.lost);
     }
     if updates.integrity != "ok" {
-        let _ = write!(cell, ", **{}**", updates.integrity);
+        let malformed = updates.integrity.contains("malformed");
+        let _ = write!(cell, ", **{}**", if malformed { "malformed" } else { &updates.integrity });
     }
-    if !updates.broken.is_empty() {
+    if !updates.broken.is_empty() && updates.integrity == "ok" {
         cell.push_str(", **inconsistent**");
     }
     let names = |client: &Client| -> Vec<String> {

@@ -100,3 +100,27 @@ fn set_password(site: &Site<'_>, settings: &Path) -> Result<(), LabError> {
     program.end_input();
     program.end(PATIENCE)?.require_success(&smbpasswd, PATIENCE).map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_keeps_nothing_outside_of_its_place() {
+        let place = tempfile::tempdir().expect("a directory");
+        let share = Path::new("/srv/share");
+        let smb = |oplocks| Smb { cache: "none".to_owned(), options: Vec::new(), oplocks };
+        let written = |smb: &Smb| {
+            let path = smb.configure(place.path(), share, 4450).expect("written");
+            fs::read_to_string(path).expect("readable")
+        };
+        let (with, without) = (written(&smb(true)), written(&smb(false)));
+        let here = place.path().to_string_lossy();
+        for line in with.lines().filter(|line| line.contains('/')) {
+            let ours = line.contains(&*here) || line.ends_with("/dev/null");
+            assert!(ours || line == "path = /srv/share", "{line}");
+        }
+        assert!(with.contains("\nsmb ports = 4450\n") && !with.contains("oplocks"));
+        assert!(without.contains("\nsmb2 leases = no\n"));
+    }
+}

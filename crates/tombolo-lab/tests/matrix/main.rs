@@ -1,5 +1,5 @@
-//! The matrix on rigs that need no guest: what must be lost is lost, what must not be is not, and
-//! what cannot run is a row that says so.
+//! The matrix on small rigs, most of which need no guest: what must be lost is lost, what must not
+//! be is not, and what cannot run is a row that says so.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,6 +17,11 @@ title = 'two mounts'
 share = { kind = 'mergerfs', cache-files = 'off' }
 
 [[rig]]
+name = '9p'
+title = '9p'
+share = { kind = 'virtfs', cache = 'none' }
+
+[[rig]]
 name = 'no-kernel'
 title = 'a kernel that nobody has'
 kernels = ['9.99.']
@@ -27,7 +32,7 @@ fn options(output: &Path, names: &[&str]) -> Options {
     Options {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         quick: true,
-        output: output.to_owned(),
+        output: Some(output.to_owned()),
         keep: true,
         // Of another package, which a test of this one does not build.
         doctor: false,
@@ -48,6 +53,27 @@ fn only(matrix: &Matrix) -> &RigReport {
 
 fn updates(pair: &PairReport, way: Way) -> &Updates {
     pair.updates.iter().find(|updates| updates.way == way).expect("tried")
+}
+
+#[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
+fn two_guests_on_9p_get_what_users_report() {
+    let output = tempfile::tempdir().expect("a directory");
+    let matrix = run(&options(output.path(), &["9p"]));
+    let report = only(&matrix);
+    assert_eq!(report.state, State::Complete);
+    let kernels = ["the server", "A", "B"].map(|of| &report.versions[&format!("kernel of {of}")]);
+    assert!(kernels[0] != kernels[1] && kernels[1] == kernels[2], "{kernels:?}");
+    let opens: Vec<_> = report.opens.iter().map(|opened| opened.outcome.as_str()).collect();
+    let refused = ["SQLITE_IOERR_SHMMAP (SELECT)", "SQLITE_IOERR_SHMMAP (PRAGMA)", "ok"];
+    assert_eq!(opens, refused);
+    for pair in &report.pairs {
+        let both = [true, true] == pair.exclusive.each_ref().map(|outcome| outcome == "ok");
+        assert_eq!(both, pair.is_across(), "{pair:?}");
+        if !pair.is_across() {
+            assert!(!updates(pair, Way::Delete).is_harmed(), "{pair:?}");
+        }
+    }
 }
 
 #[test]
