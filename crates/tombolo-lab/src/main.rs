@@ -251,7 +251,8 @@ fn tell(progress: &Progress<'_>) {
             let seconds = elapsed.as_secs();
             eprintln!("[{number}/{all}] {name}, kernel {kernel}; {seconds} s gone, {left} to come");
         }
-        Progress::Step(step) => eprintln!("        {step}"),
+        Progress::Step { what, elapsed } => eprintln!("{:5} s {what}", elapsed.as_secs()),
+        Progress::Swept(line) => eprintln!("        {line}"),
         Progress::Done(report) => {
             let state = match &report.state {
                 State::Complete => "complete".to_owned(),

@@ -30,6 +30,7 @@ struct Verdict {
     mode: String,
     openers: String,
     judgement: String,
+    because: String,
 }
 
 /// The doctor beside the lab's own program.
@@ -135,6 +136,7 @@ fn verdicts(report: &str) -> Option<Vec<Verdict>> {
                 mode: word(cell, "mode")?,
                 openers: word(cell, "openers")?,
                 judgement: word(cell, "judgement")?,
+                because: word(cell, "because")?,
             })
         })
         .collect()
@@ -167,6 +169,7 @@ fn compare(verdicts: &[Verdict], sides: &str, pairs: &[&PairReport]) -> Vec<Comp
             openers: verdict.openers.clone(),
             sides: sides.to_owned(),
             said: verdict.judgement.clone(),
+            because: verdict.because.clone(),
             happened,
             agreement: agreement(&verdict.judgement, harm),
         })
@@ -246,6 +249,7 @@ mod tests {
             mode: "wal".to_owned(),
             openers: openers.to_owned(),
             judgement: said.to_owned(),
+            because: "it was measured".to_owned(),
         };
         compare(&[verdict], "A", pairs).first().map(|compared| compared.agreement)
     }

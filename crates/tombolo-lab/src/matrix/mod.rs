@@ -88,7 +88,14 @@ pub enum Progress<'a> {
         elapsed: Duration,
     },
     /// An experiment of it begins.
-    Step(&'a str),
+    Step {
+        /// Which.
+        what: &'a str,
+        /// Since the rig began.
+        elapsed: Duration,
+    },
+    /// What an earlier run of the lab had left is cleared away.
+    Swept(&'a str),
     /// It has ended.
     Done(&'a RigReport),
 }

@@ -191,6 +191,9 @@ pub struct Compared {
     pub sides: String,
     /// The doctor's judgement.
     pub said: String,
+    /// Its reason.
+    #[serde(default)]
+    pub because: String,
     /// What happened, in a few words.
     pub happened: String,
     /// Whether the two agree.

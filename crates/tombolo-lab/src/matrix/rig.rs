@@ -40,6 +40,9 @@ pub(super) fn run(
     progress: &dyn Fn(&Progress<'_>),
 ) -> Result<RigReport, LabError> {
     let lab = Lab::new()?;
+    for line in lab.swept() {
+        progress(&Progress::Swept(line));
+    }
     let report = RigReport {
         name: rig.name.clone(),
         title: rig.title.clone(),
@@ -70,7 +73,7 @@ pub(super) fn run(
 impl Run<'_> {
     fn begin(&mut self, step: &str) -> Result<(), LabError> {
         step.clone_into(&mut self.step);
-        (self.progress)(&Progress::Step(step));
+        (self.progress)(&Progress::Step { what: step, elapsed: self.clock.elapsed() });
         self.clock.left(Duration::MAX).map(drop)
     }
 
@@ -134,7 +137,7 @@ impl Run<'_> {
     fn size(&self) -> Size {
         let seconds = Duration::from_secs;
         let (transactions, limit) = if self.options.quick { (25, 20) } else { (40, 30) };
-        let busy_timeout = Duration::from_millis(if self.options.quick { 1000 } else { 2000 });
+        let busy_timeout = Duration::from_millis(if self.options.quick { 500 } else { 2000 });
         Size { transactions, limit: seconds(limit), busy_timeout, seed: SEED }
     }
 

@@ -225,7 +225,7 @@ fn doctor(page: &mut String, ran: &[&RigReport]) {
     head(page, ABOUT_DOCTOR, &["rig", "doctor on", "mode", "kernels", "said", "happened", ""]);
     for rig in ran {
         for compared in &rig.compared {
-            let Compared { mode, openers, sides, said, happened, agreement } = compared;
+            let Compared { mode, openers, sides, said, happened, agreement, .. } = compared;
             let openers = openers.trim_end_matches("_kernel").trim_end_matches("_kernels");
             let agreement = match agreement {
                 Agreement::Agrees => "agrees",
