@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// How long a diagnosis from one side and from two may take.
-const ONE_SIDED: Duration = Duration::from_secs(90);
-const TWO_SIDED: Duration = Duration::from_secs(240);
+const ONE_SIDED: Duration = Duration::from_secs(180);
+const TWO_SIDED: Duration = Duration::from_secs(600);
 
 /// What stands before the code in the doctor's invitation.
 const JOIN: &str = "--join ";
