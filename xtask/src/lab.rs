@@ -48,6 +48,10 @@ pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
         ])),
         // A program of its own, since it is also what runs in its guests.
         LabCommand::Other(arguments) => {
+            if arguments.first().is_some_and(|command| command == "matrix") {
+                // It runs the doctor, and finds it beside itself.
+                shell::run(&mut cargo(&["build", "--quiet", "--package", "tombolo", "--locked"]))?;
+            }
             let mut command = cargo(&["run", "--quiet", "--package", "tombolo-lab", "--"]);
             shell::run(command.args(arguments))
         }

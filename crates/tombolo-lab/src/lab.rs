@@ -77,6 +77,10 @@ impl Lab {
         self.shared.run.path()
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Boots a guest; back when a command has run in it. Several threads may do this at once.
     ///
     /// # Errors

@@ -17,11 +17,13 @@ mod faulty;
 mod filling;
 mod guest;
 mod hub;
+mod imitations;
 mod initramfs;
 mod judge;
 mod kernel;
 mod lab;
 mod local;
+pub mod matrix;
 mod namespace;
 mod needs;
 mod preload;
@@ -30,7 +32,8 @@ mod protocol;
 mod run;
 pub mod runtimes;
 mod server;
-mod share;
+mod shares;
+mod side;
 mod stock;
 mod workload;
 
@@ -45,6 +48,7 @@ pub use filling::Filling;
 pub use guest::{
     Guest, GuestCommand, GuestSpec, Link, Output, QemuShare, Running, SecurityModel, Status,
 };
+pub use imitations::Share;
 pub use judge::{Charge, Integrity, Invariant, Verdict, judge};
 pub use kernel::{Fetched, Kernel};
 pub use lab::Lab;
@@ -54,6 +58,7 @@ pub use needs::{Need, install_kernels, install_packages, install_virtiofsd, need
 pub use preload::{Preload, Refused, Times};
 pub use process::child::{become_child, guard};
 pub use server::{Server, ServerSpec};
-pub use share::Share;
+pub use shares::Rig;
+pub use side::{Ended, Program, Side};
 pub use stock::{Shell, sqlite};
 pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};

@@ -5,9 +5,10 @@
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
+use tombolo_lab::matrix::{self, Progress, State};
 use tombolo_lab::{
     Fetched, GuestSpec, Lab, LabError, Need, Output, QemuShare, Status, install_kernels,
     install_packages, install_virtiofsd, needs,
@@ -48,6 +49,9 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         times: u8,
     },
+    /// Measure what stock SQLite does on file systems that several kernels share, and write
+    /// matrix.md and matrix.json; exit code 1 if a rig is not whole or the doctor was wrong
+    Matrix(MatrixArguments),
     /// Say what the lab needs and what of it is missing; exit code 1 if anything is
     Doctor {
         /// Install what is missing: packages through apt-get, kernels into this user's cache
@@ -90,6 +94,49 @@ struct GuestArguments {
     qemu_argument: Vec<String>,
 }
 
+#[derive(Debug, clap::Args)]
+struct MatrixArguments {
+    /// Only the quick set, with fewer transactions
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// All rigs; the default
+    #[arg(long)]
+    full: bool,
+    /// Only this rig, by its name in the data
+    #[arg(long, value_name = "NAME")]
+    rig: Vec<String>,
+    /// Rigs of one's own instead of the lab's
+    #[arg(long, value_name = "FILE")]
+    rigs: Option<PathBuf>,
+    /// Where matrix.md and matrix.json go: docs by default when all rigs are run, else nowhere
+    #[arg(long, value_name = "DIRECTORY")]
+    output: Option<PathBuf>,
+    /// Keep the rows that are there of rigs that are not run now
+    #[arg(long)]
+    keep: bool,
+    /// Run nothing: put the rows of this directory's matrix.json in
+    #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["quick", "full", "rig"])]
+    merge: Vec<PathBuf>,
+    /// Do not run the doctor
+    #[arg(long)]
+    no_doctor: bool,
+    /// Also run the doctor from two sides, which takes minutes for each rig
+    #[arg(long, conflicts_with = "no_doctor")]
+    peers: bool,
+    /// How long one rig may take, in seconds
+    #[arg(long, default_value_t = 900)]
+    rig_timeout: u64,
+    /// What is written on standard output in the end
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
 impl GuestArguments {
     fn spec(&self) -> GuestSpec {
         let mut spec = GuestSpec::new("guest").kernel(&self.kernel);
@@ -112,6 +159,7 @@ fn main() -> ExitCode {
         Command::Run { guest, timeout, argv } => run(&guest, Duration::from_secs(timeout), &argv),
         Command::Boot { guest, times } => boot(&guest, times),
         Command::Doctor { install, virtiofsd } => doctor(install, virtiofsd),
+        Command::Matrix(arguments) => measure(&arguments),
         Command::Agent => tombolo_lab::agent().map(|never| match never {}).map_err(Into::into),
         Command::Child { guard: false, parent, argv } => {
             tombolo_lab::become_child(parent, &argv).map(|never| match never {}).map_err(Into::into)
@@ -158,6 +206,63 @@ fn doctor(install: bool, virtiofsd: bool) -> Outcome {
     }
     let missing = needs.iter().any(|need| need.found.is_none() && !need.optional);
     Ok(u8::from(missing))
+}
+
+fn measure(arguments: &MatrixArguments) -> Outcome {
+    let data = arguments.rigs.as_ref().map(std::fs::read_to_string).transpose()?;
+    let rigs = matrix::rigs(data.as_deref())?;
+    let all = !arguments.quick && arguments.rig.is_empty();
+    let output = arguments.output.clone().or_else(|| all.then(|| PathBuf::from("docs")));
+    let options = matrix::Options {
+        names: arguments.rig.clone(),
+        quick: arguments.quick,
+        output: output.clone(),
+        keep: arguments.keep,
+        doctor: !arguments.no_doctor,
+        peers: arguments.peers,
+        rig_timeout: Duration::from_secs(arguments.rig_timeout),
+    };
+    let measured = match &output {
+        Some(output) if !arguments.merge.is_empty() => {
+            matrix::merge(&rigs, output, &arguments.merge)?
+        }
+        _ => matrix::run(&rigs, &options, &tell)?,
+    };
+    match arguments.format {
+        Format::Json => println!("{}", serde_json::to_string_pretty(&measured)?),
+        Format::Text => print!("{}", matrix::render(&measured)),
+    }
+    let contradicted = measured.contradicted();
+    for (rig, compared) in &contradicted {
+        let matrix::Compared { sides, mode, openers, said, happened, .. } = compared;
+        let of = format!("{}, {mode}, {openers}", rig.name);
+        eprintln!("tombolo-lab: {of}: the doctor on {sides} said {said}; {happened}");
+    }
+    let whole = measured.rigs.iter().all(|rig| rig.state == State::Complete);
+    Ok(u8::from(!whole || !contradicted.is_empty()))
+}
+
+/// Progress, on standard error.
+fn tell(progress: &Progress<'_>) {
+    match progress {
+        Progress::Rig { number, all, name, kernel, elapsed } => {
+            let left = all - number;
+            let kernel = if kernel.is_empty() { "the newest" } else { kernel };
+            let seconds = elapsed.as_secs();
+            eprintln!("[{number}/{all}] {name}, kernel {kernel}; {seconds} s gone, {left} to come");
+        }
+        Progress::Step { what, elapsed } => eprintln!("{:5} s {what}", elapsed.as_secs()),
+        Progress::Swept(line) => eprintln!("        {line}"),
+        Progress::Done(report) => {
+            let state = match &report.state {
+                State::Complete => "complete".to_owned(),
+                State::NotRun { why } => format!("NOT RUN: {why}"),
+                State::Failed { during, why } => format!("FAILED while {during}: {why}"),
+                State::Hung { during, why } => format!("HUNG while {during}: {why}"),
+            };
+            eprintln!("        {state}, {:.0} s", report.elapsed_s);
+        }
+    }
 }
 
 /// A lab that has said what it found and where it works.

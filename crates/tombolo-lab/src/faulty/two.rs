@@ -3,8 +3,8 @@
 use super::{FaultyMount, Server};
 use crate::error::LabError;
 use crate::faults::Faults;
+use crate::imitations::Share;
 use crate::namespace::Namespace;
-use crate::share::Share;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

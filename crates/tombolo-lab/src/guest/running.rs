@@ -185,6 +185,12 @@ impl Running {
         lock(&self.state.0).stdout.clone()
     }
 
+    /// What it has written on standard error so far.
+    #[must_use]
+    pub fn stderr_so_far(&self) -> Vec<u8> {
+        lock(&self.state.0).stderr.clone()
+    }
+
     /// How it ended and what it wrote, if it has ended.
     ///
     /// # Errors
@@ -275,6 +281,12 @@ impl Running {
                 return self.wait(Duration::ZERO);
             }
         }
+    }
+
+    /// Waits until what it has written, on standard output and on standard error, is enough, or it
+    /// has ended.
+    pub(crate) fn wait_for_streams(&self, limit: Duration, enough: impl Fn(&[u8], &[u8]) -> bool) {
+        self.wait_until(limit, |state| enough(&state.stdout, &state.stderr) || state.end.is_some());
     }
 
     fn wait_until(&self, limit: Duration, enough: impl Fn(&State) -> bool) -> bool {
