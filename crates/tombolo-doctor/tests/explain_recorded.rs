@@ -1,6 +1,6 @@
 //! `explain` on what real runtimes print when an error of SQLite ends a program.
 //!
-//! The texts are recorded, not written: `record_runtimes` of `tombolo-lab` makes the faults. Most
+//! The texts are recorded, not written: `tombolo-lab record` makes the faults. Most
 //! of them do not tell the cause; what is asked for then is an answer that says so.
 
 use serde::Deserialize;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tombolo_lab::matrix::{self, Progress, State};
 use tombolo_lab::{
     Fetched, GuestSpec, Lab, LabError, Need, Output, QemuShare, Status, install_kernels,
-    install_packages, install_virtiofsd, needs,
+    install_packages, install_virtiofsd, needs, runtimes,
 };
 
 /// How much later than the guest the host gives up: a guest that is busy answers late.
@@ -52,6 +52,16 @@ enum Command {
     /// Measure what stock SQLite does on file systems that several kernels share, and write
     /// matrix.md and matrix.json; exit code 1 if a rig is not whole or the doctor was wrong
     Matrix(MatrixArguments),
+    /// Record what the runtimes of this machine say of errors of SQLite that are made on purpose.
+    /// The example rusqlite_app must be built; modules of npm are found by NODE_PATH, those of PyPI
+    /// by PYTHONPATH
+    Record {
+        /// Where the texts go, one file for each runtime
+        directory: PathBuf,
+        /// Only these runtimes
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(runtimes::names()))]
+        names: Vec<String>,
+    },
     /// Say what the lab needs and what of it is missing; exit code 1 if anything is
     Doctor {
         /// Install what is missing: packages through apt-get, kernels into this user's cache
@@ -160,6 +170,7 @@ fn main() -> ExitCode {
         Command::Boot { guest, times } => boot(&guest, times),
         Command::Doctor { install, virtiofsd } => doctor(install, virtiofsd),
         Command::Matrix(arguments) => measure(&arguments),
+        Command::Record { directory, names } => Ok(record(&directory, &names)),
         Command::Agent => tombolo_lab::agent().map(|never| match never {}).map_err(Into::into),
         Command::Child { guard: false, parent, argv } => {
             tombolo_lab::become_child(parent, &argv).map(|never| match never {}).map_err(Into::into)
@@ -240,6 +251,24 @@ fn measure(arguments: &MatrixArguments) -> Outcome {
     }
     let whole = measured.rigs.iter().all(|rig| rig.state == State::Complete);
     Ok(u8::from(!whole || !contradicted.is_empty()))
+}
+
+/// One runtime that cannot be recorded does not keep the others from it.
+fn record(directory: &Path, names: &[String]) -> u8 {
+    let wanted = |name: &&str| names.is_empty() || names.iter().any(|named| named == name);
+    let mut code = 0;
+    for name in runtimes::names().filter(wanted) {
+        match runtimes::record(name, directory) {
+            Ok((texts, silent)) => {
+                eprintln!("{name}: {texts} texts, {silent} faults without a word");
+            }
+            Err(error) => {
+                code = 1;
+                eprintln!("{name}: NOT RECORDED: {error}");
+            }
+        }
+    }
+    code
 }
 
 /// Progress, on standard error.

@@ -7,7 +7,7 @@
 //!
 //! 1. The user's database is not touched, and SQLite sees scratch databases only.
 //! 2. All talking and all steps are done in children. One that hangs is given up.
-//! 3. A side that is not heard of for [`Plan::patience`] is gone; the others end without it.
+//! 3. A side that is not heard of for the patience of its plan is gone; the others end without it.
 //! 4. The side that made the directory removes it, by a child that outlives it. If that side is
 //!    gone, the others do.
 

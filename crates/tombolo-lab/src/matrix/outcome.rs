@@ -12,7 +12,7 @@ pub(super) const OPENS: [&str; 3] = ["open", "journal_mode=DELETE", "locking_mod
 /// All that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {
-    /// [`SCHEMA`].
+    /// Name and version of this document.
     pub schema: String,
     /// A row for each rig and kernel.
     pub rigs: Vec<RigReport>,

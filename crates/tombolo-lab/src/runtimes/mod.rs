@@ -42,7 +42,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn record(name: &str, out: &Path) -> Result<(usize, usize), LabError> {
     let missing = || LabError::Missing {
         what: format!("runtime {name}"),
-        how: "record_runtimes without arguments prints the names that it knows",
+        how: "tombolo-lab record --help lists the names that it knows",
     };
     let runtime = RUNTIMES.iter().find(|runtime| runtime.name == name).ok_or_else(missing)?;
     let directory = tempfile::Builder::new().prefix("tombolo-lab-").tempdir();

@@ -8,7 +8,7 @@ use std::path::Path;
 
 const HEAD: &str = "\
 # What this runtime prints when an error of SQLite ends a program, recorded under faults that were
-# made on purpose (tombolo-lab, record_runtimes). `text` is unchanged but for paths and process
+# made on purpose (tombolo-lab record). `text` is unchanged but for paths and process
 # ids. `true_cause` is what was really wrong; often no text says so. `expect_first` is the cause
 # that an expert would name who sees the text alone. Where the text cannot tell, an honest answer
 # has `expect_among_two` among its first two causes, or begins with NEEDS_FACTS.
