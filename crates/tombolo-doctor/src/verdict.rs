@@ -1,9 +1,9 @@
 //! Stage 5: for each way of using SQLite here, whether it is safe.
 //!
 //! What one kernel can measure decides the column *one kernel*. The column *several kernels* says
-//! "safe" only by what was measured together with doctors on other kernels, as the module `several`
-//! has it. One side cannot see whether its locks and writes reach the other, so without them the best
-//! answer there is *not proven*. The knowledge base can only make any answer worse.
+//! "safe" only by what was measured together with doctors on other kernels (see `several`). One
+//! side cannot see whether its locks and writes reach the other, so without them the best answer
+//! there is *not proven*. The knowledge base can only make any answer worse.
 
 mod several;
 
