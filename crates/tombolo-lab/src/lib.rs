@@ -61,4 +61,4 @@ pub use server::{Server, ServerSpec};
 pub use shares::Rig;
 pub use side::{Ended, Program, Side};
 pub use stock::{Shell, sqlite};
-pub use workload::{Answer, Incremented, Incrementing, Increments, Session, TABLES};
+pub use workload::{Answer, Incremented, Incrementing, Increments, Reply, Session, TABLES};

@@ -67,7 +67,7 @@ pub enum Times {
 /// Refusals for programs to come.
 #[derive(Clone, Debug)]
 pub struct Preload {
-    library: PathBuf,
+    object: PathBuf,
     log: PathBuf,
     rules: Vec<String>,
     behind: Vec<PathBuf>,
@@ -79,8 +79,8 @@ impl Preload {
     /// # Errors
     /// When the library was not built beside the running program.
     pub fn new(log: &Path) -> Result<Self, LabError> {
-        let library = library()?;
-        Ok(Preload { library, log: log.to_owned(), rules: Vec::new(), behind: Vec::new() })
+        let object = library()?;
+        Ok(Preload { object, log: log.to_owned(), rules: Vec::new(), behind: Vec::new() })
     }
 
     /// Refuses calls on files whose name ends in `suffix`, which holds neither comma nor semicolon.
@@ -112,7 +112,7 @@ impl Preload {
 
     /// Makes a program meet the refusals, and all programs that it starts.
     pub fn apply(&self, command: &mut Command) {
-        let mut libraries = OsString::from(&self.library);
+        let mut libraries = OsString::from(&self.object);
         for library in &self.behind {
             libraries.push(":");
             libraries.push(library);

@@ -12,10 +12,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// The distribution's, and no other that a search path may find.
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 const PACKAGE: &str = "install the package python3";
 
-const SESSION: &str = include_str!("../workloads/session.py");
+pub(crate) const SESSION: &str = include_str!("../workloads/session.py");
 const INCREMENT: &str = include_str!("../workloads/increment.py");
 
 /// How long one statement may take. It decides nothing: who is slower is broken.
@@ -72,6 +72,30 @@ impl Answer {
     }
 }
 
+/// An answer of `workloads/session.py` that comes line by line.
+#[derive(Debug, Default)]
+pub struct Reply {
+    rows: Vec<Vec<String>>,
+}
+
+impl Reply {
+    /// Takes one line, without its end; the answer, where it is the last.
+    pub fn take(&mut self, line: &str) -> Option<Answer> {
+        let mut fields = line.split('\t').map(str::to_owned);
+        match fields.next().as_deref() {
+            Some("row") => {
+                self.rows.push(fields.collect());
+                None
+            }
+            Some("done") => Some(Answer::Rows(std::mem::take(&mut self.rows))),
+            _ => {
+                let mut next = || fields.next().unwrap_or_default();
+                Some(Answer::Failed { name: next(), text: next() })
+            }
+        }
+    }
+}
+
 /// A connection that does one statement after the other, so that a test decides in which order two
 /// of them work. It never waits for a lock. Killed when dropped.
 #[derive(Debug)]
@@ -119,16 +143,10 @@ impl Session {
         if self.input.as_mut().is_none_or(|input| writeln!(input, "{line}").is_err()) {
             return Answer::Died;
         }
-        let mut rows = Vec::new();
+        let mut reply = Reply::default();
         while let Ok(line) = self.answers.recv_timeout(ANSWER_WITHIN) {
-            let mut fields = line.split('\t').map(str::to_owned);
-            match fields.next().as_deref() {
-                Some("row") => rows.push(fields.collect()),
-                Some("done") => return Answer::Rows(rows),
-                _ => {
-                    let mut next = || fields.next().unwrap_or_default();
-                    return Answer::Failed { name: next(), text: next() };
-                }
+            if let Some(answer) = reply.take(&line) {
+                return answer;
             }
         }
         self.kill();

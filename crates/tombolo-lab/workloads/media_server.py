@@ -1,6 +1,6 @@
 """A media server as users run it: stock SQLite, a schema as an object mapper makes it, WAL mode.
 
-usage: media_server.py DATABASE [--vfs VFS] [--first STATEMENT]... [--add COUNT] [--library NAME]
+usage: media_server.py DATABASE [--vfs VFS] [--first STATEMENT]... [--add COUNT] [--folder NAME]
                        [--one-connection]
 
 At its start it makes or checks its schema. Then it adds items, each in a transaction of its own
@@ -71,7 +71,7 @@ def arguments():
     parser.add_argument("--vfs")
     parser.add_argument("--first", action="append", default=[], help="a statement to begin with")
     parser.add_argument("--add", type=int, default=0, help="how many items")
-    parser.add_argument("--library", default="Films")
+    parser.add_argument("--folder", default="Films")
     parser.add_argument("--one-connection", action="store_true")
     return parser.parse_args()
 
@@ -133,12 +133,12 @@ def main():
     writer = connect(options)
     migrate(writer)
     reader = writer if options.one_connection else connect(options)
-    library_id = library(writer, options.library)
+    library_id = library(writer, options.folder)
     count = 'SELECT count(*) FROM "Items" WHERE "LibraryId" = ?'
     before = reader.execute(count, (library_id,)).fetchone()[0]
     print(f"ready: {before} items", flush=True)
     for number in range(before, before + options.add):
-        path = f"{options.library}/{number:05}.mkv"
+        path = f"{options.folder}/{number:05}.mkv"
         add(writer, library_id, path)
         print(f"added {path}", flush=True)
         if reader.execute(count, (library_id,)).fetchone()[0] != number + 1:

@@ -3,13 +3,14 @@
 //! claimed, where it is wanted.
 
 mod common;
+#[path = "common/sides.rs"]
+mod sides;
 
 use common::{PATIENCE, becomes};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 /// How long a side may be silent in these tests.
@@ -19,27 +20,15 @@ const SILENCE_SECONDS: u64 = 5;
 const END: Duration = Duration::from_secs(4 * SILENCE_SECONDS);
 
 fn doctor(path: &Path, boot_id: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
-    command
-        .args(["doctor", "--format", "json", "--timeout", &SILENCE_SECONDS.to_string()])
-        .arg(path)
-        .env("TOMBOLO_TESTING_BOOT_ID", boot_id)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let mut command = sides::doctor(path, boot_id);
+    command.args(["--timeout", &SILENCE_SECONDS.to_string()]);
     command
 }
 
 /// A side that waits for so many others, and the code that it has printed.
 fn lead(path: &Path, boot_id: &str, others: usize) -> (Child, String) {
-    let mut child = doctor(path, boot_id).arg(format!("--peer={others}")).spawn().expect("started");
-    let mut said = BufReader::new(child.stderr.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("--join") {
-        line.clear();
-        assert!(said.read_line(&mut line).expect("readable") > 0, "no invitation was printed");
-    }
-    (child, line.split_whitespace().last().expect("a code").to_owned())
+    let (child, _, code) = sides::lead(&mut doctor(path, boot_id), others);
+    (child, code)
 }
 
 fn join(path: &Path, boot_id: &str, code: &str) -> Child {

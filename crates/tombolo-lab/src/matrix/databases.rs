@@ -3,11 +3,12 @@
 
 use super::clock::Clock;
 use super::outcome::{Client, Opened, PairReport, Updates, Way};
-use super::session::{PYTHON, Said, Session};
+use super::session::{Said, Session};
 use super::{end_of, outcome};
 use crate::error::LabError;
 use crate::judge::{Charge, Integrity, Verdict, judge};
 use crate::side::{Ended, Program, Side};
+use crate::workload::PYTHON;
 use crate::workload::TABLES;
 use std::collections::BTreeMap;
 use std::fs;

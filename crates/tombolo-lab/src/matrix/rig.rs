@@ -172,7 +172,7 @@ impl Run<'_> {
 fn versions() -> BTreeMap<String, String> {
     let python = "import sqlite3; print(sqlite3.sqlite_version)";
     let mut qemu = Command::new("qemu-system-x86_64");
-    let (mut shell, mut library) = (Command::new("sqlite3"), Command::new(super::session::PYTHON));
+    let (mut shell, mut library) = (Command::new("sqlite3"), Command::new(crate::workload::PYTHON));
     let first_word = |text: String| text.split(' ').next().unwrap_or_default().to_owned();
     BTreeMap::from([
         ("QEMU".to_owned(), said(qemu.arg("--version")).replace("QEMU emulator version ", "")),

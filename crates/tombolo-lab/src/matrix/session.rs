@@ -3,13 +3,10 @@
 use super::clock::Clock;
 use crate::error::LabError;
 use crate::side::{Program, Side};
+use crate::workload::{PYTHON, SESSION};
 use std::path::Path;
 use std::time::Duration;
 
-/// The distribution's, with the distribution's SQLite, and no other that a search path may find.
-pub(super) const PYTHON: &str = "/usr/bin/python3";
-
-const SESSION: &str = include_str!("../../workloads/session.py");
 const FILES: &str = include_str!("../../workloads/files.py");
 
 /// How long one answer may take. What an emulated kernel asks of a busy one is slow.

@@ -2,7 +2,7 @@
 
 use super::{PATIENCE, TURN};
 use std::time::Instant;
-use tombolo_lab::{Answer, Guest, LabError, Running, Session};
+use tombolo_lab::{Answer, Guest, LabError, Reply, Running, Session};
 
 /// The same program that [`tombolo_lab::Session`] runs on the host.
 const SESSION: &str = include_str!("../../workloads/session.py");
@@ -75,23 +75,13 @@ impl GuestSession {
     fn next_answer(&mut self) -> Option<Answer> {
         let output = self.running.stdout_so_far();
         let text = String::from_utf8_lossy(&output[self.read_bytes..]).into_owned();
-        let (mut rows, mut length) = (Vec::new(), 0);
+        let (mut reply, mut length) = (Reply::default(), 0);
         for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
             length += line.len();
-            let mut fields = line.trim_end_matches('\n').split('\t').map(str::to_owned);
-            let answer = match fields.next().as_deref() {
-                Some("row") => {
-                    rows.push(fields.collect());
-                    continue;
-                }
-                Some("done") => Answer::Rows(rows),
-                _ => {
-                    let mut next = || fields.next().unwrap_or_default();
-                    Answer::Failed { name: next(), text: next() }
-                }
-            };
-            self.read_bytes += length;
-            return Some(answer);
+            if let Some(answer) = reply.take(line.trim_end_matches('\n')) {
+                self.read_bytes += length;
+                return Some(answer);
+            }
         }
         None
     }

@@ -10,3 +10,5 @@ mod local;
 mod nested;
 mod peers;
 mod rig;
+#[path = "../common/sides.rs"]
+mod sides;

@@ -4,34 +4,15 @@
 //! The user's program works on the directory behind the mounts and must not notice.
 
 use crate::rig::{Answer, UserDatabase};
-use std::io::{BufRead as _, BufReader, Read as _};
+use crate::sides::{self, doctor};
+use std::io::{BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, ChildStderr};
 use tombolo_lab::{Faults, FaultyMount, Maps, Namespace};
-
-fn doctor(path: &Path, boot_id: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
-    command
-        .args(["doctor", "--format", "json"])
-        .arg(path)
-        .env("TOMBOLO_TESTING_BOOT_ID", boot_id)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
 
 /// A side that waits, and the code that it has printed.
 fn lead(path: &Path, boot_id: &str, others: usize) -> (Child, BufReader<ChildStderr>, String) {
-    let mut child = doctor(path, boot_id).arg(format!("--peer={others}")).spawn().expect("started");
-    let mut said = BufReader::new(child.stderr.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("--join") {
-        line.clear();
-        assert!(said.read_line(&mut line).expect("readable") > 0, "no invitation was printed");
-    }
-    let code = line.split_whitespace().last().expect("a code").to_owned();
-    (child, said, code)
+    sides::lead(&mut doctor(path, boot_id), others)
 }
 
 fn answer(child: Child) -> Answer {
