@@ -8,6 +8,7 @@ use crate::sides::{self, doctor};
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr};
+use std::sync::{Mutex, PoisonError};
 use tombolo_lab::{Faults, FaultyMount, Maps, Namespace};
 
 /// A side that waits, and the code that it has printed.
@@ -41,7 +42,12 @@ fn together(paths: &[&Path], boot_ids: &[&str]) -> Vec<Answer> {
     answers
 }
 
+/// The servers hold a descriptor of each name that a mount remembers, and two runs at once come to
+/// the bound of this process.
+static ALONE: Mutex<()> = Mutex::new(());
+
 fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(Vec<FaultyMount>)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let behind = namespace.directory("behind").expect("a directory");
     let database = UserDatabase::open(&behind, "wal");
     let mount = |faults: &Faults| {
