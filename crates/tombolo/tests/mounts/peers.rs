@@ -8,8 +8,7 @@ use crate::sides::{self, doctor};
 use std::io::{BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, ChildStderr};
-use std::sync::{Mutex, PoisonError};
-use tombolo_lab::{Faults, FaultyMount, Maps, Namespace};
+use tombolo_lab::{Faults, FaultyMount, Locks, Maps, Namespace, Pages, TwoMounts};
 
 /// A side that waits, and the code that it has printed.
 fn lead(path: &Path, boot_id: &str, others: usize) -> (Child, BufReader<ChildStderr>, String) {
@@ -42,18 +41,23 @@ fn together(paths: &[&Path], boot_ids: &[&str]) -> Vec<Answer> {
     answers
 }
 
-/// The servers hold a descriptor of each name that a mount remembers, and two runs at once come to
-/// the bound of this process.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Most files and directories that a run of two sides makes on one of their mounts. Servers such as
+/// virtiofsd hold a descriptor of each, until the client forgets it.
+const INODES_MAX: usize = 1_500;
 
-fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(Vec<FaultyMount>)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(&[FaultyMount])) {
     let behind = namespace.directory("behind").expect("a directory");
     let database = UserDatabase::open(&behind, "wal");
     let mount = |faults: &Faults| {
         FaultyMount::over(namespace, behind.clone(), *faults).expect("the test's mount")
     };
-    test(faults.iter().map(mount).collect());
+    let mounts: Vec<FaultyMount> = faults.iter().map(mount).collect();
+    test(&mounts);
+    for mount in &mounts {
+        let inodes = mount.inodes();
+        // The messages alone are some dozens: a count that sees nothing shows nothing.
+        assert!((100..INODES_MAX).contains(&inodes), "{inodes} files were made");
+    }
     database.assert_untouched();
 }
 
@@ -118,5 +122,26 @@ fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
                 assert_eq!(answer.cells("wal")[1], "unsafe");
             }
         });
+    });
+}
+
+/// A server that carries locks, as virtiofsd does with `posix_lock`. What is known of such mounts
+/// is that as a rule they do not.
+#[test]
+fn locks_that_were_measured_to_cross_are_believed_on_both_sides() {
+    Namespace::run(|namespace| {
+        let faults =
+            Faults { locks: Locks::Server, pages: Pages::UntilLocked, ..Faults::default() };
+        let mounts = TwoMounts::new(namespace, faults).expect("the test's mounts");
+        let database = UserDatabase::open(mounts.behind(), "delete");
+        let paths = [mounts.first(), mounts.second()].map(|mount| mount.path().join("app.db"));
+        let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
+        for answer in &answers {
+            assert_eq!(evidence(answer, "peer.posix-locks"), ["holds"; 2], "{:#}", answer.report);
+            assert_eq!(answer.cells("rollback")[1], "safe", "{:#}", answer.report);
+            let because = answer.because("rollback", "several_kernels");
+            assert!(because.contains("known not to carry locks"), "{because}");
+        }
+        database.assert_untouched();
     });
 }
