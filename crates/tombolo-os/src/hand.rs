@@ -448,6 +448,16 @@ mod tests {
         assert_eq!([&second[5..7], &second[8..]].concat(), rest);
     }
 
+    /// The other side has won every second name.
+    #[test]
+    fn a_race_ends_when_the_lead_has_changed_often_enough() {
+        let others: Vec<Step> =
+            (10..400).step_by(2).map(|name| Step::Open(0, name, Opening::New)).collect();
+        let (_, second) = by_two(&others, &[Step::Race(RaceCall::Create, 10, 390, 3_000)]);
+        let Answer::Raced(raced) = &second[0] else { panic!("{second:?}") };
+        assert_eq!((u32::from(raced.tried), raced.failed), (LEAD_CHANGES + 1, None));
+    }
+
     #[test]
     fn steps_that_make_no_sense_do_nothing_and_links_are_not_followed() {
         let directory = tempfile::tempdir().expect("a directory");
