@@ -11,6 +11,7 @@ use tombolo_core::peer::alphabet::Code;
 use tombolo_core::peer::invitation::{Endpoint, Invitation};
 use tombolo_core::peer::message::{Leaving, Message};
 use tombolo_core::peer::part::{LEADER, PeerId};
+use tombolo_core::text::printable;
 use tombolo_os::scratch::{NotMet, Place, enter_meeting, find_meeting, find_named_meeting};
 use tombolo_os::tcp::Caller;
 use tombolo_os::user;
@@ -76,20 +77,23 @@ fn by_call(
     // The other side forgets who calls and says nothing. If this does not arrive, what follows will
     // tell.
     let _ = exchange.say(LEADER, &Message::Still);
-    let name = String::from_utf8_lossy(&greeting);
+    let name = printable(&greeting);
     let end = Instant::now() + plan.patience;
     match find_named_meeting(directory, &name, code.letters(), end).and_then(entered) {
         Ok(place) => Ok((exchange, place)),
         Err(error) => {
-            let why = match error {
-                NotMet::OtherUser { .. } => Leaving::OtherUser,
-                _ => Leaving::NotFound,
+            let (why, hint) = match error {
+                NotMet::OtherUser { .. } => (Leaving::OtherUser, ""),
+                _ => (
+                    Leaving::NotFound,
+                    "; if the path is the same directory as there, names that are made there never \
+                     come here, and nothing can be measured",
+                ),
             };
             exchange.leave(why, follower::LEAVE);
             Err(format!(
                 "the side that waits was reached, but not the directory that it has made beside \
-                 its target: {}; if the path is the same directory as there, names that are made \
-                 there never appear here, or no user of this side may see them",
+                 its target: {}{hint}",
                 not_met(&error)
             ))
         }

@@ -151,6 +151,7 @@ pub(crate) fn talk(
             lead(plan, &own, *listen, (directory, viewpoint), sink);
         }
         Role::Join(invitation) => run(viewpoint, sink, |say| {
+            say(Said::Progress("looking for the side that waits".to_owned()));
             // 0 is the leader's.
             let id = PeerId((kernel::random_bits() as u32).max(1));
             match meeting::meet(invitation.clone(), id, plan, directory) {

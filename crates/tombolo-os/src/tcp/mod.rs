@@ -1,9 +1,9 @@
 //! Messages of doctors over TCP, where the directory in which they work does not show to one what
 //! the other makes there.
 //!
-//! A frame of a [`Channel`] holds what is a name in [`crate::mailbox`], so that all that copes with
-//! a directory that forgets copes with a connection that breaks: the side that called calls again,
-//! and what was not heard is said again.
+//! A frame of [`tombolo_core::peer::channel`] holds what is a name in [`crate::mailbox`], so that
+//! all that copes with a directory that forgets copes with a connection that breaks: the side that
+//! called calls again, and what was not heard is said again.
 //!
 //! Anybody can call. Who does not know the secret is told nothing, holds one of a few places for a
 //! short time, and takes no more memory than a call is long.

@@ -145,6 +145,20 @@ fn family(of: u32) -> Vec<u32> {
     all
 }
 
+/// The same, when all of them stand still: while they come and go, some are not listed (proc(5),
+/// `/proc/pid/task/tid/children`).
+fn stopped_family(of: u32) -> Vec<u32> {
+    let mut all = family(of);
+    loop {
+        send(&all, Signal::STOP);
+        let now = family(of);
+        if now == all {
+            return all;
+        }
+        all = now;
+    }
+}
+
 fn send(pids: &[u32], signal: Signal) {
     for pid in pids {
         let pid = Pid::from_raw(i32::try_from(*pid).expect("an id")).expect("not zero");
@@ -285,9 +299,8 @@ fn a_code_under_which_nobody_waits_is_said_and_makes_nothing() {
 fn what_is_left_when_all_are_killed_goes_with_the_next_run() {
     let directory = tempfile::tempdir().expect("a directory");
     let (first, mut second) = at_work(directory.path(), 300);
-    let all = [family(first.id()), family(second.id())].concat();
-    // The leader stands still, so that its last child cannot tidy up before it is killed as well.
-    send(&all, Signal::STOP);
+    // All stand still, so that the leader's last child cannot tidy up before it is killed as well.
+    let all = [stopped_family(first.id()), stopped_family(second.id())].concat();
     send(&all, Signal::KILL);
     second.wait().expect("ended");
     first.wait_with_output().expect("ended");
