@@ -1,8 +1,9 @@
 //! The command line, before the world is consulted.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
 use std::{path::PathBuf, time::Duration};
-use tombolo_doctor::peer::{self, Code};
+use tombolo_doctor::peer::{self, Invitation};
 
 /// Most other sides that can be waited for.
 const OTHERS_MAX: i64 = peer::OTHERS_MAX as i64;
@@ -110,10 +111,26 @@ pub(crate) struct DoctorArguments {
     #[arg(conflicts_with_all = ["join", "no_probes"])]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=OTHERS_MAX))]
     pub(crate) peer: Option<u8>,
+    /// With --peer: wait at this address, where names in the directory do not cross
+    ///
+    /// An IP address of this machine that the other side reaches, with or without a port; without
+    /// one, any free port is taken. Only what the sides say to each other goes over TCP: what is
+    /// measured stays in the directory. The code that is printed then holds the address, and a
+    /// secret by which every message is authenticated. Nothing is encrypted: whoever can read the
+    /// connection sees host names, kernel versions, boot ids, the type of the file system and the
+    /// results. The arguments of a program are seen by all users of its machine; who knows the code
+    /// can take part in this one run. Behind an address translation, replace the address in the
+    /// code by the one that the other side reaches.
+    #[arg(long, value_name = "ADDRESS[:PORT]", requires = "peer")]
+    #[arg(conflicts_with = "join", value_parser = listen_address)]
+    pub(crate) peer_listen: Option<SocketAddr>,
     /// Join a side that waits, by the code that it has printed
+    ///
+    /// Both sides must run as the same user, as the share has it. A code with an address is called
+    /// there.
     #[arg(long, value_name = "CODE", requires = "paths", conflicts_with = "no_probes")]
-    #[arg(value_parser = Code::parse)]
-    pub(crate) join: Option<Code>,
+    #[arg(value_parser = str::parse::<Invitation>)]
+    pub(crate) join: Option<Invitation>,
     /// Look only; make no scratch files
     #[arg(long)]
     pub(crate) no_probes: bool,
@@ -145,6 +162,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(Duration::from_secs_f64(seconds))
     } else {
         Err("a number of seconds from 0.1 to 86400 is wanted".to_owned())
+    }
+}
+
+/// An address to listen at; port 0 where none was given.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let bare = || text.trim_matches(['[', ']']).parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    match text.parse().or_else(|_| bare()) {
+        Ok(address) if address.ip().is_unspecified() => {
+            Err("name one address of this machine, which the other side can call".to_owned())
+        }
+        Ok(address) => Ok(address),
+        Err(_) => {
+            Err("an IP address is wanted, as 192.0.2.7, 192.0.2.7:4711 or [2001:db8::7]:4711"
+                .to_owned())
+        }
     }
 }
 
@@ -195,8 +227,26 @@ mod tests {
             &["/data", "--join", "k3v9"],
             &["/data", "--peer", "--join", "k3v9-x0q2-7d"],
             &["/data", "--peer", "--no-probes"],
+            &["/data", "--peer-listen", "192.0.2.7"],
+            &["/data", "--join", "k3v9-x0q2-7d", "--peer-listen", "192.0.2.7"],
         ] {
             assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_at_is_one_that_can_be_called() {
+        for (text, wanted) in [
+            ("192.0.2.7", "192.0.2.7:0"),
+            ("192.0.2.7:4711", "192.0.2.7:4711"),
+            ("2001:db8::7", "[2001:db8::7]:0"),
+            ("[2001:db8::7]", "[2001:db8::7]:0"),
+            ("[2001:db8::7]:4711", "[2001:db8::7]:4711"),
+        ] {
+            assert_eq!(listen_address(text), Ok(wanted.parse().expect("an address")), "{text}");
+        }
+        for wrong in ["", "host.example", "0.0.0.0:4711", "::", "192.0.2.7:99999", "192.0.2.7:"] {
+            assert!(listen_address(wrong).is_err(), "{wrong}");
         }
     }
 
