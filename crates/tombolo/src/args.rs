@@ -30,6 +30,11 @@ pub(crate) enum Command {
     /// Exit code: 0 nothing is wrong, 1 a cause was found or facts are missing, 2 the input could
     /// not be read, 3 no text was given.
     Explain(ExplainArguments),
+    /// Carry out a way out, or show what it would do
+    ///
+    /// Exit code: 0 done or shown, 1 refused and nothing was changed, 2 stopped half-way (run it
+    /// again, or undo it), 3 usage.
+    Fix(FixArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -147,6 +152,64 @@ pub(crate) struct ExplainArguments {
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+A run keeps its record and the saved originals in a directory .tombolo-fix-NAME beside the \
+database. After a crash, a power failure or Ctrl-C the same command with --apply finishes it, and \
+with --undo takes it back.")]
+pub(crate) struct FixArguments {
+    /// The database
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// What to do; without it, the ways out that the doctor finds
+    #[command(subcommand)]
+    pub(crate) remedy: Option<FixRemedy>,
+    #[command(flatten)]
+    pub(crate) run: FixRun,
+}
+
+/// How far a remedy goes.
+#[derive(Debug, Args)]
+pub(crate) struct FixRun {
+    /// Show every step, with what it reads, writes and could break (the default)
+    #[arg(long, global = true, conflicts_with_all = ["apply", "undo", "forget"])]
+    pub(crate) plan: bool,
+    /// Carry it out, or finish a run that was cut off
+    #[arg(long, global = true, conflicts_with_all = ["undo", "forget"])]
+    pub(crate) apply: bool,
+    /// Take back what the last run has done
+    #[arg(long, global = true, conflicts_with = "forget")]
+    pub(crate) undo: bool,
+    /// Remove the saved originals of a run that is done; it cannot be undone any more
+    #[arg(long, global = true)]
+    pub(crate) forget: bool,
+    /// Do not look for signs of another kernel, nor stop where programs may not be looked at: you
+    /// know that nobody uses the database
+    #[arg(long, global = true)]
+    pub(crate) assume_unused: bool,
+    /// Output format
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+/// What can be carried out.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FixRemedy {
+    /// From WAL mode to a rollback journal, also where WAL mode cannot be opened
+    LeaveWal,
+    /// From a rollback journal to WAL mode, where the doctor finds that it works
+    EnterWal,
+    /// To another directory, with a link left behind
+    Move {
+        /// The directory; it must exist
+        #[arg(long, value_name = "DIR", required_unless_present_any = ["undo", "forget"])]
+        to: Option<PathBuf>,
+        /// Leave no link: the program is told the new path by its own settings
+        #[arg(long)]
+        no_link: bool,
+    },
 }
 
 #[derive(Debug, Args)]
