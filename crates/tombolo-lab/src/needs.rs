@@ -38,6 +38,8 @@ const PARTS: &[Part] = &[
     part(&["mergerfs"], &["mergerfs"], "a union of directories"),
     part(&["zfs-fuse"], &["zfs-fuse"], "ZFS without a module"),
     part(&["crun", "runc"], &["crun", "runc"], "containers in guests"),
+    part(&["dockerd"], &["docker.io"], "Docker in guests, the daemon"),
+    part(&["/usr/bin/docker"], &["docker-cli", "docker.io"], "Docker in guests, the client"),
 ];
 
 /// Up to Debian 12 it comes with QEMU; later versions have the one written in Rust.

@@ -16,6 +16,8 @@ mod app;
 mod besides;
 mod container;
 mod dangers;
+mod docker;
+mod docker_engine;
 mod doctor;
 mod failure;
 mod rig;

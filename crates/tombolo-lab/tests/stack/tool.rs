@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use tombolo_lab::{Guest, Output, Status};
 
 /// Cargo's own answer to where it has put the program: nothing older is tried by mistake.
-fn built() -> &'static str {
+pub(crate) fn built() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
@@ -44,10 +44,21 @@ pub(crate) fn doctor_json(container: &Container<'_>, path: &str, expected: i32) 
 
 /// What it says from outside of the container, in the guest, to people; on one line.
 pub(crate) fn doctor_from_outside(guest: &Guest, pid: &str, path: &str) -> String {
-    let command = guest.command(&doctor(&["--pid", pid], path)).timeout(PATIENCE);
+    let text = from_outside(guest, &["--pid", pid], path);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What it says from outside, to programs, of the container that is called so.
+pub(crate) fn doctor_of_container(guest: &Guest, name: &str, path: &str) -> Value {
+    let text = from_outside(guest, &["--format", "json", "--container", name], path);
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn from_outside(guest: &Guest, options: &[&str], path: &str) -> String {
+    let command = guest.command(&doctor(options, path)).timeout(PATIENCE);
     let output = command.run().expect("it ran");
     assert_eq!(output.status, Status::Exited(1), "{}", both(&output));
-    output.text().split_whitespace().collect::<Vec<_>>().join(" ")
+    output.text()
 }
 
 /// What the tool makes of the log of an app.
