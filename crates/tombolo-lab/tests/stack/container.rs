@@ -88,7 +88,13 @@ impl<'a> Container<'a> {
         self.exec(&argv.into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>())
     }
 
-    /// The same, which must succeed; with the items that it has acknowledged.
+    /// Starts the app in it, on the database at this path.
+    pub(crate) fn start_app(&self, path: &str, arguments: &[&str]) -> Running {
+        self.spawn(&[&[PYTHON, "-I", APP, path], arguments].concat())
+    }
+
+    /// Runs the app to a good end, on a database in its `/config`; with the items that it has
+    /// acknowledged.
     pub(crate) fn working_app(&self, database: &str, arguments: &[&str]) -> Vec<String> {
         let output = self.app(database, arguments).require_success().expect("it works");
         added(&output.text())

@@ -13,6 +13,7 @@
 mod common;
 
 mod app;
+mod arrangements;
 mod besides;
 mod container;
 mod dangers;
@@ -20,7 +21,9 @@ mod docker;
 mod docker_engine;
 mod doctor;
 mod failure;
+mod postgres;
 mod rig;
+mod server;
 mod storage;
 mod tool;
 mod ways_out;
