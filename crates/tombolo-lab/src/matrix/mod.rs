@@ -8,12 +8,15 @@ mod data;
 mod databases;
 mod doctor;
 mod facts;
+mod known;
+mod likeness;
 mod outcome;
 mod rig;
 mod session;
 mod table;
 
 pub use data::{RigData, rigs};
+pub use likeness::{Difference, Limit, differences, limits};
 pub use outcome::{
     Agreement, Client, Compared, Fact, Matrix, Opened, PairReport, RigReport, State, Updates, Way,
 };

@@ -1,6 +1,11 @@
 //! The matrix on small rigs, most of which need no guest: what must be lost is lost, what must not
 //! be is not, and what cannot run is a row that says so.
 
+#[path = "../common/tool.rs"]
+mod tool;
+
+mod imitations;
+
 use std::path::Path;
 use std::time::Duration;
 use tombolo_lab::matrix::{self, Matrix, Options, PairReport, RigReport, State, Updates, Way};

@@ -4,7 +4,7 @@ use crate::app::APP;
 use crate::common::PATIENCE;
 use crate::container::{Container, IN_CONTAINER};
 use crate::rig::Stack;
-use crate::tool::built;
+use crate::tool_build::built;
 use std::path::Path;
 use tombolo_lab::Running;
 

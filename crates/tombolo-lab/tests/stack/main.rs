@@ -11,6 +11,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/tool.rs"]
+mod tool_build;
 
 mod app;
 mod arrangements;
