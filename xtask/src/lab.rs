@@ -7,7 +7,7 @@ use clap::Subcommand;
 pub(crate) enum LabCommand {
     /// Run all tests of the lab, those that boot guests included
     Quick,
-    /// Run the tests that boot guests alone
+    /// Run the tests that boot guests or take minutes alone: what continuous integration runs
     Guests,
     /// Call `tombolo-lab`: `cargo xtask lab doctor --install`
     #[command(external_subcommand)]
@@ -43,6 +43,8 @@ pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
             "stack",
             "--test",
             "scenarios",
+            "--test",
+            "matrix",
             "--",
             "--ignored",
         ])),
