@@ -85,7 +85,7 @@ impl Known {
     pub(super) fn compare(&self, rig: &RigReport) -> (Vec<Otherwise>, usize) {
         let (mut otherwise, mut count) = (Vec::new(), 0);
         for claim in self.file.claim.iter().filter(|claim| claim.rigs.contains(&rig.name)) {
-            for fact in rig.facts.iter().filter(|fact| claim.is_about(&fact.name, fact)) {
+            for fact in rig.facts.iter().filter(|fact| claim.is_about(fact)) {
                 count += 1;
                 if !claim.holds(&fact.seen) {
                     let what = format!("{}, {} to {}", fact.name, fact.from, fact.to);
@@ -124,9 +124,9 @@ impl Known {
 }
 
 impl Claim {
-    fn is_about(&self, name: &str, fact: &super::Fact) -> bool {
+    fn is_about(&self, fact: &super::Fact) -> bool {
         let between = format!("{} to {}", fact.from, fact.to);
-        self.cells.iter().any(|cell| cell == name) && self.between.contains(&between)
+        self.cells.contains(&fact.name) && self.between.contains(&between)
     }
 
     fn holds(&self, seen: &str) -> bool {

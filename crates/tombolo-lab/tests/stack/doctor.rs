@@ -2,7 +2,7 @@
 
 use crate::app::assert_whole;
 use crate::besides::Besides;
-use crate::container::IN_CONTAINER;
+use crate::container::{Container, IN_CONTAINER};
 use crate::rig::{DEFAULT_OPTIONS, IN_GUEST, Stack};
 use crate::storage::Storage;
 use crate::tool::{doctor_from_outside, doctor_json, doctor_of_container, each, explain};
@@ -30,6 +30,7 @@ fn the_doctor_names_the_cause_in_the_container_and_from_outside() {
         let seen_by = &by_name["target"]["seen_by"];
         assert_eq!(seen_by["pid"].to_string(), container.pid, "{seen_by}");
         assert_eq!(seen_by["container"]["name"], container.name.as_str(), "{seen_by}");
+        assert_found_with_state_elsewhere(stack, &container, &path);
         let outside = doctor_from_outside(&stack.guest, &container.pid, &path);
         let sentences = [
             "9p on /config refuses the shared map that WAL mode needs",
@@ -48,6 +49,18 @@ fn the_doctor_names_the_cause_in_the_container_and_from_outside() {
         let cause = explain(&stack.guest, &failed.error_text());
         assert!(cause.contains("MMAP_REFUSED"), "{cause}");
     });
+}
+
+/// A second container of the same bundle, whose runtime was told to keep its state elsewhere: its
+/// control group tells it.
+fn assert_found_with_state_elsewhere(stack: &Stack, container: &Container<'_>, path: &str) {
+    let (runtime, bundle) = (container.runtime, format!("/run/bundles/{}", container.name));
+    let pid = stack.shell(&format!(
+        "{runtime} --root /run/elsewhere run --detach --bundle {bundle} \
+         --pid-file {bundle}/second elsewhere < /dev/null > {bundle}/log 2>&1; cat {bundle}/second"
+    ));
+    let report = doctor_of_container(&stack.guest, "elsewhere", path);
+    assert_eq!(report["target"]["seen_by"]["pid"].to_string(), pid, "{}", report["target"]);
 }
 
 /// The cause by its codes, and what follows for each way of using SQLite.
