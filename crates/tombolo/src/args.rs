@@ -101,9 +101,9 @@ pub(crate) struct DoctorArguments {
     pub(crate) pid: Option<i32>,
     /// See the paths as this container does, by its name or the beginning of its id
     ///
-    /// Containers of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn are found by the
-    /// state that these keep on disk and by control groups; one of a Kubernetes pod also by
-    /// POD/NAME or NAMESPACE/POD/NAME. This needs root.
+    /// Containers of Docker, Podman, CRI-O, containerd, LXC, systemd-nspawn, crun and runc are
+    /// found by the state that these keep on disk and by control groups; one of a Kubernetes pod
+    /// also by POD/NAME or NAMESPACE/POD/NAME. This needs root.
     #[arg(long, value_name = "NAME", requires = "paths")]
     pub(crate) container: Option<String>,
     /// Measure together with other sides, each under a kernel of its own, and wait for them
