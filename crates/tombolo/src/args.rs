@@ -86,9 +86,12 @@ pub(crate) struct DoctorArguments {
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
-    /// Seconds that the examination of one path, or of the whole machine, may take
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+    /// Seconds that the examination of one path, or of the whole machine, may take [default: 30]
+    ///
+    /// Without it, experiments go on for up to 90 seconds more as long as each of them comes to its
+    /// end, as on a busy machine. A mount that does not answer is given up all the same.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
     /// See the paths as this process does; a relative one is below its root directory
     ///
     /// Its mount namespace is entered from outside: nothing has to be installed in a container.

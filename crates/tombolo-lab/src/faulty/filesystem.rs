@@ -27,7 +27,7 @@ pub(super) struct FaultyFilesystem {
     /// The number by which the server knows this mount.
     pub(super) client: u32,
     pub(super) kernel: Arc<ToKernel>,
-    pub(super) inodes: Inodes,
+    pub(super) inodes: Arc<Inodes>,
     pub(super) handles: Handles,
 }
 

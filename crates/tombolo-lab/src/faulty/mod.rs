@@ -50,6 +50,7 @@ pub struct FaultyMount {
     server: Arc<Server>,
     /// The number by which the server knows this mount.
     client: u32,
+    inodes: Arc<Inodes>,
     session: Option<BackgroundSession>,
 }
 
@@ -100,12 +101,14 @@ impl FaultyMount {
         // From here on the drop unmounts.
         let gate = Arc::new(Gate::new(faults.delays));
         let client = server.join();
+        let inodes = Arc::new(Inodes::new(directory));
         let mut mount = FaultyMount {
             path,
             behind,
             gate: gate.clone(),
             server: server.clone(),
             client,
+            inodes: inodes.clone(),
             session: None,
         };
         let kernel = Arc::new(ToKernel::new());
@@ -115,7 +118,7 @@ impl FaultyMount {
             server,
             client,
             kernel: kernel.clone(),
-            inodes: Inodes::new(directory),
+            inodes,
             handles: Handles::default(),
         };
         let mut config = Config::default();
@@ -177,6 +180,13 @@ impl FaultyMount {
         drop(self);
         server.memory.crash().map_err(LabError::call("write", &behind))?;
         Ok(behind)
+    }
+
+    /// How many files and directories were ever looked up or made through this mount. The server
+    /// holds a descriptor of each, as virtiofsd does of each that its guest remembers.
+    #[must_use]
+    pub fn inodes(&self) -> usize {
+        self.inodes.count()
     }
 
     /// How many calls hang.

@@ -22,6 +22,7 @@ fn report(path: &Path, probes: Probes) -> Report {
         viewpoint: Viewpoint::Own,
         probes,
         timeout: TIMEOUT,
+        overtime: Duration::ZERO,
         peers: None,
     };
     let mut line = ProgressLine::new();
