@@ -8,8 +8,8 @@
 //! That is safe only while one process uses the database. So the process claims it: one lock on
 //! SQLite's own bytes of the database, of a kind that belongs to the process and not to a
 //! connection. Programs of the same kernel are kept out by it, with this library or without: those
-//! with it are refused the file (`EBUSY`) and told why, the others are told "database is locked". The
-//! locks that SQLite takes within the process are then granted here: SQLite itself keeps its
+//! with it are refused the file (`EBUSY`) and told why, the others are told "database is locked".
+//! The locks that SQLite takes within the process are then granted here: SQLite itself keeps its
 //! connections apart within a process (`unixInodeInfo` in `os_unix.c`).
 //!
 //! A process that was forked does not have the claim of its parent.

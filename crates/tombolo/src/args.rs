@@ -103,9 +103,9 @@ pub(crate) struct DoctorArguments {
     pub(crate) pid: Option<i32>,
     /// See the paths as this container does, by its name or the beginning of its id
     ///
-    /// Containers of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn are found by the
-    /// state that these keep on disk and by control groups; one of a Kubernetes pod also by
-    /// POD/NAME or NAMESPACE/POD/NAME. This needs root.
+    /// Containers of Docker, Podman, CRI-O, containerd, LXC, systemd-nspawn, crun and runc are
+    /// found by the state that these keep on disk and by control groups; one of a Kubernetes pod
+    /// also by POD/NAME or NAMESPACE/POD/NAME. This needs root.
     #[arg(long, value_name = "NAME", requires = "paths")]
     pub(crate) container: Option<String>,
     /// Measure together with other sides, each under a kernel of its own, and wait for them
@@ -216,9 +216,10 @@ pub(crate) enum FixRemedy {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The -shm of each database is then memory of the one process that opens it, so WAL mode works where \
-shared maps are refused. Other processes of this kernel are kept out: those of the same program are \
-refused and told why, others get \"database is locked\". Programs of other kernels are not kept out.")]
+The -shm of each database is then memory of the one process that opens it, so WAL mode works \
+where shared maps are refused. Other processes of this kernel are kept out: those of the same \
+program are refused and told why, others get \"database is locked\". Programs of other kernels are \
+not kept out.")]
 pub(crate) struct RunArguments {
     /// One process has the databases for itself; the only way there is
     #[arg(long, required = true)]

@@ -73,7 +73,7 @@ impl FaultyMount {
         faults: Faults,
     ) -> Result<Self, LabError> {
         let (behind, server) = (namespace.directory("behind")?, Arc::default());
-        Self::mount(namespace, behind, filesystem, faults, server)
+        Self::mount(namespace.directory("faulty")?, behind, filesystem, faults, server)
     }
 
     /// Mounts `behind`, by a server of its own: whatever else is mounted over it, no lock crosses.
@@ -82,17 +82,16 @@ impl FaultyMount {
     /// # Errors
     /// As [`Self::new`].
     pub fn over(namespace: &Namespace, behind: PathBuf, faults: Faults) -> Result<Self, LabError> {
-        Self::mount(namespace, behind, "fuse", faults, Arc::default())
+        Self::mount(namespace.directory("faulty")?, behind, "fuse", faults, Arc::default())
     }
 
     fn mount(
-        namespace: &Namespace,
+        path: PathBuf,
         behind: PathBuf,
         filesystem: &str,
         faults: Faults,
         server: Arc<Server>,
     ) -> Result<Self, LabError> {
-        let path = namespace.directory("faulty")?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(&behind, flags, Mode::empty())
             .map_err(LabError::call("open", &behind))?;
