@@ -35,6 +35,11 @@ pub(crate) enum Command {
     /// Exit code: 0 done or shown, 1 refused and nothing was changed, 2 stopped half-way (run it
     /// again, or undo it), 3 usage.
     Fix(FixArguments),
+    /// Run a program that alone has databases in WAL mode, without shared memory
+    ///
+    /// Exit code: the program's, or 125 where a database was not opened through this door; what is
+    /// refused beforehand has the exit codes of `tombolo fix`.
+    Run(RunArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -210,6 +215,27 @@ pub(crate) enum FixRemedy {
         #[arg(long)]
         no_link: bool,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The -shm of each database is then memory of the one process that opens it, so WAL mode works \
+where shared maps are refused. Other processes of this kernel are kept out: those of the same \
+program are refused and told why, others get \"database is locked\". Programs of other kernels are \
+not kept out.")]
+pub(crate) struct RunArguments {
+    /// One process has the databases for itself; the only way there is
+    #[arg(long, required = true)]
+    pub(crate) exclusive: bool,
+    /// A database; it must exist
+    #[arg(long = "db", value_name = "PATH", required = true)]
+    pub(crate) databases: Vec<PathBuf>,
+    /// Do not look for signs of another kernel: you know that nobody uses the databases
+    #[arg(long)]
+    pub(crate) assume_unused: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]
