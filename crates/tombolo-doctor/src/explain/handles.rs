@@ -8,7 +8,8 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const EXCHANGES: &[&str] = &[
         "overwrit*", "overwrote", "replac*", "swap*", "renam*", "re-download*", "redownload*",
-        "downloaded", "unlink*", "exchanged", "recreated", "moves",
+        "downloaded", "unlink*", "exchanged", "recreated", "moves", "re-clon*", "reclon*",
+        "re-creat*",
     ];
     const OPENED: &[&str] = &["open", "connection*", "handle*", "descriptor*", "fd", "opened"];
     #[rustfmt::skip]
@@ -22,7 +23,7 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     };
     let held = |one: &Sentence<'_>| {
         let running = one.near(&["without"], &["stopping", "closing", "restarting", "stop"], 3)
-            || one.near(&["while", "still"], &["running", "runs"], 5);
+            || one.near(&["while", "still"], &["running", "runs", "ran"], 5);
         (running || one.near(STILL, OPENED, 5))
             && !one.has(&["error*", "unable"])
             && !one.says(&["not open"])
@@ -31,6 +32,18 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     one || sentences.windows(2).any(|pair| match pair {
         [first, second] => exchanges(first) && held(second),
         _ => false,
+    })
+}
+
+/// "fine for some hours, then every file gives an error".
+fn works_for_a_while(sentences: &[Sentence<'_>]) -> bool {
+    const TIMES: &[&str] = &[
+        "hour*", "minutes", "day", "days", "week*", "while", "night", "time", "boot", "reboot",
+        "start", "login", "morning",
+    ];
+    sentences.iter().any(|one| {
+        one.near(&["works", "worked", "fine", "ok", "runs"], TIMES, 4)
+            && one.follows(TIMES, &["then", "until", "before", "afterwards"], 4)
     })
 }
 
@@ -58,7 +71,8 @@ pub(super) fn restart_heals(sentences: &[Sentence<'_>]) -> bool {
             one.near(SERVERS, &["restart*", "reboot*", "updated", "failover", "failed"], 4)
                 && one.has(&["after", "since", "until", "when"]);
         served && (one.has(GOES) || heals) || heals && one.has(GOES)
-    })
+    }) || works_for_a_while(sentences)
+        && sentences.iter().any(|one| one.near(RESTARTS, HEALS, 6) && !one.denies())
 }
 
 #[cfg(test)]
@@ -102,5 +116,18 @@ mod tests {
         for report in ["it fails after every restart", "I restarted the app twice"] {
             assert!(!found(report), "{report}");
         }
+    }
+
+    #[test]
+    fn a_mount_that_goes_away_after_a_while() {
+        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        assert!(found("fine for a few days, then each call fails. A restart of the VM helps."));
+        assert!(!found("fine for a few days, then each call fails. A restart does not change it."));
+    }
+
+    #[test]
+    fn a_directory_that_is_made_anew_under_a_program() {
+        let report = "the folder was removed and re-created while the app ran";
+        assert!(replaced_while_open(&sentences(&Text::new(report))));
     }
 }

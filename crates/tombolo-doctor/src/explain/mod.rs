@@ -9,6 +9,7 @@
 //! what counts is the class of the file system, the error and who opens the file.
 
 mod calls;
+mod calm;
 mod cause;
 mod clearance;
 mod codes;
@@ -18,6 +19,7 @@ mod course;
 mod cures;
 mod facts;
 mod handles;
+mod load;
 mod locks;
 mod losses;
 mod maps;
@@ -26,6 +28,7 @@ mod openers;
 mod phrases;
 mod place;
 mod questions;
+mod readback;
 mod remedies;
 mod rights;
 mod rules;

@@ -191,6 +191,66 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
         || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
 }
 
+/// Whether two versions of one product are told apart by what they do: "6.9 corrupts, gone with
+/// 6.11". Those of the program and of SQLite do not count.
+pub(super) fn versions_differ(text: &Text) -> bool {
+    #[rustfmt::skip]
+    const TURNS: &[&str] = &[
+        "fine", "ok", "works", "worked", "right", "clean", "gone", "fixes", "fixed", "cures",
+        "cured", "cure", "passes", "unaffected", "good", "correct", "answers", "mends", "solves",
+        "solved", "shows", "not",
+    ];
+    let program = program_versions(text);
+    let of_program = |line: &&str| text::after_label(line, &["app", "application"]).is_none();
+    let mut versions: Vec<(&str, bool)> = Vec::new();
+    for line in text.lines().filter(of_program).take(512) {
+        let turns = says(line, TURNS);
+        if DRIVERS.iter().any(|driver| names(line, driver)) || line.contains("sqlite") {
+            continue;
+        }
+        versions.extend(product_versions(line).map(|version| (version, turns)).take(16));
+        versions.truncate(64);
+    }
+    if began_with_its_version(text) {
+        return true;
+    }
+    let major = |version: &str| version.split('.').next().unwrap_or("").to_owned();
+    versions.iter().any(|(one, turns)| {
+        *turns
+            && !program.contains(&major(one).as_str())
+            && versions.iter().any(|(other, _)| other != one && major(other) == major(one))
+    })
+}
+
+/// "filesystem: ChunkFS 4.2.1" here, "began with the upgrade to 4.2.1" there.
+fn began_with_its_version(text: &Text) -> bool {
+    const BEGAN: &[&str] =
+        &["began", "since", "after", "from", "started", "until", "broke", "with"];
+    let place = |line| text::after_label(line, &["filesystem", "file system", "mount", "storage"]);
+    let own: Vec<&str> = text.lines().filter_map(place).flat_map(product_versions).collect();
+    text.lines().filter(|line| place(line).is_none()).any(|line| {
+        says(line, BEGAN)
+            && opens(line, CHANGES)
+            && product_versions(line).any(|version| own.contains(&version))
+    })
+}
+
+/// Versions in a passage: `6.8.0-40`, `v1.10`, and no times, sizes or protocols.
+fn product_versions(passage: &str) -> impl Iterator<Item = &str> {
+    const UNITS: &[&str] =
+        &["s", "ms", "sec", "seconds", "min", "minutes", "mb", "gb", "kb", "mib", "gib", "%", "h"];
+    let words: Vec<&str> = passage.split_whitespace().take(120).collect();
+    let marks: &[char] = &[',', ';', ':', '(', ')', '\'', '"', '.'];
+    (0..words.len()).filter_map(move |at| {
+        let word = words.get(at)?.trim_matches(marks).trim_start_matches('v');
+        let next = words.get(at + 1).map_or("", |word| word.trim_matches(marks));
+        let number = word.split(['-', '/', '+']).next().unwrap_or(word);
+        let dots = number.matches('.').count();
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        ((1..3).contains(&dots) && plain && !UNITS.contains(&next)).then_some(number)
+    })
+}
+
 /// Whether a new version of the program turned WAL on: "WAL (since 0.41)", "release 3.3, which uses
 /// WAL". What fails from then on is what WAL needs.
 pub(super) fn wal_since(text: &Text) -> bool {
@@ -237,7 +297,7 @@ pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const FOREIGN: &[&str] =
         &["third-party", "third", "unofficial", "experimental", "homegrown", "beta", "community"];
-    const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector", "filesystem"];
+    const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector"];
     sentences.iter().any(|one| {
         one.near(FOREIGN, DRIVERS, 5)
             && !one.has(&["sqlite*"])
@@ -268,14 +328,15 @@ pub(super) fn other_client_does_well(sentences: &[Sentence<'_>]) -> bool {
 pub(super) fn owned_up_to(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const MAKERS: &[&str] =
-        &["vendor*", "developers", "maker*", "manufacturer", "upstream", "driver's", "maintainer*"];
+        &["vendor*", "developer*", "maker*", "manufacturer", "upstream", "driver's", "maintainer*"];
     #[rustfmt::skip]
     const OWNS: &[&str] =
-        &["confirm*", "acknowledg*", "admit*", "fixed", "fixes", "fix", "regression", "bug"];
+        &["confirm*", "acknowledg*", "admit*", "fixed", "fixes", "fix", "regression", "bug",
+        "wrongly", "mistake", "our"];
     #[rustfmt::skip]
     const PLACES: &[&str] = &[
         "sharing", "driver*", "filesystem", "kernel", "virtiofs*", "client", "mount*", "fuse",
-        "firmware", "nas",
+        "firmware", "nas", "fcntl", "flags", "locks", "pread", "fsync",
     ];
     sentences.iter().any(|one| {
         let place = one.has(PLACES) || one.says(&["file system", "shared folder", "file share"]);
@@ -465,5 +526,17 @@ mod tests {
         for report in ["Linux 3.10.0-957.el7.x86_64", "kernel 6.1.0", "linux 22.04", "Linux 5.10"] {
             assert!(!old_kernel(&Text::new(report)), "{report}");
         }
+    }
+
+    #[test]
+    fn two_versions_of_one_product() {
+        let differ = |report: &str| versions_differ(&Text::new(report));
+        assert!(differ("filesystem: zfs 2.1.4\nblocks of zeros\n2.1.9 is clean"));
+        assert!(differ("linux 5.19 shows holes, 5.15 is right"));
+        assert!(differ("filesystem: blobfs 4.2.1\nbegan with the update to 4.2.1"));
+        assert!(!differ("app: shop 2.1\n2.0 works, 2.1 fails"));
+        assert!(!differ("a commit takes 0.2 s, 0.3 s with sync, that is fine"));
+        assert!(!differ("sqlite 3.40.1 works, sqlite 3.7.2 fails"));
+        assert!(!differ("10.0.0.4 works"));
     }
 }

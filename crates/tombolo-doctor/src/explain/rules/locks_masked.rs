@@ -25,9 +25,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(50, "locks are kept inside one client");
         exposed(harmed, shared, case);
     }
-    if facts.says(Sign::NoLock) && facts.file_system.is_none_or(|kind| kind != FileSystem::Nfs) {
+    let by_sqlite = facts.says(Sign::NoLockUri) || !facts.on(FileSystem::Nfs);
+    if facts.says(Sign::NoLock) && by_sqlite {
         let points = match facts.file_system {
-            _ if harmed => 45,
+            _ if harmed => 56,
             Some(kind) if !kind.is_local() => 12,
             _ => 58,
         };
@@ -50,6 +51,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     let from_locks_to_bucket = facts.file_systems.contains(&FileSystem::ObjectStore)
         && facts.file_systems.contains(&FileSystem::Smb);
+    if facts.says_any(&[Sign::PlatformChanged, Sign::KernelBug]) && facts.kernels == Kernels::One {
+        // One kernel needs no lock of the server's, and something else changed.
+        case.against(60);
+    }
     if from_locks_to_bucket && shared {
         case.speaks(75, "the move from SMB to a bucket mount only silenced the lock error");
     }

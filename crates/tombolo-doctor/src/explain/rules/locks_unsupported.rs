@@ -28,6 +28,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(62, "kernels before 3.15 lack the locks that some SQLite drivers ask for");
     }
     place(facts, case);
+    if facts.says(Sign::PlatformChanged) {
+        // Another version has them.
+        case.against(if facts.says(Sign::KernelBug) { 80 } else { 25 });
+    }
+    if facts.says(Sign::Intermittent) {
+        // Locks that are not there are missing each time.
+        case.against(22);
+    }
     if facts.says(Sign::OrphanLock) {
         // Another file of the same place is free: there are locks.
         case.against(50);
@@ -57,7 +65,11 @@ fn place(facts: &Facts, case: &mut Case) {
     }
     if facts.on(FileSystem::WslFromWindows) {
         let path = facts.says(Sign::WrongPath) && !lock_like;
-        let points = if path { 40 } else { 95 };
+        let points = match () {
+            () if path => 40,
+            () if facts.several() && facts.corrupt() => 66,
+            () => 95,
+        };
         case.speaks(points, "the redirector between Windows and WSL does not carry SQLite's locks");
     }
     if facts.on(FileSystem::WslOwnFiles) && facts.family(ResultCode::PROTOCOL) {

@@ -73,8 +73,17 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // Version 4 has locks of its own (RFC 8881) and needs no service beside it.
         case.against(10);
     }
+    against(facts, case);
+}
+
+/// What the service does not explain.
+fn against(facts: &Facts, case: &mut Case) {
     if facts.several() || facts.corrupt() {
         case.against(20);
+    }
+    if facts.says_any(&[Sign::StorageStall, Sign::Loaded, Sign::FarServer, Sign::CuredByQuiet]) {
+        // Then locks are granted, only late.
+        case.against(30);
     }
     if facts.says(Sign::SoftMount) {
         case.against(if facts.bare_io_error() { 45 } else { 10 });

@@ -113,6 +113,12 @@ fn program(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::DriverChanged) && !facts.says(Sign::OldKernel) && facts.trouble() {
         case.speaks(54, "it came or went with a version of the SQLite library or its driver");
     }
+    if facts.says(Sign::SchemaNotParsed) {
+        case.speaks(90, "a newer SQLite made the schema than the one that reads it");
+    }
+    if facts.says(Sign::FailsLocallyToo) && facts.trouble() {
+        case.speaks(62, "the same error comes on a local disk");
+    }
     if facts.says(Sign::OldLibrary) {
         case.speaks(50, "the SQLite that is used is older than WAL");
     }

@@ -58,6 +58,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // Then no lock is refused: there are none.
         case.against(60);
     }
+    if facts.says(Sign::Intermittent) {
+        // The server refuses that step each time.
+        case.against(22);
+    }
     if facts.says(Sign::PremadeWal) && facts.says(Sign::Wal) {
         case.against(45);
     }
