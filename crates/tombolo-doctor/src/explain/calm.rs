@@ -25,7 +25,9 @@ fn says_none(line: &str) -> bool {
         }
         _ => false,
     };
-    none && !harmed(&sentence)
+    let without = sentence.near(&["without"], &["fault*", "error*", "problem*", "failure*"], 3)
+        && sentence.words.len() < NO_MORE_THAN;
+    (none || without) && !harmed(&sentence)
 }
 
 fn doubts(sentence: &Sentence<'_>) -> bool {
@@ -34,7 +36,8 @@ fn doubts(sentence: &Sentence<'_>) -> bool {
         "ask", "asks", "asked", "asking", "wonder*", "whether", "warn", "warns", "warning*",
         "warned", "fear", "fears", "flags", "flagged", "scanner", "linter", "policy", "advice",
         "recommend*", "discourag*", "unsafe", "worried", "worry", "audit*", "advised", "question",
-        "blog*", "forum*", "colleague*", "article*", "myth*", "rumour*", "refuses", "refusing",
+        "blog*", "forum*", "colleague*", "article*", "myth*", "rumour*", "wiki", "unsure", "docs",
+        "documentation", "refuses", "refusing", "refusal",
     ];
     sentence.has(DOUBTS)
         || sentence.says(&[
@@ -52,14 +55,17 @@ fn harmed(sentence: &Sentence<'_>) -> bool {
     #[rustfmt::skip]
     const HEARSAY: &[&str] = &[
         "colleague*", "blog*", "forum*", "article*", "wiki", "reddit", "docs", "documentation",
-        "people", "somebody", "someone", "question", "myth*", "threads", "ask", "asks",
+        "people", "somebody", "someone", "question", "myth*", "threads", "ask", "asks", "linter",
+        "rule", "scanner", "policy", "audit*", "advice",
     ];
     // SQLite itself removes both files when the last connection closes (sqlite.org/wal.html).
-    let closes = sentence.has(&["quit", "close*", "exit*"]) && sentence.says(&["wal", "shm"]);
+    let closes = sentence.has(&["quit", "close*", "exit*", "shutdown", "stop*"])
+        && sentence.says(&["wal", "shm"]);
     if closes {
         return false;
     }
-    if sentence.has(HEARSAY) && !sentence.has(&["why"]) {
+    let hearsay = sentence.has(HEARSAY) || sentence.says(&["read that", "heard that"]);
+    if hearsay && !sentence.has(&["why"]) {
         return false;
     }
     sentence.places(clearance::HARMS).any(|at| {

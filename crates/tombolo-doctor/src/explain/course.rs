@@ -224,8 +224,9 @@ pub(super) fn storage_stalls(sentences: &[Sentence<'_>]) -> bool {
 
 /// "commands take up to five seconds", where nothing is said to be locked.
 pub(super) fn takes_long(text: &Text, sentences: &[Sentence<'_>]) -> bool {
-    const TAKES: &[&str] = &["take*", "took", "delay*", "wait*", "lasts", "lag*", "pause*"];
-    const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs"];
+    const TAKES: &[&str] =
+        &["take*", "took", "need", "needs", "delay*", "wait*", "lasts", "lag*", "pause*"];
+    const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs", "s"];
     !text.plain.contains("locked")
         && sentences.iter().any(|one| one.follows(TAKES, TIMES, 5) && !one.denies())
 }

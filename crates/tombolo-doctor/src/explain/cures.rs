@@ -39,6 +39,7 @@ const LETS: &[&str] = &[
     "succeeded",
     "boots",
     "saves",
+    "brings",
     "saved",
     "removes",
     "ended",
@@ -47,7 +48,16 @@ const LETS: &[&str] = &[
 ];
 
 /// Options that keep locks from the server.
-const WITHOUT_LOCKS: &[&str] = &["nobrl", "nolock", "local_lock", "locallocks", "localflock"];
+const WITHOUT_LOCKS: &[&str] = &[
+    "nobrl",
+    "nolock",
+    "local_lock",
+    "locallocks",
+    "localflock",
+    "nfs_filesystem",
+    "unix-excl",
+    "unix-dotfile",
+];
 
 /// Whether an option that keeps locks from the server made the trouble go away. It does so where
 /// the server refuses or loses lock requests.

@@ -29,10 +29,29 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
             && !one.says(&["not open"])
     };
     let one = sentences.iter().any(|one| exchanges(one) && held(one));
-    one || sentences.windows(2).any(|pair| match pair {
-        [first, second] => exchanges(first) && held(second),
-        _ => false,
-    })
+    // "shows yesterday's data until it is restarted"
+    let until = |one: &Sentence<'_>| one.follows(&["until"], &["restart*"], 5);
+    let over = |one: &Sentence<'_>| exchanges(one) && one.has(&["over", "replac*"]);
+    one || sentences.iter().any(over) && sentences.iter().any(until)
+        || sentences.windows(2).any(|pair| match pair {
+            [first, second] => exchanges(first) && held(second),
+            _ => false,
+        })
+}
+
+/// "USB disconnect, then mounted again": who holds the old mount still points at what is gone.
+fn place_came_back(sentences: &[Sentence<'_>]) -> bool {
+    const PLACES: &[&str] =
+        &["usb", "disk", "drive", "share", "volume", "mount", "nas", "server", "connection"];
+    #[rustfmt::skip]
+    const LEFT: &[&str] =
+        &["disconnect*", "dropped", "unplugged", "replugged", "unmounted", "migrated", "moved"];
+    const BACK: &[&str] =
+        &["again", "back", "new", "becomes", "reconnect*", "remount*", "re-mounted"];
+    const HELD: &[&str] = &["container", "still", "old", "before", "process", "inside"];
+    sentences.iter().any(|one| one.near(PLACES, LEFT, 3) && !one.denies())
+        && sentences.iter().any(|one| one.has(BACK) && one.has(HELD))
+        && !sentences.iter().any(|one| one.near(&["moved", "migrated"], &["local", "locally"], 4))
 }
 
 /// "fine for some hours, then every file gives an error".
@@ -73,6 +92,7 @@ pub(super) fn restart_heals(sentences: &[Sentence<'_>]) -> bool {
         served && (one.has(GOES) || heals) || heals && one.has(GOES)
     }) || works_for_a_while(sentences)
         && sentences.iter().any(|one| one.near(RESTARTS, HEALS, 6) && !one.denies())
+        || place_came_back(sentences)
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ const DATA: &[&str] = &[
     "change", "changes", "write", "writes", "transaction*", "commit", "commits", "history",
     "message", "messages", "note", "notes", "account", "accounts", "users", "item", "items",
     "update", "updates", "insert", "inserts", "events", "bookmarks", "contacts", "edits", "jobs",
-    "tables", "table", "value", "values", "list", "progress", "sessions", "orders",
+    "days", "hours", "weeks", "hour", "week", "tables", "table", "value", "values", "list",
+    "progress", "sessions", "orders",
 ];
 
 #[rustfmt::skip]

@@ -41,6 +41,9 @@ const PLACINGS: &[&str] = &[
     "mov",
     "rm",
     "rsync",
+    "clone",
+    "commit",
+    "git",
     "upload",
     "download",
     "archiv",
@@ -86,6 +89,7 @@ const LEFT: &[&str] = &[
     "omits",
     "omitted",
     "ignored",
+    "gitignore",
 ];
 
 /// Whether the text says that a sidecar was deleted, or stayed or was left when its database was
@@ -109,7 +113,7 @@ pub(super) fn parted(text: &Text) -> bool {
 pub(super) fn copied_alone(text: &Text) -> bool {
     const COPIES: &[&str] = &[
         "cop", "backup", "backs", "backed", "restor", "rsync", "cp", "scp", "mov", "snapshot",
-        "replac", "overwr", "swap",
+        "replac", "overwr", "swap", "tar", "zip", "archiv", "export", "dump", "download", "upload",
     ];
     const ALONE: &[&str] = &["only", "just", "alone"];
     const LIVE: &[&str] = &["while", "live", "hot", "running"];
@@ -233,7 +237,7 @@ fn parts(sentence: &str) -> bool {
     let sidecar = (0..words.len()).any(|at| names_sidecar(&words, at));
     let left = words.iter().any(|word| LEFT.contains(word));
     // SQLite itself removes both files when the last connection closes (sqlite.org/wal.html).
-    let closing = opens(&["clos", "quit", "exit"]);
+    let closing = opens(&["clos", "quit", "exit", "shutdown"]);
     sidecar && (removed(&words) && !closing || opens(PLACINGS) && left)
 }
 

@@ -298,10 +298,15 @@ pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
     const FOREIGN: &[&str] =
         &["third-party", "third", "unofficial", "experimental", "homegrown", "beta", "community"];
     const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector"];
+    const OWN: &[&str] =
+        &["own", "custom", "prototype", "self-written", "experimental", "home-made", "homemade"];
     sentences.iter().any(|one| {
-        one.near(FOREIGN, DRIVERS, 5)
-            && !one.has(&["sqlite*"])
-            && !one.has(&["start", "time", "try"])
+        let own = one.near(OWN, &["fuse", "vfs", "driver", "filesystem"], 2)
+            && !one.has(&["kernel", "vendor", "docker"]);
+        own && !one.has(&["sqlite*"])
+            || one.near(FOREIGN, DRIVERS, 5)
+                && !one.has(&["sqlite*"])
+                && !one.has(&["start", "time", "try"])
             || one.has(DRIVERS)
                 && one.says(&["not microsoft's", "is not apple's", "not the vendor's"])
     })
@@ -400,7 +405,8 @@ fn says(sentence: &str, list: &[&str]) -> bool {
 /// of such a version is said of the program.
 fn program_versions(text: &Text) -> Vec<&str> {
     let label = |line| text::after_label(line, &["app", "application", "program"]);
-    text.lines().filter_map(label).take(4).flat_map(majors).collect()
+    let platform = |label: &&str| !PLATFORMS.iter().any(|platform| names(label, platform));
+    text.lines().filter_map(label).filter(platform).take(4).flat_map(majors).collect()
 }
 
 /// The first numbers of the versions in a passage.

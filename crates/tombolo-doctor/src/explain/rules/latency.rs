@@ -36,7 +36,8 @@ fn late(facts: &Facts, case: &mut Case) {
         let points = if remote { 58 } else { 48 };
         case.speaks(points, "storage or network is under load, or rebuilds itself");
     }
-    if facts.says(Sign::FarServer) && remote && felt {
+    let quiet = facts.codes.is_empty() && facts.calls.is_empty() && !facts.says(Sign::Hang);
+    if facts.says(Sign::FarServer) && remote && (felt || quiet) {
         case.speaks(55, "the server is far, and every lock is a round trip");
     }
     if facts.says(Sign::CuredByPatience) && felt {

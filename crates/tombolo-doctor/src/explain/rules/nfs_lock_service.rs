@@ -78,6 +78,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
 
 /// What the service does not explain.
 fn against(facts: &Facts, case: &mut Case) {
+    if facts.says(Sign::FailsAfterWhile) && facts.bare_io_error() {
+        // It had its locks, and lost the file.
+        case.against(40);
+    }
     if facts.several() || facts.corrupt() {
         case.against(20);
     }

@@ -99,7 +99,9 @@ fn against(facts: &Facts, cured: bool, case: &mut Case) {
         case.against(20);
     }
     let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
-    if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
+    if kept_from_writing && facts.rollback() && facts.readonly() {
+        case.speaks(20, "the place is read-only, and WAL is not in play");
+    } else if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
         case.against(25);
     }
     if facts.wal() && facts.says(Sign::ReadOnlyOpen) && facts.says(Sign::OwnerMismatch) {
