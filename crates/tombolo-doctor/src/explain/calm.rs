@@ -12,11 +12,11 @@ pub(super) fn found(text: &Text) -> bool {
 }
 
 /// "(none)", "no errors for a year", or a line that is a warning and no more.
-fn says_none(line: &str) -> bool {
+pub(super) fn says_none(line: &str) -> bool {
     const NO_MORE_THAN: usize = 7;
     let sentence = Sentence::of(line);
     let none = match sentence.words.as_slice() {
-        ["none" | "nothing" | "works"] => true,
+        ["none" | "nothing" | "works"] | ["none", "since", ..] => true,
         ["warning", rest @ ..] => rest.len() < NO_MORE_THAN,
         ["no", "error" | "errors" | "problem" | "problems" | "failure" | "failures", rest @ ..] => {
             let limits =
@@ -97,5 +97,19 @@ mod tests {
         assert!(!calm("asks why the rows vanish\nno error"));
         assert!(!calm("a warning is printed\nno error but it hangs"));
         assert!(!calm("a warning is printed"));
+    }
+
+    #[test]
+    fn hearsay_and_warnings_are_no_events() {
+        assert!(calm("a wiki says that such disks corrupt databases\nno errors"));
+        assert!(calm("a colleague is worried\nhalf a year without a fault"));
+        assert!(calm("warning: untested file system"));
+        assert!(!calm("a wiki says that such disks corrupt databases\nthe index is malformed"));
+    }
+
+    #[test]
+    fn sidecars_go_at_the_last_close() {
+        assert!(calm("asks why x.db-wal is gone after shutdown\n(none)"));
+        assert!(!calm("asks why x.db is gone after an update\n(none)"));
     }
 }

@@ -113,6 +113,9 @@ fn of_situation(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::DoubtOnly, calm::found(text)),
         (Sign::LockServiceRuns, locks::service_runs(said)),
         (Sign::OtherLocalClean, readback::other_local_clean(said)),
+        (Sign::NoErrorNow, text.lines().any(calm::says_none)),
+        (Sign::ConstantWait, course::constant_wait(said)),
+        (Sign::SqlError, said.iter().any(table_is_missing)),
         (Sign::Intermittent, course::intermittent(said)),
         (Sign::Loaded, load::loaded(said)),
         (Sign::FarServer, load::far(said)),
@@ -128,6 +131,11 @@ fn of_situation(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::ReadOnlyPlace, rights::mounted_read_only(said)),
     ];
     found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
+}
+
+/// "The table `main.user` does not exist".
+fn table_is_missing(one: &Sentence<'_>) -> bool {
+    one.near(&["table", "column", "tables", "relation"], &["exist", "exists"], 6) && one.denies()
 }
 
 /// "malformed database schema (x) - near "WHERE": syntax error": made by a newer SQLite than the
@@ -236,5 +244,12 @@ mod tests {
     fn a_schema_of_a_newer_version() {
         assert!(schema_not_parsed("malformed database schema (v) - near \"over\": syntax error"));
         assert!(!schema_not_parsed("malformed database schema (v)"));
+    }
+
+    #[test]
+    fn a_table_that_is_missing_is_no_path() {
+        assert!(table_is_missing(&Sentence::of("the table main.x does not exist")));
+        assert!(!table_is_missing(&Sentence::of("the table exists")));
+        assert!(!table_is_missing(&Sentence::of("the folder does not exist")));
     }
 }

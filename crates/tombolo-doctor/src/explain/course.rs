@@ -102,6 +102,35 @@ fn is_relative_path(word: &str) -> bool {
     starts && !before.ends_with('.') && !after.contains(":/") && after.len() > 2
 }
 
+/// "every statement takes between 29 and 31 seconds": as long as a time-out, whatever the load.
+pub(super) fn constant_wait(sentences: &[Sentence<'_>]) -> bool {
+    const REQUESTS: &[&str] = &[
+        "statement*",
+        "query",
+        "queries",
+        "lock",
+        "locks",
+        "commit",
+        "commits",
+        "write",
+        "writes",
+        "open",
+        "command",
+        "access",
+        "transaction",
+        "insert",
+        "call",
+    ];
+    const UNITS: &[&str] = &["s", "sec", "seconds", "secs"];
+    sentences.iter().any(|one| {
+        let long = (0..one.words.len()).any(|at| {
+            let count = one.word(at).parse().unwrap_or(0_u32);
+            (10..=180).contains(&count) && UNITS.contains(&one.word(at + 1))
+        });
+        long && one.near(&["every", "each", "any", "per"], REQUESTS, 2)
+    })
+}
+
 /// Whether a URL of SQLAlchemy or Prisma has three slashes and a path that looks absolute: then it
 /// is relative to the working directory.
 pub(super) fn relative_url(text: &Text) -> bool {
@@ -194,7 +223,7 @@ pub(super) fn works_slowly(text: &Text) -> bool {
 fn compares_times(sentence: &str) -> bool {
     const UNITS: &[&str] = &[
         "s", "sec", "secs", "seconds", "second", "min", "mins", "minutes", "minute", "hours",
-        "hour", "ms",
+        "hour", "ms", "h",
     ];
     const SIDES: &[&str] = &["local", "locally", "ssd", "instead", "versus", "vs", "than", "disk"];
     const OTHER: &[&str] = &["network", "nfs", "smb", "cifs", "share", "nas", "remote", "over"];
@@ -409,5 +438,20 @@ mod tests {
     #[test]
     fn what_hangs_for_ever_is_not_slow() {
         assert!(!works_slowly(&Text::new("no error, it hangs forever")));
+    }
+
+    #[test]
+    fn a_wait_as_long_as_a_time_out() {
+        let found =
+            |report: &str| constant_wait(&super::super::sentence::sentences(&Text::new(report)));
+        assert!(found("each write takes 30 s"));
+        assert!(found("per lock 25 seconds"));
+        assert!(!found("each write takes 3 s"));
+        assert!(!found("it runs each 30 s"));
+    }
+
+    #[test]
+    fn two_times_of_two_places_are_slowness() {
+        assert!(works_slowly(&Text::new("a scan takes 7 h, on the local disk 12 min")));
     }
 }

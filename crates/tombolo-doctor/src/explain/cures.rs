@@ -39,6 +39,8 @@ const LETS: &[&str] = &[
     "succeeded",
     "boots",
     "saves",
+    "stopped",
+    "silenced",
     "brings",
     "saved",
     "removes",

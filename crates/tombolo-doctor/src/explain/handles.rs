@@ -30,8 +30,10 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     };
     let one = sentences.iter().any(|one| exchanges(one) && held(one));
     // "shows yesterday's data until it is restarted"
-    let until = |one: &Sentence<'_>| one.follows(&["until"], &["restart*"], 5);
-    let over = |one: &Sentence<'_>| exchanges(one) && one.has(&["over", "replac*"]);
+    let until = |one: &Sentence<'_>| one.follows(&["until", "till"], &["restart*"], 5);
+    let over = |one: &Sentence<'_>| {
+        exchanges(one) && one.has(&["over", "replac*"]) || one.has(&["mv"]) && !one.denies()
+    };
     one || sentences.iter().any(over) && sentences.iter().any(until)
         || sentences.windows(2).any(|pair| match pair {
             [first, second] => exchanges(first) && held(second),
@@ -49,8 +51,9 @@ fn place_came_back(sentences: &[Sentence<'_>]) -> bool {
     const BACK: &[&str] =
         &["again", "back", "new", "becomes", "reconnect*", "remount*", "re-mounted"];
     const HELD: &[&str] = &["container", "still", "old", "before", "process", "inside"];
-    sentences.iter().any(|one| one.near(PLACES, LEFT, 3) && !one.denies())
-        && sentences.iter().any(|one| one.has(BACK) && one.has(HELD))
+    sentences.iter().any(|one| one.near(PLACES, LEFT, 3) && !one.near(&["not", "never"], LEFT, 2))
+        && sentences.iter().any(|one| one.has(BACK))
+        && sentences.iter().any(|one| one.has(HELD))
         && !sentences.iter().any(|one| one.near(&["moved", "migrated"], &["local", "locally"], 4))
 }
 
@@ -149,5 +152,13 @@ mod tests {
     fn a_directory_that_is_made_anew_under_a_program() {
         let report = "the folder was removed and re-created while the app ran";
         assert!(replaced_while_open(&sentences(&Text::new(report))));
+    }
+
+    #[test]
+    fn a_place_that_left_and_came_back() {
+        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        assert!(found("the drive was unplugged and plugged in again, the container sees nothing"));
+        assert!(!found("the drive was not unplugged"));
+        assert!(!found("the drive was unplugged"));
     }
 }

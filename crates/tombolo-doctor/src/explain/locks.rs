@@ -36,8 +36,13 @@ pub(super) fn refused(sentences: &[Sentence<'_>]) -> bool {
     // A hand that takes a lock file away is no lock that is refused.
     const FILES: &[&str] = &["delet*", "remov*", "rm", "unlock*", "stale", "without"];
     sentences.iter().any(|sentence| {
-        let fails =
-            sentence.near(LOCKS, FAILS, REACH) || sentence.has(LOCKS) && sentence.says(FAILS_SAID);
+        // `LockFailed`, `LockException`: the name that a library gives it.
+        let named = sentence.words.iter().any(|word| {
+            word.starts_with("lock") && (word.contains("fail") || word.contains("exception"))
+        });
+        let fails = named
+            || sentence.near(LOCKS, FAILS, REACH)
+            || sentence.has(LOCKS) && sentence.says(FAILS_SAID);
         fails
             && !sentence.says(&["locking protocol"])
             && !sentence.says(GUESSES)
@@ -165,5 +170,10 @@ mod tests {
     #[test]
     fn a_lock_file_that_cannot_be_made_is_no_refused_lock() {
         assert!(!refused(&sentences(&Text::new("the lock file cannot be created"))));
+    }
+
+    #[test]
+    fn a_library_has_its_own_name_for_a_refused_lock() {
+        assert!(refused(&sentences(&Text::new("LockFailed: /x/y"))));
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn found(sentences: &[Sentence<'_>]) -> bool {
     // Lost are also locks, power, connections and other people's files.
     #[rustfmt::skip]
     const OTHERS: &[&str] = &[
-        "permission*", "package*", "column*", "index", "file", "files", "module*", "lock*", "no",
+        "permission*", "package*", "column*", "index", "file", "files", "module*", "lock*",
         "connection*", "entitlement*", "such", "header*", "type", "would", "could", "might", "may",
         "risk", "unless", "if", "avoid", "power", "schema",
     ];

@@ -150,7 +150,7 @@ pub(super) fn is_about(text: &Text, mention: &Mention) -> bool {
         // The kernel's text behind an I/O error is about the call, and not about the path.
         Meaning::Says(Sign::WrongPath) => {
             let line = before.rsplit('\n').next().unwrap_or("");
-            !line.contains("i/o error")
+            !line.contains("i/o error") && !line.contains("table ")
         }
         _ => true,
     }

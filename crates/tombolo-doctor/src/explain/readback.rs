@@ -21,7 +21,8 @@ pub(super) fn differs(sentences: &[Sentence<'_>]) -> bool {
         let read = one.near(READS, WRONG, 7) && (one.has(BYTES) || one.has(&["md5sum", "cmp"]));
         let bytes = one.near(BYTES, WRONG, 4) && one.has(&["after", "append*", "write*", "copy"]);
         let short = one.near(READS, &["short", "instead"], 6) && one.has(BYTES);
-        let sums = one.near(&["md5sum", "sha256sum", "checksum*"], &["differ*", "changes"], 4);
+        let sums = one.near(&["md5sum", "sha256sum", "checksum*"], &["differ*", "changes"], 4)
+            && one.has(&["read", "reads", "runs", "copies", "copy", "cache*"]);
         (read || bytes || short || sums) && !one.denies() && !one.has(&["row", "rows", "wal"])
     })
 }

@@ -63,6 +63,8 @@ const LEFT: &[&str] = &[
     "never",
     "only",
     "behind",
+    "leaving",
+    "leaves",
     "none",
     "forgot",
     "forgets",

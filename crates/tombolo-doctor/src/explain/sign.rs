@@ -377,6 +377,10 @@ pub enum Sign {
     OtherLocalClean,
     /// It comes and goes: what never works is not the cause.
     Intermittent,
+    /// The text says by itself that there is no error at present.
+    NoErrorNow,
+    /// Each request takes the same long time, as long as a time-out.
+    ConstantWait,
     /// A doubt about a set-up in which nothing has failed.
     DoubtOnly,
     /// Storage or network is under load, or rebuilds itself.

@@ -186,7 +186,10 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
         (place || says(sentence, ILL)) && !says(sentence, DOES_WELL)
     });
     let apart = product && well.is_some() && ill.is_some();
+    let served = holder.is_some_and(|kind| !kind.is_local());
+    let bisected = |sentence: &&str| opens(sentence, &["bisect"]) && !of_program(sentence);
     apart
+        || served && sentences.iter().any(bisected)
         || sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
         || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
 }
@@ -302,7 +305,7 @@ pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
         &["own", "custom", "prototype", "self-written", "experimental", "home-made", "homemade"];
     sentences.iter().any(|one| {
         let own = one.near(OWN, &["fuse", "vfs", "driver", "filesystem"], 2)
-            && !one.has(&["kernel", "vendor", "docker"]);
+            && !one.has(&["kernel*", "vendor*", "docker*"]);
         own && !one.has(&["sqlite*"])
             || one.near(FOREIGN, DRIVERS, 5)
                 && !one.has(&["sqlite*"])
@@ -544,5 +547,20 @@ mod tests {
         assert!(!differ("a commit takes 0.2 s, 0.3 s with sync, that is fine"));
         assert!(!differ("sqlite 3.40.1 works, sqlite 3.7.2 fails"));
         assert!(!differ("10.0.0.4 works"));
+    }
+
+    #[test]
+    fn a_file_system_of_somebodys_own() {
+        let own = |report: &str| foreign_driver(&sentence::sentences(&Text::new(report)));
+        assert!(own("served by a custom FUSE server"));
+        assert!(!own("served by the kernel's own driver"));
+        assert!(!own("the community file system"));
+    }
+
+    #[test]
+    fn what_was_bisected_is_the_kernel() {
+        let changed = |report: &str| platform_changed(&Text::new(report), Some(FileSystem::Smb));
+        assert!(changed("bisected to a commit of the client"));
+        assert!(!changed("the commit of the client fails"));
     }
 }

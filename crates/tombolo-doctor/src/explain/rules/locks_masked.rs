@@ -44,8 +44,13 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
         exposed(harmed, shared, case);
     }
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks];
+    let quiet = facts.says_any(&masks) && facts.says(Sign::NoErrorNow) && !version_4_only;
+    if quiet && facts.on_class(FileSystem::is_remote) {
+        case.speaks(60, "the option is in place and the error is gone, as is the exclusion");
+    }
     let cure = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
-    if cure && !harmed && !shared {
+    if cure && !harmed && !shared && !quiet {
         // The option is the cure of this report: what it cured is the cause.
         case.against(45);
     }

@@ -49,6 +49,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if odd && facts.bare_io_error() && facts.says(Sign::InvalidArgument) {
         case.speaks(52, "some drivers ask for open-file-description locks, which may give EINVAL");
     }
+    if facts.says(Sign::LocksRefused) && facts.says(Sign::PoolPathTold) && !facts.corrupt() {
+        case.speaks(35, "the pool's FUSE layer stands between the program and the disk's locks");
+    }
     if facts.says(Sign::LocksRefused) && !facts.on_any(&[FileSystem::Nfs, FileSystem::Smb]) {
         case.speaks(30, "the text says that a lock call fails");
     }

@@ -96,9 +96,10 @@ fn explained(facts: &Facts, case: &mut Case) {
         // These explain it on any file system.
         case.against(25);
     }
+    let untold = facts.says(Sign::MountNotTold);
     if facts.on(FileSystem::UnnamedShare) && facts.wal() && facts.trouble() {
         // Whatever its protocol, a share is no place for WAL.
-        case.against(30);
+        case.against(if untold { 22 } else { 30 });
     }
     if facts.says(Sign::LostWithContainer) {
         case.against(30);

@@ -78,6 +78,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
 
 /// What the service does not explain.
 fn against(facts: &Facts, case: &mut Case) {
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks];
+    if facts.says_any(&masks) && facts.says(Sign::NoErrorNow) {
+        // What was refused is not asked for any more.
+        case.against(95);
+    }
     if facts.says(Sign::FailsAfterWhile) && facts.bare_io_error() {
         // It had its locks, and lost the file.
         case.against(40);
@@ -116,6 +121,9 @@ fn refused_alone(facts: &Facts, case: &mut Case) {
 
 fn waiting(facts: &Facts, case: &mut Case) {
     let several = facts.says_any(&[Sign::ManyProcesses]) && facts.wal();
+    if facts.says(Sign::ConstantWait) {
+        case.speaks(40, "each request waits equally long, as for a service that does not answer");
+    }
     let ends = facts.says(Sign::WorksSlowly) && facts.codes.is_empty();
     if facts.says(Sign::Hang) && ends {
         case.speaks(18, "the program waits for long, as it does on a lost lock request");

@@ -15,6 +15,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::DirectoryForFile) && facts.cannot_open() {
         case.against(70);
     }
+    let replaced = facts.number(1032) || facts.says(Sign::ReplacedWhileOpen);
+    if facts.says(Sign::SingleFileMount) && facts.rollback() && replaced {
+        // Without WAL nothing but the file itself is bound, by its old inode.
+        case.against(70);
+    }
     if facts.says(Sign::SingleFileMount) && facts.rollback() && facts.says(Sign::OwnerMismatch) {
         // Without WAL it is the journal that cannot be made.
         case.against(35);
