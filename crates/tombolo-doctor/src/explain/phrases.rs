@@ -95,7 +95,7 @@ pub(super) const SYMPTOMS: &[(Sign, &[&str])] = &[
         "rows missing", "rows are gone", "is gone", "are gone", "was gone", "were gone",
         "transactions lost", "transaction lost", "data loss", "lost data", "disappeared",
         "disappear", "rolled back silently", "silently lost", "lost writes", "records are missing",
-        "old data", "reverted", "commits lost", "went missing", "lost after restart", "rows vanish",
+        "old data", "commits lost", "went missing", "lost after restart", "rows vanish",
         "loses data", "loses the data", "data is lost", "data are lost", "data lost",
         "entries missing", "missing entries", "not persisted", "lost on restart", "lost after",
         "older state", "old state", "lost the last", "lacks the last", "lacks the newest",

@@ -188,7 +188,11 @@ pub(super) fn in_doubt(sentences: &[sentence::Sentence<'_>]) -> bool {
     const MAY: &[&str] = &["could", "might", "may", "can"];
     sentences.iter().any(|one| {
         let two = one.places(PLACES).nth(1).is_some();
-        let unsure = one.has(&["unsure", "unclear"]) || one.has(&["sure"]) && one.denies();
+        let left_open =
+            ["not stated", "not told", "not given", "not known", "not said", "not clear"];
+        let unsure = one.has(&["unsure", "unclear", "unknown"])
+            || one.says(&left_open)
+            || one.has(&["sure"]) && one.denies();
         let doubt = one.says(DOUBTS) && one.has(PLACES) || two && unsure && one.has(&["or"]);
         let either =
             one.pair(MAY, &["be"]) && (one.has(&["or"]) || one.places(MAY).nth(1).is_some());
@@ -475,5 +479,12 @@ mod tests {
     fn the_protocol_counts_before_the_box_that_serves_it() {
         let report = "filesystem: NFS export of an Unraid box";
         assert_eq!(holder_of(report), Some(FileSystem::Nfs));
+    }
+
+    #[test]
+    fn a_protocol_that_is_left_open() {
+        let doubt = |report: &str| in_doubt(&sentence::sentences(&Text::new(report)));
+        assert!(doubt("by 9p or virtiofs is not told"));
+        assert!(!doubt("nfs or smb, both fail"));
     }
 }

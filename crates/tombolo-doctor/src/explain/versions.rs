@@ -187,7 +187,15 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
     });
     let apart = product && well.is_some() && ill.is_some();
     let served = holder.is_some_and(|kind| !kind.is_local());
-    let bisected = |sentence: &&str| opens(sentence, &["bisect"]) && !of_program(sentence);
+    const PATCHES: &[&str] = &["patch", "commit", "kernel", "rc", "mainline"];
+    let bisected = |sentence: &&str| {
+        let back =
+            opens(sentence, WAY_BACK) && says(sentence, PATCHES) || opens(sentence, &["bisect"]);
+        back && !of_program(sentence)
+    };
+    // The label of the place names what has versions.
+    let place = |line| text::after_label(line, &["filesystem", "file system", "mount"]);
+    let served = served || text.lines().filter_map(place).any(named);
     apart
         || served && sentences.iter().any(bisected)
         || sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
@@ -562,5 +570,13 @@ mod tests {
         let changed = |report: &str| platform_changed(&Text::new(report), Some(FileSystem::Smb));
         assert!(changed("bisected to a commit of the client"));
         assert!(!changed("the commit of the client fails"));
+    }
+
+    #[test]
+    fn a_patch_that_was_taken_back_is_the_kernels() {
+        let changed =
+            |report: &str| platform_changed(&Text::new(report), Some(FileSystem::CopyOnWrite));
+        assert!(changed("filesystem: btrfs\na regression in 6.3-rc2, reverting the patch cures"));
+        assert!(!changed("filesystem: btrfs\nreverting the setting cures"));
     }
 }

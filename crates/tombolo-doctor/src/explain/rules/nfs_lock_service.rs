@@ -83,6 +83,10 @@ fn against(facts: &Facts, case: &mut Case) {
         // What was refused is not asked for any more.
         case.against(95);
     }
+    if facts.says(Sign::Stale) {
+        // The kernel says what is lost: the file, and not a lock.
+        case.against(60);
+    }
     if facts.says(Sign::FailsAfterWhile) && facts.bare_io_error() {
         // It had its locks, and lost the file.
         case.against(40);
