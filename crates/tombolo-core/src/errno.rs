@@ -63,6 +63,8 @@ errnos! {
     EPROTO = 71, "protocol error";
     EOVERFLOW = 75, "value too large for defined data type";
     EOPNOTSUPP = 95, "operation not supported";
+    EADDRINUSE = 98, "address already in use";
+    EADDRNOTAVAIL = 99, "cannot assign requested address";
     ENETUNREACH = 101, "network is unreachable";
     ECONNABORTED = 103, "software caused connection abort";
     ECONNRESET = 104, "connection reset by peer";

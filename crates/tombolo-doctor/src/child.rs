@@ -6,7 +6,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tombolo_core::errno::Errno;
 use tombolo_os::error::CallError;
 use tombolo_os::namespace;
@@ -66,10 +66,26 @@ pub(crate) fn run<M: Serialize + DeserializeOwned>(
     body: impl FnOnce(&mut dyn FnMut(&M)),
     on_message: &mut dyn FnMut(M),
 ) -> Result<End, NotSeen> {
+    run_with_grace(viewpoint, deadline, Duration::ZERO, body, on_message)
+}
+
+/// The same, but a wish to stop is the child's to act on for so long: see
+/// [`worker::run_with_grace`].
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_with_grace<M: Serialize + DeserializeOwned>(
+    viewpoint: Viewpoint,
+    deadline: Instant,
+    grace: Duration,
+    body: impl FnOnce(&mut dyn FnMut(&M)),
+    on_message: &mut dyn FnMut(M),
+) -> Result<End, NotSeen> {
     let mut refused = None;
     let mut garbled = false;
-    let end = worker::run(
+    let end = worker::run_with_grace(
         deadline,
+        grace,
         |outbox| {
             let mut post = |envelope: &Envelope<&M>| match serde_json::to_vec(envelope) {
                 Ok(text) => outbox.send(&text),
@@ -103,7 +119,6 @@ fn take(viewpoint: Viewpoint) -> Result<(), NotSeen> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn soon() -> Instant {
         Instant::now() + Duration::from_secs(5)

@@ -29,6 +29,8 @@ pub struct Faults {
     pub attributes: Kept,
     /// How long the kernel believes that a name is not there.
     pub missing_names: Kept,
+    /// Which names a directory shows when it is listed.
+    pub listings: Listings,
     /// When the kernel gives up the pages of files that it has read. Where [`Maps`] pass the cache
     /// by, that is said of maps alone.
     pub pages: Pages,
@@ -160,6 +162,17 @@ pub enum Kept {
     For(Duration),
     /// For a day, which is what virtiofsd means by `--cache=always`.
     ForADay,
+}
+
+/// Which names a directory shows when it is listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listings {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that this mount has looked up or made, for ever; the others can be opened by who knows
+    /// them, as in an indirect autofs map without `browse` (autofs(5)).
+    KnownNames,
 }
 
 /// When the kernel gives up the pages of files that it has read.

@@ -40,8 +40,8 @@ mod workload;
 pub use agent::agent;
 pub use error::{GuestEnd, LabError};
 pub use faults::{
-    Creation, Delays, Faults, Gone, HardLinks, Holders, Kept, Locks, Maps, Operation, Pages,
-    Replacement, Room, Sizes, Syncs, Unsynced, Writes,
+    Creation, Delays, Faults, Gone, HardLinks, Holders, Kept, Listings, Locks, Maps, Operation,
+    Pages, Replacement, Room, Sizes, Syncs, Unsynced, Writes,
 };
 pub use faulty::{FaultyMount, TwoMounts};
 pub use filling::Filling;

@@ -4,6 +4,7 @@
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
 //! * [`hand`] and [`mailbox`]: what doctors on several kernels do and say, in a scratch directory.
+//! * [`tcp`]: the same messages over a network.
 //! * [`medium`]: whether a file lies in memory, or on an SMB share.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
 //! * [`read`] and [`walk`]: looking at a user's files without leaving a trace.
@@ -11,6 +12,7 @@
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
 //! * [`process`]: running processes and the files that they have open.
+//! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
 
 mod bounded;
@@ -29,7 +31,9 @@ pub mod process;
 pub mod read;
 pub mod scratch;
 pub mod signal;
+pub mod tcp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod user;
 pub mod walk;
 pub mod worker;

@@ -16,7 +16,10 @@ mod meeting;
 mod place;
 mod sweep;
 
-pub use meeting::{find as find_meeting, remove_here};
+pub use meeting::{
+    NotMet, enter as enter_meeting, find as find_meeting, find_named as find_named_meeting,
+    remove_here,
+};
 pub use place::Place;
 
 use crate::error::CallError;

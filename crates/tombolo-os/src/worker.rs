@@ -98,6 +98,20 @@ pub fn run(
     body: impl FnOnce(&mut Outbox),
     on_message: &mut dyn FnMut(&[u8]),
 ) -> Result<End, CallError> {
+    run_with_grace(deadline, Duration::ZERO, body, on_message)
+}
+
+/// The same, but a wish to stop is handed on to the child, which finds it in
+/// [`crate::signal::stop_wanted`] and has so much time to come to an end by itself.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_grace(
+    deadline: Instant,
+    grace: Duration,
+    body: impl FnOnce(&mut Outbox),
+    on_message: &mut dyn FnMut(&[u8]),
+) -> Result<End, CallError> {
     if crate::signal::stop_wanted() {
         return Ok(End::StopWanted);
     }
@@ -105,10 +119,17 @@ pub fn run(
     let Born { pid, reader, lifeline } =
         birth::fork(Tie::DiesWithParent, |outbox, _| body(outbox))?;
     let mut inbox = Inbox::new(reader);
+    let (mut deadline, mut heed) = (deadline, Heed::Stop);
     let early = loop {
-        match inbox.next(deadline, Heed::Stop) {
+        match inbox.next(deadline, heed) {
             Event::Message(message) => on_message(&message),
             Event::Closed => break None,
+            Event::Early(End::StopWanted) if !grace.is_zero() => {
+                // SAFETY: the child has not been reaped, so its id is still its own.
+                unsafe { libc::kill(pid, libc::SIGTERM) };
+                (deadline, heed) = (deadline.min(Instant::now() + grace), Heed::DeadlineOnly);
+            }
+            Event::Early(_) if heed == Heed::DeadlineOnly => break Some(End::StopWanted),
             Event::Early(end) => break Some(end),
         }
     };
@@ -124,8 +145,9 @@ pub fn run(
         }
         return Ok(end);
     }
-    let ended = reap(pid, deadline);
-    Ok(ended.map_or_else(|| abandon(pid), |status| end_of(status, inbox)))
+    let ended = reap(pid, deadline).map_or_else(|| abandon(pid), |status| end_of(status, inbox));
+    // However it ended, it was for this.
+    Ok(if heed == Heed::DeadlineOnly { End::StopWanted } else { ended })
 }
 
 /// The pipe is closed and yet the child lives.

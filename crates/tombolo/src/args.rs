@@ -1,8 +1,9 @@
 //! The command line, before the world is consulted.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::{IpAddr, SocketAddr};
 use std::{path::PathBuf, time::Duration};
-use tombolo_doctor::peer::{self, Code};
+use tombolo_doctor::peer::{self, Invitation};
 
 /// Most other sides that can be waited for.
 const OTHERS_MAX: i64 = peer::OTHERS_MAX as i64;
@@ -29,6 +30,11 @@ pub(crate) enum Command {
     /// Exit code: 0 nothing is wrong, 1 a cause was found or facts are missing, 2 the input could
     /// not be read, 3 no text was given.
     Explain(ExplainArguments),
+    /// Carry out a way out, or show what it would do
+    ///
+    /// Exit code: 0 done or shown, 1 refused and nothing was changed, 2 stopped half-way (run it
+    /// again, or undo it), 3 usage.
+    Fix(FixArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -107,10 +113,26 @@ pub(crate) struct DoctorArguments {
     #[arg(conflicts_with_all = ["join", "no_probes"])]
     #[arg(value_parser = clap::value_parser!(u8).range(1..=OTHERS_MAX))]
     pub(crate) peer: Option<u8>,
+    /// With --peer: wait at this address, where names in the directory do not cross
+    ///
+    /// An IP address of this machine that the other side reaches, with or without a port; without
+    /// one, any free port is taken. Only what the sides say to each other goes over TCP: what is
+    /// measured stays in the directory. The code that is printed then holds the address, and a
+    /// secret by which every message is authenticated. Nothing is encrypted: whoever can read the
+    /// connection sees host names, kernel versions, boot ids, the type of the file system and the
+    /// results. The arguments of a program are seen by all users of its machine; who knows the code
+    /// can take part in this one run. Behind an address translation, replace the address in the
+    /// code by the one that the other side reaches.
+    #[arg(long, value_name = "ADDRESS[:PORT]", requires = "peer")]
+    #[arg(conflicts_with = "join", value_parser = listen_address)]
+    pub(crate) peer_listen: Option<SocketAddr>,
     /// Join a side that waits, by the code that it has printed
+    ///
+    /// Both sides must run as the same user, as the share has it. A code with an address is called
+    /// there.
     #[arg(long, value_name = "CODE", requires = "paths", conflicts_with = "no_probes")]
-    #[arg(value_parser = Code::parse)]
-    pub(crate) join: Option<Code>,
+    #[arg(value_parser = str::parse::<Invitation>)]
+    pub(crate) join: Option<Invitation>,
     /// Look only; make no scratch files
     #[arg(long)]
     pub(crate) no_probes: bool,
@@ -130,6 +152,64 @@ pub(crate) struct ExplainArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = "\
+A run keeps its record and the saved originals in a directory .tombolo-fix-NAME beside the \
+database. After a crash, a power failure or Ctrl-C the same command with --apply finishes it, and \
+with --undo takes it back.")]
+pub(crate) struct FixArguments {
+    /// The database
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// What to do; without it, the ways out that the doctor finds
+    #[command(subcommand)]
+    pub(crate) remedy: Option<FixRemedy>,
+    #[command(flatten)]
+    pub(crate) run: FixRun,
+}
+
+/// How far a remedy goes.
+#[derive(Debug, Args)]
+pub(crate) struct FixRun {
+    /// Show every step, with what it reads, writes and could break (the default)
+    #[arg(long, global = true, conflicts_with_all = ["apply", "undo", "forget"])]
+    pub(crate) plan: bool,
+    /// Carry it out, or finish a run that was cut off
+    #[arg(long, global = true, conflicts_with_all = ["undo", "forget"])]
+    pub(crate) apply: bool,
+    /// Take back what the last run has done
+    #[arg(long, global = true, conflicts_with = "forget")]
+    pub(crate) undo: bool,
+    /// Remove the saved originals of a run that is done; it cannot be undone any more
+    #[arg(long, global = true)]
+    pub(crate) forget: bool,
+    /// Do not look for signs of another kernel, nor stop where programs may not be looked at: you
+    /// know that nobody uses the database
+    #[arg(long, global = true)]
+    pub(crate) assume_unused: bool,
+    /// Output format
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
+}
+
+/// What can be carried out.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FixRemedy {
+    /// From WAL mode to a rollback journal, also where WAL mode cannot be opened
+    LeaveWal,
+    /// From a rollback journal to WAL mode, where the doctor finds that it works
+    EnterWal,
+    /// To another directory, with a link left behind
+    Move {
+        /// The directory; it must exist
+        #[arg(long, value_name = "DIR", required_unless_present_any = ["undo", "forget"])]
+        to: Option<PathBuf>,
+        /// Leave no link: the program is told the new path by its own settings
+        #[arg(long)]
+        no_link: bool,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CodesArguments {
     /// The code, such as TMB-MMAP-001
     pub(crate) code: Option<String>,
@@ -142,6 +222,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
         Ok(Duration::from_secs_f64(seconds))
     } else {
         Err("a number of seconds from 0.1 to 86400 is wanted".to_owned())
+    }
+}
+
+/// An address to listen at; port 0 where none was given.
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let bare = || text.trim_matches(['[', ']']).parse().map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    match text.parse().or_else(|_| bare()) {
+        Ok(address) if address.ip().is_unspecified() => {
+            Err("name one address of this machine, which the other side can call".to_owned())
+        }
+        Ok(address) => Ok(address),
+        Err(_) => {
+            Err("an IP address is wanted, as 192.0.2.7, 192.0.2.7:4711 or [2001:db8::7]:4711"
+                .to_owned())
+        }
     }
 }
 
@@ -192,8 +287,26 @@ mod tests {
             &["/data", "--join", "k3v9"],
             &["/data", "--peer", "--join", "k3v9-x0q2-7d"],
             &["/data", "--peer", "--no-probes"],
+            &["/data", "--peer-listen", "192.0.2.7"],
+            &["/data", "--join", "k3v9-x0q2-7d", "--peer-listen", "192.0.2.7"],
         ] {
             assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_to_listen_at_is_one_that_can_be_called() {
+        for (text, wanted) in [
+            ("192.0.2.7", "192.0.2.7:0"),
+            ("192.0.2.7:4711", "192.0.2.7:4711"),
+            ("2001:db8::7", "[2001:db8::7]:0"),
+            ("[2001:db8::7]", "[2001:db8::7]:0"),
+            ("[2001:db8::7]:4711", "[2001:db8::7]:4711"),
+        ] {
+            assert_eq!(listen_address(text), Ok(wanted.parse().expect("an address")), "{text}");
+        }
+        for wrong in ["", "host.example", "0.0.0.0:4711", "::", "192.0.2.7:99999", "192.0.2.7:"] {
+            assert!(listen_address(wrong).is_err(), "{wrong}");
         }
     }
 

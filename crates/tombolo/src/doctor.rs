@@ -14,7 +14,7 @@ use tombolo_core::report::{
 use tombolo_doctor::containers::find as find_container;
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_doctor::machine;
-use tombolo_doctor::peer::{Code, Role};
+use tombolo_doctor::peer::{Invitation, Role};
 use tombolo_doctor::remedy::quoted;
 
 /// Name and version of the JSON for several paths: an object with `schema` and `reports`.
@@ -64,7 +64,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
 /// Which part this side has in a two-sided run.
 fn peers(arguments: &DoctorArguments) -> Result<Option<Role>, Failure> {
     let role = match (arguments.peer, &arguments.join) {
-        (Some(others), _) => Role::Lead(usize::from(others)),
+        (Some(others), _) => {
+            Role::Lead { others: usize::from(others), listen: arguments.peer_listen }
+        }
         (None, Some(code)) => Role::Join(code.clone()),
         (None, None) => return Ok(None),
     };
@@ -75,13 +77,14 @@ fn peers(arguments: &DoctorArguments) -> Result<Option<Role>, Failure> {
 }
 
 /// What to do on the other side.
-fn invitation(arguments: &DoctorArguments, path: &Path, code: &Code) -> String {
+fn invitation(arguments: &DoctorArguments, path: &Path, code: &Invitation) -> String {
     let (others, each) = match arguments.peer {
         None | Some(1) => ("the other side".to_owned(), ""),
         Some(others) => (format!("each of the {others} other sides"), " each"),
     };
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let path = quoted(&path.display().to_string());
+    let code = quoted(&code.to_string());
     let command = format!("tombolo doctor {path} --join {code}");
     format!(
         "On {others}, run this{each}, with the path by which that side sees the same directory:\n\

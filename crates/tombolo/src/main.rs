@@ -6,6 +6,7 @@ mod codes;
 mod doctor;
 mod exit;
 mod explain;
+mod fix;
 mod manual;
 mod progress;
 mod render;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     exit::from(match &arguments.command {
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(explain),
+        Command::Fix(fix) => fix::run(fix),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { command } => manual::man(command.as_deref()),

@@ -5,7 +5,7 @@ use toml::Table;
 
 const RULE: &str = "pure-core";
 const ROOT: &str = "crates/tombolo-core/";
-const DEPENDENCIES: &[&str] = &["serde", "thiserror"];
+const DEPENDENCIES: &[&str] = &["hmac", "serde", "sha2", "thiserror"];
 const MODULES: &[&str] = &["fs", "net", "thread", "env", "process", "os"];
 const TYPES: &[&str] = &["Instant", "SystemTime", "RandomState"];
 

@@ -200,6 +200,12 @@ impl Link {
         room && now_ms.saturating_sub(self.said_at_ms) >= BEAT_MS
     }
 
+    /// Whether anything was ever heard of the other side.
+    #[must_use]
+    pub fn has_heard(&self) -> bool {
+        self.newest != (0, 0)
+    }
+
     /// How long the other side has been silent.
     #[must_use]
     pub fn silent_ms(&self, now_ms: u64) -> u64 {
@@ -272,7 +278,9 @@ mod tests {
     fn silence_is_ended_by_new_names_alone() {
         let (mut one, mut two) = pair();
         let shown = parts(&one.say(b"x", 0).expect("fits"));
+        assert!(!two.has_heard());
         two.hear(&shown, 100);
+        assert!(two.has_heard());
         two.hear(&shown, 5_000);
         assert_eq!(two.silent_ms(5_000), 4_900);
         assert!(one.owes_a_beat(BEAT_MS) && !one.owes_a_beat(BEAT_MS - 1));

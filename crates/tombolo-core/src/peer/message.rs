@@ -62,6 +62,10 @@ pub enum Leaving {
     OtherProtocol(u16),
     /// As many as were wanted are here already.
     Full,
+    /// It does not find the directory in which the sides work, though it was told its name.
+    NotFound,
+    /// It may not work in that directory, which belongs to another user.
+    OtherUser,
 }
 
 /// One message.

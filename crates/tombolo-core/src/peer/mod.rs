@@ -10,10 +10,17 @@
 //! * [`part`]: one name and what stands in it.
 //! * [`link`]: from names that appear late, twice or never to messages in their order.
 //! * [`message`]: what is said.
+//! * [`channel`]: where names do not cross, the same names go over a connection; who does not know
+//!   the secret of the conversation can add nothing to it.
+//! * [`invitation`]: what a side must know to join.
 //! * [`step`]: the operations that one side asks of another. They have numbers where a file would
 //!   have a path, so that a forged message can do nothing but touch numbered scratch files.
 
 pub mod alphabet;
+pub mod channel;
+#[cfg(test)]
+mod hostile_network;
+pub mod invitation;
 pub mod link;
 pub mod message;
 pub mod part;

@@ -6,10 +6,14 @@ use super::part::{LEADER, Part, PeerId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// xorshift64*: the same seed, the same run.
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn of_seed(seed: u64) -> Self {
+        Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -111,7 +115,7 @@ impl Talker {
 }
 
 fn directory(seed: u64, eyes: usize) -> Directory {
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut chance = Chance::of_seed(seed);
     let lost_one_in = [0, 0, 20, 5][chance.below(4) as usize];
     let delay_ms = [0, 30, 300, 3_000][chance.below(4) as usize];
     Directory { chance, eyes, lost_one_in, delay_ms, names: BTreeMap::new(), used: BTreeSet::new() }

@@ -63,8 +63,8 @@ pub enum Progress<'a> {
         /// Databases among them.
         databases: u64,
     },
-    /// Another side can join under this code.
-    Invitation(&'a peer::Code),
+    /// Another side can join now.
+    Invitation(&'a peer::Invitation),
     /// What goes on between the sides.
     Peers(&'a str),
 }
@@ -111,7 +111,7 @@ fn meet(
     let filesystem = looked.mount.as_ref().map_or_else(String::new, |m| m.filesystem.clone());
     let (viewpoint, patience) = (request.viewpoint, request.timeout);
     peer::talk(role, &directory, viewpoint, &filesystem, patience, &mut |news| match news {
-        News::Invitation(code) => on_progress(Progress::Invitation(&code)),
+        News::Invitation(invitation) => on_progress(Progress::Invitation(&invitation)),
         News::Progress(line) => on_progress(Progress::Peers(&line)),
         News::Evidence(observation) => observations.push(observation),
         News::Missing(what) => looked.missing.push(what),

@@ -54,6 +54,8 @@ pub struct DatabaseFiles<'a> {
 pub struct Openers {
     /// One entry for each program, in the order of process numbers.
     pub openers: Vec<Opener>,
+    /// How many other programs there are of which it may not be seen what they have open.
+    pub not_seen: usize,
     /// What was looked at.
     pub observation: Observation,
     /// What follows.
@@ -216,6 +218,7 @@ impl DatabaseFiles<'_> {
         Openers {
             observation: observe(&openers, unseen, &path),
             drafts: conclude(&path, self.mode, holdings),
+            not_seen: unseen,
             openers,
         }
     }
@@ -249,6 +252,7 @@ fn not_looked(errno: Errno) -> Openers {
     let summary = format!("the programs that have it open cannot be told: open(/proc): {errno}");
     Openers {
         openers: Vec::new(),
+        not_seen: 0,
         observation: Observation::new(EvidenceKind::Openers, Outcome::NotRun, summary).errno(errno),
         drafts: Vec::new(),
     }

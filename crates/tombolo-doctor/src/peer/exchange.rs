@@ -1,5 +1,6 @@
-//! One side's talk with the others, over names in the directory in which they meet.
+//! One side's talk with the others.
 
+use super::post::Post;
 use super::wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use tombolo_core::errno::Errno;
 use tombolo_core::peer::link::Link;
 use tombolo_core::peer::message::{Leaving, Message, SIDES_MAX};
 use tombolo_core::peer::part::{LEADER, PeerId};
-use tombolo_os::mailbox::Mailbox;
+use tombolo_os::signal;
 use tombolo_os::worker::pause;
 
 /// Between two looks at the directory: at first, and when nothing has come for a while.
@@ -15,7 +16,7 @@ const REST_MIN: Duration = Duration::from_millis(1);
 const REST_MAX: Duration = Duration::from_millis(25);
 
 /// Most sides that are listened to. Those that are not wanted are told so.
-const LINKS_MAX: usize = 4 * SIDES_MAX;
+pub(super) const LINKS_MAX: usize = 4 * SIDES_MAX;
 
 /// Why there is no talking any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +30,15 @@ pub(super) enum Lost {
     /// There have been too many messages.
     #[error("the conversation has become too long")]
     TooLong,
+    /// What the leader makes first does not appear.
+    #[error("what the side that waits has made in the directory does not appear here")]
+    NotShown,
+    /// Nobody listens where the leader did.
+    #[error("nothing listens any more where the side that leads did: it has ended")]
+    Ended,
+    /// The user of this side wishes it.
+    #[error("this side was interrupted")]
+    StopWanted,
 }
 
 impl From<Errno> for Lost {
@@ -43,7 +53,7 @@ impl From<Errno> for Lost {
 /// The lines to all others.
 pub(super) struct Exchange {
     own: PeerId,
-    mailbox: Mailbox,
+    post: Post,
     links: BTreeMap<PeerId, Link>,
     /// Those that are not listened to any more; their names may still be there.
     gone: BTreeSet<PeerId>,
@@ -52,21 +62,17 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// The working directory must be the one in which the sides meet. The leader makes what the
-    /// others wait for, for so long.
-    ///
-    /// # Errors
-    /// Where the directory does not work.
-    pub(super) fn new(own: PeerId, wait: Duration) -> Result<Self, Lost> {
-        let (start, rest) = (Instant::now(), REST_MIN);
-        let mailbox =
-            if own == LEADER { Mailbox::make(own) } else { Mailbox::find(own, start + wait) }?;
-        let (links, gone) = (BTreeMap::new(), BTreeSet::new());
-        let mut exchange = Exchange { own, mailbox, links, gone, start, rest };
+    pub(super) fn new(own: PeerId, post: Post) -> Self {
+        let (mut links, gone) = (BTreeMap::new(), BTreeSet::new());
         if own != LEADER {
-            exchange.links.insert(LEADER, Link::new(own, LEADER, 0));
+            links.insert(LEADER, Link::new(own, LEADER, 0));
         }
-        Ok(exchange)
+        Exchange { own, post, links, gone, start: Instant::now(), rest: REST_MIN }
+    }
+
+    /// By what the sides talk.
+    pub(super) fn way(&self) -> &'static str {
+        self.post.in_words()
     }
 
     fn now_ms(&self) -> u64 {
@@ -76,33 +82,26 @@ impl Exchange {
     /// Says something to one side. To one that is not known, nothing.
     ///
     /// # Errors
-    /// Where the directory does not work.
+    /// Where there is no talking any more.
     pub(super) fn say(&mut self, to: PeerId, message: &Message) -> Result<(), Lost> {
         let now_ms = self.now_ms();
         let bytes = wire::to_bytes(message);
         let (Some(link), Some(bytes)) = (self.links.get_mut(&to), bytes) else { return Ok(()) };
         let names = link.say(&bytes, now_ms).map_err(|_| Lost::TooLong)?;
         self.rest = REST_MIN;
-        self.put(&names)
-    }
-
-    fn put(&mut self, names: &[String]) -> Result<(), Lost> {
-        for name in names {
-            match self.mailbox.put(name) {
-                // The answer to a first attempt was lost on its way from the server.
-                Ok(()) | Err(Errno::EEXIST) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-        }
-        Ok(())
+        names.iter().try_for_each(|name| self.post.put(to, name))
     }
 
     /// Hears what is there to be heard, says again what was not heard, shows that one is there.
     ///
     /// # Errors
-    /// Where the directory does not work.
+    /// Where there is no talking any more, or the user of this side wants none.
     pub(super) fn poll(&mut self) -> Result<Vec<(PeerId, Message)>, Lost> {
-        let parts = self.mailbox.list()?;
+        if signal::stop_wanted() { Err(Lost::StopWanted) } else { self.turn() }
+    }
+
+    fn turn(&mut self) -> Result<Vec<(PeerId, Message)>, Lost> {
+        let parts = self.post.list()?;
         let now_ms = self.now_ms();
         if self.own == LEADER {
             let callers = parts.iter().filter(|part| part.to == self.own).map(|part| part.from);
@@ -119,16 +118,17 @@ impl Exchange {
             served.extend(heard.remove);
             let said = heard.messages.iter().filter_map(|bytes| wire::message(bytes));
             messages.extend(said.map(|message| (link.other(), message)));
-            put.extend(link.again(now_ms));
+            let mut names = link.again(now_ms);
             if link.owes_a_beat(now_ms) {
                 let still = wire::to_bytes(&Message::Still).unwrap_or_default();
-                put.extend(link.say(&still, now_ms).unwrap_or_default());
+                names.extend(link.say(&still, now_ms).unwrap_or_default());
             }
+            put.extend(names.into_iter().map(|name| (link.other(), name)));
         }
         for name in served {
-            self.mailbox.remove(&name);
+            self.post.remove(&name);
         }
-        self.put(&put)?;
+        put.iter().try_for_each(|(to, name)| self.post.put(*to, name))?;
         messages.retain(|(_, message)| *message != Message::Still);
         self.rest = if messages.is_empty() { (self.rest * 2).min(REST_MAX) } else { REST_MIN };
         Ok(messages)
@@ -145,17 +145,23 @@ impl Exchange {
         Duration::from_millis(link.map_or(u64::MAX, |link| link.silent_ms(self.now_ms())))
     }
 
+    /// Whether anything was ever heard of a side.
+    pub(super) fn has_heard(&self, of: PeerId) -> bool {
+        self.links.get(&of).is_some_and(Link::has_heard)
+    }
+
     /// Listens to a side no longer, and removes what was said to it.
     pub(super) fn drop_link(&mut self, other: PeerId) {
         self.gone.insert(other);
         if let Some(link) = self.links.remove(&other) {
             for name in link.left() {
-                self.mailbox.remove(&name);
+                self.post.remove(&name);
             }
         }
     }
 
-    /// Says the last word, and waits a moment until it was heard.
+    /// Says the last word, and waits a moment until it was heard. A wish to stop is the reason to
+    /// say it, not to be silent.
     pub(super) fn leave(&mut self, why: Leaving, at_most: Duration) {
         let end = Instant::now() + at_most;
         let others: Vec<PeerId> = self.links.keys().copied().collect();
@@ -165,7 +171,7 @@ impl Exchange {
             }
         }
         let heard = |exchange: &Self| exchange.links.values().all(Link::all_heard);
-        while !heard(self) && Instant::now() < end && self.poll().is_ok() {
+        while !heard(self) && Instant::now() < end && self.turn().is_ok() {
             pause(self.rest);
         }
         for other in others {

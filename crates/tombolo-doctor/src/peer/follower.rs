@@ -2,18 +2,18 @@
 
 use super::exchange::{Exchange, Lost};
 use super::hand::LocalHand;
+use super::meeting::LISTEN;
 use super::{Plan, Said, name};
 use std::time::{Duration, Instant};
 use tombolo_core::peer::message::{Hello, Leaving, Message};
-use tombolo_core::peer::part::{LEADER, PeerId};
+use tombolo_core::peer::part::LEADER;
 use tombolo_core::report::{Observation, Value};
 use tombolo_core::text::printable;
-use tombolo_os::kernel;
 use tombolo_os::scratch::{Place, remove_here};
 use tombolo_os::worker::pause;
 
 /// How long the last word may take.
-const LEAVE: Duration = Duration::from_secs(3);
+pub(super) const LEAVE: Duration = Duration::from_millis(1500);
 
 /// How a conversation ended for this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ enum Ending {
     Left(Leaving),
     /// The leader is not heard of any more.
     Silent,
+    /// The leader was never heard of.
+    NeverHeard,
     Lost(Lost),
 }
 
@@ -34,13 +36,13 @@ impl From<Lost> for Ending {
 }
 
 /// Takes part in a conversation in the working directory, which is `place`.
-pub(super) fn follow(own: &Hello, plan: Plan, place: &Place, say: &mut dyn FnMut(Said)) {
-    // 0 is the leader's.
-    let id = PeerId((kernel::random_bits() as u32).max(1));
-    let mut exchange = match Exchange::new(id, plan.patience) {
-        Ok(exchange) => exchange,
-        Err(lost) => return say(Said::Missing(format!("{lost}; nothing was measured together"))),
-    };
+pub(super) fn follow(
+    own: &Hello,
+    plan: Plan,
+    mut exchange: Exchange,
+    place: &Place,
+    say: &mut dyn FnMut(Said),
+) {
     let ending = match serve(&mut exchange, own, plan, say) {
         Ok(never) => match never {},
         Err(ending) => ending,
@@ -56,7 +58,20 @@ pub(super) fn follow(own: &Hello, plan: Plan, place: &Place, say: &mut dyn FnMut
             "as many sides as were wanted are there already; --peer=N waits for N others"
                 .to_owned(),
         )),
+        Ending::Left(Leaving::Interrupted) => say(Said::Missing(
+            "the side that leads was interrupted; not everything was measured".to_owned(),
+        )),
         Ending::Left(_) => say(Said::Missing("the side that leads has left".to_owned())),
+        Ending::NeverHeard => {
+            // That side may be there, and the directory is its own.
+            exchange.drop_link(LEADER);
+            return say(Said::Missing(format!(
+                "the directory in which the sides meet is here, but nothing that the side that \
+                 waits says appears in it; {LISTEN}"
+            )));
+        }
+        // Whoever sees to this process says so.
+        Ending::Lost(Lost::StopWanted) => return exchange.leave(Leaving::Interrupted, LEAVE),
         Ending::Silent => {
             say(Said::Missing(
                 "the side that leads is not heard of any more; not everything was measured"
@@ -90,13 +105,12 @@ fn serve(
 ) -> Result<Never, Ending> {
     exchange.say(LEADER, &Message::Hello(own.clone()))?;
     let mut hand = LocalHand::new(plan.patience);
-    let (mut welcome, mut at_work) = (false, None);
+    let mut at_work = None;
     let start = Instant::now();
     loop {
         for (_, message) in exchange.poll()? {
             match message {
                 Message::Welcome(_, sides) => {
-                    welcome = true;
                     let names = sides.into_iter().map(Hello::bounded).enumerate();
                     let names: Vec<_> = names.map(|(at, hello)| name(at, &hello)).collect();
                     say(Said::Progress(format!("met {}", names.join(", "))));
@@ -127,10 +141,11 @@ fn serve(
             }
             None => pause(exchange.rest()),
         }
-        // Before the welcome, the leader may still be waiting for others, or not have begun.
-        let bound = if welcome { plan.patience } else { plan.wait };
+        // A leader that has heard of this side shows that it is there, also while it waits.
+        let heard = exchange.has_heard(LEADER);
+        let bound = if heard { plan.patience } else { plan.first_word };
         if exchange.silence(LEADER).min(start.elapsed()) > bound {
-            return Err(Ending::Silent);
+            return Err(if heard { Ending::Silent } else { Ending::NeverHeard });
         }
     }
 }

@@ -2,26 +2,27 @@
 
 use super::exchange::{Exchange, Lost};
 use super::experiment::{self, Files, JOURNALS, Pair};
-use super::table::{Seat, Table, Trouble};
+use super::follower::LEAVE;
+use super::meeting::LISTEN;
+use super::table::{Gone, Seat, Table, Trouble};
 use super::{ACROSS_KERNELS, Plan, Said, name};
 use std::time::{Duration, Instant};
 use tombolo_core::peer::message::{Hello, Leaving, Message, PROTOCOL};
-use tombolo_core::peer::part::{LEADER, PeerId};
+use tombolo_core::peer::part::PeerId;
 use tombolo_core::peer::step::Journal;
 use tombolo_core::report::{EvidenceKind, Observation, Outcome};
 use tombolo_os::worker::pause;
 
 /// Leads a conversation in the working directory.
-pub(super) fn lead(own: &Hello, plan: Plan, say: &mut dyn FnMut(Said)) {
-    let gathered = Exchange::new(LEADER, plan.patience).and_then(|mut exchange| {
-        gather(&mut exchange, own, plan, say).map(|gathered| (exchange, gathered))
-    });
-    let (exchange, (ids, hellos)) = match gathered {
+pub(super) fn lead(own: &Hello, plan: Plan, mut exchange: Exchange, say: &mut dyn FnMut(Said)) {
+    let (ids, hellos) = match gather(&mut exchange, own, plan, say) {
         Ok(gathered) => gathered,
+        // Whoever sees to this process says so.
+        Err(Lost::StopWanted) => return exchange.leave(Leaving::Interrupted, LEAVE),
         Err(lost) => return say(Said::Missing(lost.to_string())),
     };
     if ids.is_empty() {
-        return say(Said::Missing("no other side has come".to_owned()));
+        return say(Said::Missing(format!("no other side has come; {LISTEN}")));
     }
     if ids.len() < plan.others {
         let missing = plan.others - ids.len();
@@ -34,8 +35,10 @@ pub(super) fn lead(own: &Hello, plan: Plan, say: &mut dyn FnMut(Said)) {
         files: Files::default(),
         say,
     };
-    if let Err(lost) = session.run(plan.patience) {
-        session.missing(format!("{lost}; not everything was measured"));
+    match session.run(plan.patience) {
+        Ok(()) => {}
+        Err(Lost::StopWanted) => session.table.exchange.leave(Leaving::Interrupted, LEAVE),
+        Err(lost) => session.missing(format!("{lost}; not everything was measured")),
     }
 }
 
@@ -70,7 +73,10 @@ fn gather(
                     ids.push(id);
                     hellos.push(hello);
                 }
-                Message::Leave(_) => {
+                Message::Leave(why) => {
+                    if let Some(text) = turned_back(why) {
+                        say(Said::Missing(text.to_owned()));
+                    }
                     if let Some(index) = ids.iter().position(|known| *known == id) {
                         ids.remove(index);
                         hellos.remove(index + 1);
@@ -87,6 +93,23 @@ fn gather(
         exchange.say(*id, &Message::Welcome(number, hellos.clone()))?;
     }
     Ok((ids, hellos))
+}
+
+/// What is to be said of a side that has called and could not take part.
+fn turned_back(why: Leaving) -> Option<&'static str> {
+    match why {
+        Leaving::NotFound => Some(
+            "a side has come that does not find the directory in which the sides work: its path is \
+             another directory, or names that are made here do not appear there",
+        ),
+        Leaving::OtherUser => Some(
+            "a side has come that runs as another user than this one, and may not work in the \
+             directory that this one has made; run both as one user",
+        ),
+        Leaving::Finished | Leaving::Interrupted | Leaving::OtherProtocol(_) | Leaving::Full => {
+            None
+        }
+    }
 }
 
 struct Session<'a> {
@@ -156,6 +179,7 @@ impl Session<'_> {
             .value("boot_ids", list(|hello| hello.boot_id.clone().unwrap_or_default()))
             .value("releases", list(|hello| hello.release.clone()))
             .value("versions", list(|hello| hello.version.clone()))
+            .value("messages_by", self.table.exchange.way().to_owned())
     }
 
     fn pair(&mut self, one: Seat, two: Seat) -> Result<(), Lost> {
@@ -204,10 +228,12 @@ impl Session<'_> {
             Err(Trouble::Lost(lost)) => Err(lost),
             Err(Trouble::Gone(seat)) => {
                 let name = self.names[seat].clone();
-                self.missing(format!(
-                    "the side {name} has left or is not heard of any more; not everything was \
-                     measured with it"
-                ));
+                let how = match self.table.gone(seat) {
+                    Some(Gone::Left(Leaving::Interrupted)) => "was interrupted",
+                    Some(Gone::Left(_)) => "has left",
+                    Some(Gone::Silent) | None => "is not heard of any more",
+                };
+                self.missing(format!("the side {name} {how}; not everything was measured with it"));
                 Ok(())
             }
         }

@@ -1,9 +1,10 @@
 //! The two-sided doctor: what one kernel cannot see alone.
 //!
 //! One side makes a directory beside the target and waits there ([`Role::Lead`]); others join by a
-//! code ([`Role::Join`]). They talk by the names of empty files ([`tombolo_core::peer`]). The side
-//! that leads has steps done by all, draws up the evidence and sends it to the others, so that each
-//! side concludes from the same.
+//! code ([`Role::Join`]). They talk by the names of empty files ([`tombolo_core::peer`]), or where
+//! names do not cross over TCP; what is measured stays in the directory. The side that leads has
+//! steps done by all, draws up the evidence and sends it to the others, so that each side concludes
+//! from the same.
 //!
 //! 1. The user's database is not touched, and SQLite sees scratch databases only.
 //! 2. All talking and all steps are done in children. One that hangs is given up.
@@ -16,22 +17,33 @@ mod experiment;
 mod follower;
 mod hand;
 mod leader;
+mod meeting;
+mod post;
 mod sql;
 mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use crate::child::{self, Viewpoint};
+use exchange::Exchange;
+use post::Post;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
-pub use tombolo_core::peer::alphabet::{Code, NoCode};
+use tombolo_core::peer::alphabet::Code;
+use tombolo_core::peer::invitation::Endpoint;
+pub use tombolo_core::peer::invitation::{Invitation, NoInvitation};
 use tombolo_core::peer::message::{Hello, PROTOCOL, SIDES_MAX};
+use tombolo_core::peer::part::{LEADER, PeerId};
 use tombolo_core::report::{EvidenceKind, Observation, Outcome, Value};
 use tombolo_os::kernel;
-use tombolo_os::scratch::{Removal, Scratch, find_meeting};
+use tombolo_os::scratch::{Place, Removal, Scratch};
+use tombolo_os::tcp::{self, Listener};
 use tombolo_os::worker::End;
 
 pub use wire::message;
@@ -64,20 +76,32 @@ const TALK: Duration = Duration::from_secs(30 * 60);
 /// How long the removal of the directory is waited for. It goes on without us.
 const REMOVAL: Duration = Duration::from_secs(5);
 
+/// How long a side that is interrupted may take to tell the others.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How long a side that has come to the directory waits for the first sign of the other one. A
+/// directory may be cached for a minute (`acdirmax` of nfs(5)).
+const FIRST_WORD: Duration = Duration::from_secs(70);
+
 /// What this side is.
 #[derive(Clone, Debug)]
 pub enum Role {
-    /// Waits for so many others.
-    Lead(usize),
-    /// Joins the one that waits under this code.
-    Join(Code),
+    /// Waits for others.
+    Lead {
+        /// For so many.
+        others: usize,
+        /// Where to listen, if not in the directory; port 0 is any that is free.
+        listen: Option<SocketAddr>,
+    },
+    /// Joins the one that waits.
+    Join(Invitation),
 }
 
 /// What goes on, for those who wait.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum News {
-    /// Others can join under this code now.
-    Invitation(Code),
+    /// Others can join now.
+    Invitation(Invitation),
     /// A line for people.
     Progress(String),
     /// A result.
@@ -89,6 +113,7 @@ pub(crate) enum News {
 /// What the child says.
 #[derive(Deserialize, Serialize)]
 enum Said {
+    Invitation(Invitation),
     Progress(String),
     Evidence(Observation),
     Missing(String),
@@ -103,6 +128,8 @@ struct Plan {
     wait: Duration,
     /// How long a side may be silent, and a call may take.
     patience: Duration,
+    /// How long nothing at all may be heard of the side that waits.
+    first_word: Duration,
 }
 
 /// Talks with the other sides at `directory`, as `viewpoint` sees it, and hands out what is
@@ -117,15 +144,21 @@ pub(crate) fn talk(
 ) {
     let own = introduce(filesystem);
     let patience = patience.max(PATIENCE_MIN);
+    let plan = Plan { others: 1, wait: WAIT, patience, first_word: patience.max(FIRST_WORD) };
     match role {
-        Role::Lead(others) => {
-            let plan = Plan { others: *others, wait: WAIT, patience };
-            lead(plan, &own, directory, viewpoint, sink);
+        Role::Lead { others, listen } => {
+            let plan = Plan { others: *others, ..plan };
+            lead(plan, &own, *listen, (directory, viewpoint), sink);
         }
-        Role::Join(code) => {
-            let plan = Plan { others: 1, wait: WAIT, patience };
-            join(plan, &own, code, directory, viewpoint, sink);
-        }
+        Role::Join(invitation) => run(viewpoint, sink, |say| {
+            say(Said::Progress("looking for the side that waits".to_owned()));
+            // 0 is the leader's.
+            let id = PeerId((kernel::random_bits() as u32).max(1));
+            match meeting::meet(invitation.clone(), id, plan, directory) {
+                Ok((exchange, place)) => follower::follow(&own, plan, exchange, &place, say),
+                Err(why) => say(Said::Missing(why)),
+            }
+        }),
     }
 }
 
@@ -145,8 +178,8 @@ fn introduce(filesystem: &str) -> Hello {
 fn lead(
     plan: Plan,
     own: &Hello,
-    directory: &Path,
-    viewpoint: Viewpoint,
+    listen: Option<SocketAddr>,
+    (directory, viewpoint): (&Path, Viewpoint),
     sink: &mut dyn FnMut(News),
 ) {
     let code = Code::from_bits(kernel::random_bits());
@@ -158,13 +191,18 @@ fn lead(
             return sink(News::Missing(why));
         }
     };
-    sink(News::Invitation(code));
     let place = meeting.place().clone();
     run(viewpoint, sink, |say| {
         if let Err(error) = place.enter() {
             return say(Said::Missing(format!("the sides cannot meet: {error}")));
         }
-        leader::lead(own, plan, say);
+        match open(code, listen, &place) {
+            Ok((post, invitation)) => {
+                say(Said::Invitation(invitation));
+                leader::lead(own, plan, Exchange::new(LEADER, post), say);
+            }
+            Err(why) => say(Said::Missing(why)),
+        }
     });
     let path = meeting.path().to_owned();
     if meeting.remove(Instant::now() + REMOVAL) == Removal::Left {
@@ -178,37 +216,36 @@ fn lead(
     }
 }
 
-fn join(
-    plan: Plan,
-    own: &Hello,
-    code: &Code,
-    directory: &Path,
-    viewpoint: Viewpoint,
-    sink: &mut dyn FnMut(News),
-) {
-    run(viewpoint, sink, |say| {
-        let found =
-            find_meeting(directory, code.letters()).and_then(|place| place.enter().map(|()| place));
-        match found {
-            Ok(place) => follower::follow(own, plan, &place, say),
-            Err(error) => say(Said::Missing(format!(
-                "nobody is met under the code {code} here: {error}; the path must be the same \
-                 directory as on the other side, that side must still wait, and both doctors must \
-                 run as the same user"
-            ))),
-        }
-    });
+/// Makes that by which the others come. The working directory must be `place`.
+fn open(
+    code: Code,
+    listen: Option<SocketAddr>,
+    place: &Place,
+) -> Result<(Post, Invitation), String> {
+    let Some(address) = listen else {
+        let post = Post::make().map_err(|lost| lost.to_string())?;
+        return Ok((post, Invitation { code, endpoint: None }));
+    };
+    let secret = tcp::fresh_secret().map_err(|error| format!("there is no secret: {error}"))?;
+    let name = place.path().file_name().unwrap_or_default().as_encoded_bytes();
+    let listener = Listener::bind(address, secret.clone(), name, exchange::LINKS_MAX)
+        .map_err(|error| format!("the others cannot call: {error}"))?;
+    let endpoint = Endpoint::new(listener.address(), secret)
+        .ok_or_else(|| format!("the others cannot call {address}: name one address"))?;
+    Ok((Post::Listener(Box::new(listener)), Invitation { code, endpoint: Some(endpoint) }))
 }
 
 /// Runs one side in a child.
 fn run(viewpoint: Viewpoint, sink: &mut dyn FnMut(News), body: impl FnOnce(&mut dyn FnMut(Said))) {
     let deadline = Instant::now() + WAIT + TALK;
-    let ended = child::run(
+    let ended = child::run_with_grace(
         viewpoint,
         deadline,
+        GOODBYE,
         |send: &mut dyn FnMut(&Said)| body(&mut |said| send(&said)),
         &mut |said| {
             sink(match said {
+                Said::Invitation(invitation) => News::Invitation(invitation),
                 Said::Progress(line) => News::Progress(line),
                 Said::Evidence(observation) => News::Evidence(observation),
                 Said::Missing(what) => News::Missing(what),

@@ -3,7 +3,7 @@
 use super::exchange::{Exchange, Lost};
 use super::hand::LocalHand;
 use std::time::{Duration, Instant};
-use tombolo_core::peer::message::{Did, HandEnd, Message};
+use tombolo_core::peer::message::{Did, HandEnd, Leaving, Message};
 use tombolo_core::peer::part::PeerId;
 use tombolo_core::peer::step::{Answer, Step};
 use tombolo_os::worker::pause;
@@ -50,13 +50,22 @@ pub(super) struct Table {
 
 struct Other {
     id: PeerId,
-    gone: bool,
+    gone: Option<Gone>,
+}
+
+/// How a side came to be no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// It has said so.
+    Left(Leaving),
+    /// It is not heard of, or does not do what it is asked for.
+    Silent,
 }
 
 impl Table {
     /// `patience` is how long a side may be silent, and how long one call may take.
     pub(super) fn new(exchange: Exchange, others: &[PeerId], patience: Duration) -> Self {
-        let others = others.iter().map(|id| Other { id: *id, gone: false }).collect();
+        let others = others.iter().map(|id| Other { id: *id, gone: None }).collect();
         Table { exchange, local: LocalHand::new(patience), others, patience, number: 0 }
     }
 
@@ -65,17 +74,22 @@ impl Table {
     }
 
     pub(super) fn is_here(&self, seat: Seat) -> bool {
-        seat == 0 || self.other(seat).is_some_and(|other| !other.gone)
+        seat == 0 || self.other(seat).is_some_and(|other| other.gone.is_none())
+    }
+
+    /// How a side came to be no longer there; `None` while it is.
+    pub(super) fn gone(&self, seat: Seat) -> Option<Gone> {
+        self.other(seat).and_then(|other| other.gone)
     }
 
     /// Those that have not gone.
     pub(super) fn here(&self) -> Vec<PeerId> {
-        self.others.iter().filter(|other| !other.gone).map(|other| other.id).collect()
+        self.others.iter().filter(|other| other.gone.is_none()).map(|other| other.id).collect()
     }
 
-    fn forget(&mut self, seat: Seat) -> Trouble {
+    fn forget(&mut self, seat: Seat, how: Gone) -> Trouble {
         if let Some(other) = seat.checked_sub(1).and_then(|index| self.others.get_mut(index)) {
-            other.gone = true;
+            other.gone.get_or_insert(how);
             self.exchange.drop_link(other.id);
         }
         Trouble::Gone(seat)
@@ -95,8 +109,8 @@ impl Table {
         for (id, message) in self.exchange.poll()? {
             let Some(index) = self.others.iter().position(|other| other.id == id) else { continue };
             match message {
-                Message::Leave(_) => {
-                    self.forget(index + 1);
+                Message::Leave(why) => {
+                    self.forget(index + 1, Gone::Left(why));
                 }
                 message => heard.push((index + 1, message)),
             }
@@ -107,10 +121,10 @@ impl Table {
     /// The first side at work that cannot be waited for any longer.
     fn missing(&mut self, waiting: &[Seat]) -> Option<Trouble> {
         let lost = waiting.iter().copied().find(|seat| match self.other(*seat) {
-            Some(other) => other.gone || self.exchange.silence(other.id) > self.patience,
+            Some(other) => other.gone.is_some() || self.exchange.silence(other.id) > self.patience,
             None => *seat != 0,
         });
-        lost.map(|seat| self.forget(seat))
+        lost.map(|seat| self.forget(seat, Gone::Silent))
     }
 }
 
@@ -163,7 +177,7 @@ impl Hands for Table {
                 return Err(trouble);
             }
             if Instant::now() > end {
-                return Err(self.forget(waiting[0]));
+                return Err(self.forget(waiting[0], Gone::Silent));
             }
         }
         collect(work, done)
@@ -188,8 +202,9 @@ fn collect(work: &[Work], done: Vec<Option<Did>>) -> Result<Vec<Vec<Answer>>, Tr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::peer::post::Post;
     use crate::peer::testing::within_scratch;
-    use tombolo_core::peer::message::{Hello, Leaving};
+    use tombolo_core::peer::message::Hello;
     use tombolo_core::peer::part::LEADER;
     use tombolo_core::peer::step::Look;
 
@@ -199,7 +214,7 @@ mod tests {
     /// answers `false`.
     fn side(id: PeerId, mut heed: impl FnMut(&mut Exchange, Message) -> bool + Send + 'static) {
         std::thread::spawn(move || {
-            let mut exchange = Exchange::new(id, LONG).expect("found");
+            let mut exchange = Exchange::new(id, Post::find(id, LONG).expect("found"));
             exchange.say(LEADER, &Message::Hello(Hello::default())).expect("said");
             loop {
                 for (_, message) in exchange.poll().expect("heard") {
@@ -213,7 +228,7 @@ mod tests {
     }
 
     fn table(ids: &[PeerId], patience: Duration) -> Table {
-        let mut exchange = Exchange::new(LEADER, LONG).expect("made");
+        let mut exchange = Exchange::new(LEADER, Post::make().expect("made"));
         let mut here = 0;
         while here < ids.len() {
             here += exchange.poll().expect("heard").len();
@@ -251,6 +266,7 @@ mod tests {
             let mut table = table(&[PeerId(7), PeerId(8)], LONG);
             let given_up = table.all(false, &[(1, look()), (2, look())]);
             assert_eq!(given_up, Err(Trouble::Gone(2)));
+            assert_eq!(table.gone(2), Some(Gone::Left(Leaving::Interrupted)));
             assert_eq!(table.here(), [PeerId(7)]);
             assert_eq!(table.all(false, &[(1, look())]), Ok(vec![vec![Answer::Value(222)]]));
             assert_eq!(table.all(false, &[(2, look())]), Err(Trouble::Gone(2)));
@@ -265,6 +281,7 @@ mod tests {
             let mut table = table(&[PeerId(7)], patience);
             let start = Instant::now();
             assert_eq!(table.all(false, &[(1, look())]), Err(Trouble::Gone(1)));
+            assert_eq!(table.gone(1), Some(Gone::Silent));
             let took = start.elapsed();
             assert!(patience / 2 < took && took < patience * 4, "{took:?}");
         });

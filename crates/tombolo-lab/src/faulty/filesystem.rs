@@ -6,7 +6,7 @@ use super::handles::Handles;
 use super::inodes::{Inode, Inodes};
 use super::locks::Asked;
 use super::server::Server;
-use crate::faults::{Faults, Operation};
+use crate::faults::{Faults, Listings, Operation};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
     LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
@@ -300,7 +300,11 @@ impl Filesystem for FaultyFilesystem {
         let Some(reply) = self.gate.pass(Operation::Data, reply) else { return };
         let opened = self.inodes.get(ino).map_err(io::Error::from).and_then(|inode| {
             let directory = std::fs::File::open(inode.magic_path())?;
-            Ok(self.handles.add_directory(&directory)?)
+            let is_shown = |number| match self.faults.listings {
+                Listings::All => true,
+                Listings::KnownNames => self.inodes.is_known(number),
+            };
+            Ok(self.handles.add_directory(&directory, is_shown)?)
         });
         match opened {
             Ok(handle) => reply.opened(handle, FopenFlags::empty()),

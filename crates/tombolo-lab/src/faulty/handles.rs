@@ -47,10 +47,19 @@ impl Handles {
         self.table().open.values().any(is_it)
     }
 
-    pub(super) fn add_directory(&self, directory: &File) -> Result<FileHandle, Errno> {
+    /// With those of its names that are to be shown, by inode number.
+    pub(super) fn add_directory(
+        &self,
+        directory: &File,
+        is_shown: impl Fn(u64) -> bool,
+    ) -> Result<FileHandle, Errno> {
         let mut entries = Vec::new();
         for entry in rustix::fs::Dir::read_from(directory)? {
             let entry = entry?;
+            let is_itself_or_above = matches!(entry.file_name().to_bytes(), b"." | b"..");
+            if !is_itself_or_above && !is_shown(entry.ino()) {
+                continue;
+            }
             entries.push(Entry {
                 number: entry.ino(),
                 kind: super::inodes::kind(entry.file_type()),

@@ -113,6 +113,11 @@ impl Inodes {
         if found.stale.load(Ordering::Relaxed) { Err(Errno::STALE) } else { Ok(found) }
     }
 
+    /// Whether this mount has looked it up or made it.
+    pub(super) fn is_known(&self, number: u64) -> bool {
+        self.table().contains_key(&number)
+    }
+
     /// The inode with this name in `parent`.
     pub(super) fn find(&self, parent: &Inode, name: &OsStr) -> Result<Arc<Inode>, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;

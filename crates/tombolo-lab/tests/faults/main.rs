@@ -20,8 +20,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tombolo_lab::{
-    Faults, FaultyMount, HardLinks, Holders, Locks, Maps, Namespace, Operation, Replacement, Shell,
-    Sizes, Syncs, Writes, sqlite,
+    Faults, FaultyMount, HardLinks, Holders, Listings, Locks, Maps, Namespace, Operation,
+    Replacement, Shell, Sizes, Syncs, Writes, sqlite,
 };
 use witness::{lock, query, xfs_io};
 
@@ -260,6 +260,24 @@ fn hard_links_are_refused() {
         std::fs::write(&path, "x").expect("written");
         let error = std::fs::hard_link(&path, mount.path().join("g")).expect_err("refused");
         assert_eq!(error.raw_os_error(), Some(nix::libc::EPERM));
+    });
+}
+
+#[test]
+fn a_listing_may_show_nothing_of_what_others_have_made_although_it_can_be_opened() {
+    with(Faults { listings: Listings::KnownNames, ..Faults::default() }, |mount| {
+        std::fs::write(mount.behind().join("theirs"), "x").expect("written");
+        std::fs::write(mount.path().join("own"), "y").expect("written");
+        let names = || -> Vec<_> {
+            let entries = std::fs::read_dir(mount.path()).expect("listed");
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.expect("an entry").file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["own"]);
+        assert_eq!(std::fs::read(mount.path().join("theirs")).expect("opened"), b"x");
+        assert_eq!(names(), ["own", "theirs"], "it is known now");
     });
 }
 

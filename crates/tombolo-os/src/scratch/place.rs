@@ -20,7 +20,7 @@ const FILES: [&[u8]; 3] = [b"probe.", b"session.", PREFIX.as_bytes()];
 const UNLINKED: [&[u8]; 2] = [b".nfs", b".fuse_hidden"];
 
 /// Made to see whose files are in a directory.
-const OWNER_FILE: &str = "probe.owner";
+pub(super) const OWNER_FILE: &str = "probe.owner";
 
 const OTHERS: u32 = 0o077;
 

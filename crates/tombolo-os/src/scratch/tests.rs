@@ -144,10 +144,21 @@ fn a_meeting_is_found_by_its_code_alone_and_removed_by_who_made_it() {
     let parent = tempfile::tempdir().expect("a directory");
     let meeting = Scratch::meeting(parent.path(), Viewer::Own, CODE, soon()).expect("a directory");
     assert!(is_scratch_name(meeting.path().file_name().expect("a name").as_encoded_bytes()));
-    let found = find_meeting(parent.path(), CODE).expect("found");
+    let found = find_meeting(parent.path(), CODE, soon()).expect("found");
     assert_eq!(&found, meeting.place());
-    let wrong = find_meeting(parent.path(), "0000000000").expect_err("another code");
-    assert_eq!(wrong.errno, Errno::ENOENT);
+    let name = meeting.path().file_name().expect("a name").to_str().expect("text");
+    assert_eq!(find_named_meeting(parent.path(), name, CODE, soon()).expect("found"), found);
+    let now = Instant::now();
+    let wrong = find_meeting(parent.path(), "0000000000", now).expect_err("another code");
+    assert_eq!(wrong.errno(), Errno::ENOENT);
+    for name in ["..", "x", &format!("{MEETING_PREFIX}../../x-{CODE}"), &name[..name.len() - 1]] {
+        let wrong =
+            find_named_meeting(parent.path(), name, CODE, now).expect_err("no name of ours");
+        assert_eq!(wrong.errno(), Errno::EINVAL, "{name}");
+    }
+    let absent = format!("{MEETING_PREFIX}0-{CODE}");
+    let wrong = find_named_meeting(parent.path(), &absent, CODE, now).expect_err("not there");
+    assert_eq!(wrong.errno(), Errno::ENOENT);
     std::fs::create_dir(meeting.path().join("probe.7")).expect("made");
     create(&meeting.path().join("probe.7/probe.8")).expect("made");
     create(&meeting.path().join("peer.1.2.3.0.0.0.1.00")).expect("made");

@@ -219,3 +219,47 @@ fn a_companion_that_hangs_is_left_behind() {
     drop(companion);
     assert!(start.elapsed() < Duration::from_secs(1));
 }
+
+#[test]
+fn a_wish_to_stop_is_handed_on_and_the_child_has_time_to_say_goodbye() {
+    // In a process of its own, which the wish is for.
+    let (end, seen) = hear(soon(), |outbox| {
+        crate::signal::catch_stop();
+        let mut said = Vec::new();
+        let body = |inner: &mut Outbox| {
+            inner.send(b"here");
+            while !crate::signal::stop_wanted() {
+                pause(Duration::from_millis(1));
+            }
+            inner.send(b"goodbye");
+        };
+        let end = run_with_grace(soon(), Duration::from_secs(4), body, &mut |message| {
+            said.extend_from_slice(message);
+            let _ = kill_process(getpid(), Signal::TERM);
+        });
+        outbox.send(format!("{end:?}").as_bytes());
+        outbox.send(&said);
+    });
+    assert_eq!(end, End::Finished);
+    assert_eq!(seen, [b"Ok(StopWanted)".to_vec(), b"heregoodbye".to_vec()]);
+}
+
+#[test]
+fn a_child_that_heeds_no_wish_to_stop_is_killed_when_its_time_is_over() {
+    let (end, seen) = hear(soon(), |outbox| {
+        crate::signal::catch_stop();
+        let body = |inner: &mut Outbox| {
+            inner.send(b"here");
+            sleep_for_ever();
+        };
+        let start = Instant::now();
+        let grace = Duration::from_millis(300);
+        let end = run_with_grace(soon(), grace, body, &mut |_| {
+            let _ = kill_process(getpid(), Signal::TERM);
+        });
+        let in_time = (grace..grace * 8).contains(&start.elapsed());
+        outbox.send(format!("{end:?} {in_time}").as_bytes());
+    });
+    assert_eq!(end, End::Finished);
+    assert_eq!(seen, [b"Ok(StopWanted) true".to_vec()]);
+}

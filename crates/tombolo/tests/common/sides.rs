@@ -16,6 +16,9 @@ pub(crate) fn doctor(path: &Path, boot_id: &str) -> Command {
     command
 }
 
+/// An address that all sides reach.
+pub(crate) const LOOPBACK: &str = "--peer-listen=127.0.0.1";
+
 /// A side that waits for so many others, what it says further, and the code that it has printed.
 pub(crate) fn lead(doctor: &mut Command, others: usize) -> (Child, BufReader<ChildStderr>, String) {
     let mut child = doctor.arg(format!("--peer={others}")).spawn().expect("started");

@@ -5,6 +5,7 @@
 //! `/dev/fuse`, and fail where they cannot run.
 
 mod faulty;
+mod fix;
 mod hung;
 mod local;
 mod nested;

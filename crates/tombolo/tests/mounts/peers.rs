@@ -5,16 +5,11 @@
 
 use crate::rig::{Answer, UserDatabase};
 use crate::sides::{self, doctor};
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, ChildStderr};
+use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
-use tombolo_lab::{Faults, FaultyMount, Maps, Namespace};
-
-/// A side that waits, and the code that it has printed.
-fn lead(path: &Path, boot_id: &str, others: usize) -> (Child, BufReader<ChildStderr>, String) {
-    sides::lead(&mut doctor(path, boot_id), others)
-}
+use tombolo_lab::{Faults, FaultyMount, Listings, Maps, Namespace};
 
 fn answer(child: Child) -> Answer {
     let start = std::time::Instant::now();
@@ -28,7 +23,12 @@ fn answer(child: Child) -> Answer {
 
 /// Runs a side on each path, the first of which leads.
 fn together(paths: &[&Path], boot_ids: &[&str]) -> Vec<Answer> {
-    let (first, mut said, code) = lead(paths[0], boot_ids[0], paths.len() - 1);
+    together_by(&mut doctor(paths[0], boot_ids[0]), paths, boot_ids)
+}
+
+/// The same, with a side that leads as it is asked to.
+fn together_by(leader: &mut Command, paths: &[&Path], boot_ids: &[&str]) -> Vec<Answer> {
+    let (first, mut said, code) = sides::lead(leader, paths.len() - 1);
     let others = paths.iter().zip(boot_ids).skip(1);
     let others: Vec<Child> = others
         .map(|(path, boot_id)| {
@@ -119,4 +119,59 @@ fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
             }
         });
     });
+}
+
+#[test]
+fn where_no_listing_shows_what_the_other_made_the_sides_talk_over_tcp() {
+    Namespace::run(|namespace| {
+        let blind = Faults { listings: Listings::KnownNames, ..Faults::default() };
+        over(namespace, &[Faults::default(), blind], |mounts| {
+            let paths = [0, 1].map(|index| mounts[index].path().join("app.db"));
+            let mut leader = doctor(&paths[0], ONE);
+            let answers =
+                together_by(leader.arg(sides::LOOPBACK), &[&paths[0], &paths[1]], &[ONE, TWO]);
+            for answer in &answers {
+                assert_eq!(
+                    answer.report["completeness"]["state"], "complete",
+                    "{:#}",
+                    answer.report
+                );
+                assert_eq!(evidence(answer, "peer.posix-locks"), ["violated"; 2]);
+                assert_eq!(evidence(answer, "peer.sqlite-rollback"), ["violated"]);
+                assert_eq!(answer.cells("rollback")[1], "unsafe");
+                let all = answer.report["evidence"].as_array().expect("an array");
+                let kernels = all.iter().find(|entry| entry["kind"] == "peer.kernels");
+                let kernels = kernels.expect("who took part");
+                assert_eq!(kernels["values"]["messages_by"], "TCP");
+            }
+            assert_eq!(answers[0].codes(), answers[1].codes());
+        });
+    });
+}
+
+#[test]
+fn a_side_to_which_no_listing_shows_the_other_is_told_of_tcp() {
+    Namespace::run(|namespace| {
+        let blind = Faults { listings: Listings::KnownNames, ..Faults::default() };
+        over(namespace, &[Faults::default(), blind], |mounts| {
+            let paths = [0, 1].map(|index| mounts[index].path().join("app.db"));
+            let (first, _, code) = sides::lead(&mut doctor(&paths[0], ONE), 1);
+            let mut second = doctor(&paths[1], TWO);
+            let second = second.args(["--timeout", "5", "--join", &code]).spawn();
+            let answer = answer(second.expect("started"));
+            let missing = answer.report["completeness"]["missing"].to_string();
+            assert!(missing.contains("nobody is met"), "{missing}");
+            assert!(missing.contains("--peer-listen=ADDRESS"), "{missing}");
+            assert_eq!(answer.exit, Some(2));
+            interrupt(first);
+        });
+    });
+}
+
+/// A side that still waits is asked to stop, so that nothing of it is left.
+fn interrupt(child: Child) {
+    let pid = i32::try_from(child.id()).expect("an id");
+    let pid = rustix::process::Pid::from_raw(pid).expect("not zero");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("alive");
+    answer(child);
 }

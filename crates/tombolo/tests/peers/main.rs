@@ -2,9 +2,13 @@
 //! others when one of them is killed or stands still. That they run under different kernels is
 //! claimed, where it is wanted.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/sides.rs"]
+mod farewell;
+mod network;
+#[path = "../common/sides.rs"]
 mod sides;
+mod users;
 
 use common::{PATIENCE, becomes};
 use rustix::process::{Pid, Signal, kill_process};
@@ -141,6 +145,20 @@ fn family(of: u32) -> Vec<u32> {
     all
 }
 
+/// The same, when all of them stand still: while they come and go, some are not listed (proc(5),
+/// `/proc/pid/task/tid/children`).
+fn stopped_family(of: u32) -> Vec<u32> {
+    let mut all = family(of);
+    loop {
+        send(&all, Signal::STOP);
+        let now = family(of);
+        if now == all {
+            return all;
+        }
+        all = now;
+    }
+}
+
 fn send(pids: &[u32], signal: Signal) {
     for pid in pids {
         let pid = Pid::from_raw(i32::try_from(*pid).expect("an id")).expect("not zero");
@@ -163,9 +181,30 @@ fn talks(directory: &Path) -> bool {
     )
 }
 
+/// Whether a side has come to a directory by its code: it talks there, and nothing is done yet.
+fn has_come(directory: &Path) -> bool {
+    let below = |path: &Path| {
+        let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let of_others = |path: &Path| {
+        let name = path.file_name().expect("a name").as_encoded_bytes();
+        name.starts_with(b"peer.0.") && !name.starts_with(b"peer.0.look.")
+    };
+    // The side that waits answers by its own names.
+    below(directory)
+        .iter()
+        .any(|meeting| below(&meeting.join("peer.mail")).iter().any(|path| of_others(path)))
+}
+
 /// Two sides that are at work for so long.
 fn at_work(directory: &Path, for_ms: u64) -> (Child, Child) {
-    let (first, code) = lead(directory, ONE, 1);
+    at_work_by(&mut doctor(directory, ONE), directory, for_ms)
+}
+
+/// The same, with a side that leads as it is asked to.
+fn at_work_by(leader: &mut Command, directory: &Path, for_ms: u64) -> (Child, Child) {
+    let (first, _, code) = sides::lead(leader, 1);
     let second = join(directory, TWO, &code);
     assert!(becomes(|| talks(directory)), "they do not meet");
     let until = Instant::now() + Duration::from_millis(for_ms);
@@ -260,9 +299,8 @@ fn a_code_under_which_nobody_waits_is_said_and_makes_nothing() {
 fn what_is_left_when_all_are_killed_goes_with_the_next_run() {
     let directory = tempfile::tempdir().expect("a directory");
     let (first, mut second) = at_work(directory.path(), 300);
-    let all = [family(first.id()), family(second.id())].concat();
-    // The leader stands still, so that its last child cannot tidy up before it is killed as well.
-    send(&all, Signal::STOP);
+    // All stand still, so that the leader's last child cannot tidy up before it is killed as well.
+    let all = [stopped_family(first.id()), stopped_family(second.id())].concat();
     send(&all, Signal::KILL);
     second.wait().expect("ended");
     first.wait_with_output().expect("ended");

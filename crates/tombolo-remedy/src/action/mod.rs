@@ -1,0 +1,54 @@
+//! The steps, one module each: doing one, doing it again after it was cut off, undoing it.
+
+mod compare;
+mod convert;
+mod copy_to;
+mod leftovers;
+mod rehearse;
+mod restore;
+mod retire;
+mod save;
+
+use crate::error::Error;
+use crate::plan::Action;
+use crate::record::Kept;
+use crate::run::Scene;
+
+/// Does a step, from its beginning.
+pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {
+    match action {
+        Action::Save => save::apply(scene),
+        Action::Rehearse { to } => rehearse::apply(scene, *to),
+        Action::Convert { to } => convert::apply(scene, *to),
+        Action::RemoveLeftovers => leftovers::apply(scene),
+        Action::Compare => compare::apply(scene),
+        Action::CopyTo { to } => copy_to::apply(scene, to),
+        Action::PutLink { to } => retire::apply(scene, Some(to)),
+        Action::Retire => retire::apply(scene, None),
+    }
+}
+
+/// Undoes a step, whether it was done or cut off.
+pub(crate) fn undo(action: &Action, scene: &mut Scene<'_, '_>) -> Result<(), Error> {
+    match action {
+        // What these have made is in the directory of the run, and goes with it.
+        Action::Save | Action::Rehearse { .. } | Action::Compare => Ok(()),
+        // Undoing the conversion puts them back.
+        Action::RemoveLeftovers => Ok(()),
+        Action::Convert { to } => convert::undo(scene, *to),
+        Action::CopyTo { to } => copy_to::undo(scene, to),
+        Action::PutLink { .. } | Action::Retire => retire::undo(scene),
+    }
+}
+
+fn is_save(action: &Action) -> bool {
+    matches!(action, Action::Save)
+}
+
+fn is_rehearse(action: &Action) -> bool {
+    matches!(action, Action::Rehearse { .. })
+}
+
+fn is_copy_to(action: &Action) -> bool {
+    matches!(action, Action::CopyTo { .. })
+}

@@ -1,0 +1,145 @@
+//! Why a remedy could not be carried out.
+
+use crate::guard::Sign;
+use std::path::PathBuf;
+use tombolo_core::errno::Errno;
+use tombolo_core::report::Opener;
+use tombolo_os::error::CallError;
+
+/// What went wrong. Whatever it is, the files are as [`crate::run`] promises: as before, as
+/// planned, or to be finished or undone by the next run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The kernel refused a call.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// SQLite refused.
+    #[error("SQLite, {during}: {text}{}", said(*.errno))]
+    Sqlite {
+        /// What was being done.
+        during: &'static str,
+        /// SQLite's words and code.
+        text: String,
+        /// What the kernel had said, where SQLite kept it.
+        errno: Option<Errno>,
+    },
+    /// Programs of this kernel have the database open.
+    #[error("{} has it open", programs(.0))]
+    InUse(Vec<Opener>),
+    /// It could not be found out who has the database open.
+    #[error("who has it open could not be found out: {0}")]
+    UseNotKnown(String),
+    /// Something changes the files that is no program of this kernel.
+    #[error("a program of another kernel seems to use it: {}", signs(.0))]
+    UsedElsewhere(Vec<Sign>),
+    /// The files are not as they were when an earlier step looked at them.
+    #[error("{path} has changed since the run began")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// A copy is not what it was copied from.
+    #[error("{copy} is not what {original} is: {difference}")]
+    Differs {
+        /// What was copied.
+        original: PathBuf,
+        /// The copy.
+        copy: PathBuf,
+        /// Where they differ.
+        difference: String,
+    },
+    /// There is not enough room.
+    #[error("{directory} has {free_bytes} bytes free, {needed_bytes} are needed")]
+    NoRoom {
+        /// Where.
+        directory: PathBuf,
+        /// What is free there.
+        free_bytes: u64,
+        /// What is needed.
+        needed_bytes: u64,
+    },
+    /// An earlier run was not finished, and it was about something else.
+    #[error("an earlier run of {remedy} is not finished")]
+    Unfinished {
+        /// Its remedy.
+        remedy: &'static str,
+    },
+    /// There is nothing to undo or to take up.
+    #[error("no run is recorded in {0}")]
+    NothingRecorded(PathBuf),
+    /// Another run is at work.
+    #[error("another run works on it")]
+    Busy,
+    /// The record cannot be trusted or understood.
+    #[error("{path} cannot be used: {reason}")]
+    Record {
+        /// The record, or the directory that it is in.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The remedy does not apply.
+    #[error("{0}")]
+    NotApplicable(String),
+    /// The user wished to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl Error {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Error::InUse(_) => "stop it first; while it runs, nothing is touched",
+            Error::UseNotKnown(_) => {
+                "run this as root where all programs can be looked at, or say --assume-unused if \
+                 you know that nobody uses it"
+            }
+            Error::UsedElsewhere(_) => {
+                "stop the program on the other machine; if you know that there is none, say \
+                 --assume-unused"
+            }
+            Error::Changed { .. } => "stop whatever writes there, then run this again",
+            Error::Damaged(_) => {
+                "nothing was changed; keep a copy of all files before trying to recover it"
+            }
+            Error::NoRoom { .. } => "free some space, then run this again",
+            Error::Unfinished { .. } => {
+                "finish it by its own command with --apply, or take it back with --undo"
+            }
+            Error::Stopped => "finish it by the same command, or take it back with --undo",
+            Error::Record { .. } => "look at it by hand; nothing was changed",
+            Error::Sqlite { errno: Some(Errno::ENOLCK), .. } => {
+                "locks are refused here: move the database instead"
+            }
+            _ => return None,
+        })
+    }
+
+    /// A failed call of `std`.
+    pub(crate) fn call(call: &'static str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        Error::Call(CallError::new(call, path, error))
+    }
+}
+
+fn said(errno: Option<Errno>) -> String {
+    errno.map(|errno| format!("; the kernel said {errno}")).unwrap_or_default()
+}
+
+fn programs(openers: &[Opener]) -> String {
+    let names: Vec<String> = openers
+        .iter()
+        .map(|opener| format!("{} (process {})", opener.program, opener.pid))
+        .collect();
+    names.join(", ")
+}
+
+fn signs(signs: &[Sign]) -> String {
+    let texts: Vec<String> = signs.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}

@@ -1,0 +1,126 @@
+//! What a remedy will do, as data.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Name and version of the JSON of a plan.
+pub const PLAN_SCHEMA: &str = "tombolo.plan/1";
+
+/// Every step of a remedy, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Plan {
+    /// Always [`PLAN_SCHEMA`].
+    pub schema: String,
+    /// Which remedy.
+    pub remedy: RemedyName,
+    /// The database, free of symbolic links.
+    pub database: PathBuf,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+    /// What to know before it is done.
+    pub cautions: Vec<String>,
+}
+
+/// The remedies that can be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemedyName {
+    /// From WAL mode to a rollback journal.
+    LeaveWal,
+    /// From a rollback journal to WAL mode.
+    EnterWal,
+    /// To another directory.
+    Move,
+}
+
+impl RemedyName {
+    /// As it is typed.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RemedyName::LeaveWal => "leave-wal",
+            RemedyName::EnterWal => "enter-wal",
+            RemedyName::Move => "move",
+        }
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Step {
+    /// What it does, in a sentence.
+    pub title: String,
+    /// What is done.
+    pub action: Action,
+    /// Files that it reads.
+    pub reads: Vec<PathBuf>,
+    /// Files that it makes, changes or removes.
+    pub writes: Vec<PathBuf>,
+    /// What could break, and what is done about it.
+    pub could_break: String,
+}
+
+/// What a step does. Each can be repeated after it was cut off, and undone.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Action {
+    /// Copies the database and the files beside it into the directory of the run.
+    Save,
+    /// Converts a copy, and checks the copy before and after.
+    Rehearse {
+        /// To what.
+        to: JournalMode,
+    },
+    /// Converts the database itself.
+    Convert {
+        /// To what.
+        to: JournalMode,
+    },
+    /// Removes files beside the database that nobody needs after it was converted.
+    RemoveLeftovers,
+    /// Compares the database with the copy that was converted first.
+    Compare,
+    /// Copies the database to where it is to be, lets SQLite recover and check the copy, and
+    /// compares it with the original page by page.
+    CopyTo {
+        /// Its new path.
+        to: PathBuf,
+    },
+    /// Puts a symbolic link in the place of the database, and gives the old files other names.
+    PutLink {
+        /// Where the link leads.
+        to: PathBuf,
+    },
+    /// Gives the old files other names, so that no program opens them.
+    Retire,
+}
+
+/// Where SQLite keeps what is not yet in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JournalMode {
+    /// `journal_mode=WAL`.
+    Wal,
+    /// `journal_mode=DELETE`.
+    Delete,
+}
+
+impl JournalMode {
+    /// As `PRAGMA journal_mode` names it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            JournalMode::Wal => "wal",
+            JournalMode::Delete => "delete",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            JournalMode::Wal => JournalMode::Delete,
+            JournalMode::Delete => JournalMode::Wal,
+        }
+    }
+}

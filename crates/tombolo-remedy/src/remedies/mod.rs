@@ -1,0 +1,7 @@
+//! From what is known of a database to a plan.
+
+mod journal_mode;
+mod relocate;
+
+pub use journal_mode::{enter_wal, leave_wal};
+pub use relocate::{Behind, relocate};

@@ -1,0 +1,95 @@
+//! `move`: to another directory.
+
+use crate::error::Error;
+use crate::plan::{Action, PLAN_SCHEMA, Plan, RemedyName, Step};
+use crate::state::Place;
+use std::path::{Path, PathBuf};
+
+/// What is left where the database was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// A symbolic link to the new place. SQLite follows it, and keeps its sidecars there.
+    Link,
+    /// Nothing: the program is told the new path by its own settings.
+    Nothing,
+}
+
+/// To another directory, which exists.
+///
+/// # Errors
+/// [`Error::NotApplicable`] when something has the name there already, or it is the same
+/// directory.
+pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan, Error> {
+    let whole = std::fs::canonicalize(directory)
+        .map_err(|error| Error::call("realpath", directory, &error))?;
+    if whole == place.directory {
+        return Err(Error::NotApplicable("the database is in that directory".to_owned()));
+    }
+    let to = whole.join(&place.name);
+    if std::fs::symlink_metadata(&to).is_ok() {
+        let text = format!("{} exists; nothing is overwritten", to.display());
+        return Err(Error::NotApplicable(text));
+    }
+    let old: Vec<PathBuf> =
+        ["", "-wal", "-journal"].iter().map(|suffix| place.beside(suffix)).collect();
+    let steps = vec![
+        Step {
+            title: format!("Copy it to {}, check the copy, and compare both", to.display()),
+            action: Action::CopyTo { to: to.clone() },
+            reads: old.clone(),
+            writes: vec![to.clone()],
+            could_break: "Nothing of yours. A damaged database ends the run here.".to_owned(),
+        },
+        retire(place, &to, behind, old),
+    ];
+    let mut cautions = vec![
+        "The program that uses the database must be stopped until this is done.".to_owned(),
+        "Other kernels that opened the old path do not see the new place: only programs that reach \
+         it may use the database from now on."
+            .to_owned(),
+    ];
+    if behind == Behind::Link {
+        cautions.push(
+            "A container follows the link inside of itself: mount the new directory there at the \
+             same path."
+                .to_owned(),
+        );
+    }
+    Ok(Plan {
+        schema: PLAN_SCHEMA.to_owned(),
+        remedy: RemedyName::Move,
+        database: place.database(),
+        steps,
+        cautions,
+    })
+}
+
+fn retire(place: &Place, to: &Path, behind: Behind, reads: Vec<PathBuf>) -> Step {
+    let writes = ["", "-wal", "-shm", "-journal"]
+        .iter()
+        .flat_map(|suffix| {
+            [place.beside(suffix), place.beside(&format!("{suffix}.moved-by-tombolo"))]
+        })
+        .collect();
+    match behind {
+        Behind::Link => Step {
+            title: "Rename the old files to *.moved-by-tombolo, and put a link in their place"
+                .to_owned(),
+            action: Action::PutLink { to: to.to_owned() },
+            reads,
+            writes,
+            could_break: "A program that is started meanwhile finds the old database or the new \
+                          one, never none."
+                .to_owned(),
+        },
+        Behind::Nothing => Step {
+            title: "Rename the old files to *.moved-by-tombolo".to_owned(),
+            action: Action::Retire,
+            reads,
+            writes,
+            could_break: "A program that is started before its setting is changed makes a new, \
+                          empty database at the old path."
+                .to_owned(),
+        },
+    }
+}

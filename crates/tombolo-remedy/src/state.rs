@@ -1,0 +1,149 @@
+//! The directory of a run: its record, saved originals, and copies to work on.
+//!
+//! It stands beside the database, so that whoever has lost track finds it there, and so that it is
+//! on the same file system. It decides which files are written, perhaps by root, so nobody else may
+//! be able to write in it.
+
+use crate::error::Error;
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use tombolo_core::errno::Errno;
+use tombolo_os::error::errno_of;
+use tombolo_os::read::{self, Kind};
+
+/// How its name begins.
+pub const PREFIX: &str = ".tombolo-fix-";
+
+/// A database, and the directory of its run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The directory that holds the database, free of symbolic links.
+    pub directory: PathBuf,
+    /// The name of the database in it.
+    pub name: String,
+}
+
+impl Place {
+    /// Where a database is.
+    ///
+    /// # Errors
+    /// What the kernel said of the path, and [`Error::NotApplicable`] for a name that is not
+    /// UTF-8: a record could not hold it.
+    pub fn of(database: &Path) -> Result<Self, Error> {
+        let whole = std::fs::canonicalize(database)
+            .map_err(|error| Error::call("realpath", database, &error))?;
+        let parts = (whole.parent(), whole.file_name().and_then(|name| name.to_str()));
+        let (Some(directory), Some(name)) = parts else {
+            let text = format!("{} has no name that can be recorded", whole.display());
+            return Err(Error::NotApplicable(text));
+        };
+        Ok(Place { directory: directory.to_owned(), name: name.to_owned() })
+    }
+
+    /// Where a database is, or was: a run that is recorded beside the name wins over where a link
+    /// of this name leads.
+    ///
+    /// # Errors
+    /// As [`Place::of`].
+    pub fn find(database: &Path) -> Result<Self, Error> {
+        let whole = std::path::absolute(database)
+            .map_err(|error| Error::call("getcwd", database, &error))?;
+        if let (Some(parent), Some(name)) = (whole.parent(), whole.file_name())
+            && let (Ok(directory), Some(name)) = (std::fs::canonicalize(parent), name.to_str())
+        {
+            let place = Place { directory, name: name.to_owned() };
+            if std::fs::symlink_metadata(place.state()).is_ok() {
+                return Ok(place);
+            }
+        }
+        Place::of(database)
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+
+    /// A file beside it, such as `-wal`.
+    #[must_use]
+    pub fn beside(&self, suffix: &str) -> PathBuf {
+        self.directory.join(format!("{}{suffix}", self.name))
+    }
+
+    /// The directory of its run.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.directory.join(format!("{PREFIX}{}", self.name))
+    }
+
+    /// The record of its run.
+    #[must_use]
+    pub fn record(&self) -> PathBuf {
+        self.state().join("record")
+    }
+
+    /// Where a file is kept as it was.
+    #[must_use]
+    pub fn saved(&self, name: &str) -> PathBuf {
+        self.state().join(format!("saved-{name}"))
+    }
+
+    /// Where a file is written before it gets its name.
+    #[must_use]
+    pub fn partial(&self) -> PathBuf {
+        self.state().join("partial")
+    }
+
+    /// Where a copy is worked on.
+    #[must_use]
+    pub fn work(&self) -> PathBuf {
+        self.state().join("work.db")
+    }
+
+    /// Makes the directory of the run, or takes the one that is there.
+    ///
+    /// # Errors
+    /// What the kernel said, and [`Error::Record`] when somebody else can write in it.
+    pub fn prepare(&self) -> Result<(), Error> {
+        let state = self.state();
+        match DirBuilder::new().mode(0o700).create(&state) {
+            Ok(()) => sync_directory(&self.directory)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::call("mkdir", &state, &error)),
+        }
+        self.trust()
+    }
+
+    /// Checks that nobody else can write in the directory of the run.
+    ///
+    /// # Errors
+    /// As [`Place::prepare`].
+    pub fn trust(&self) -> Result<(), Error> {
+        let path = self.state();
+        let status = read::status_of_name(&path)?;
+        let own = rustix::process::geteuid().as_raw();
+        let reason = if status.kind != Kind::Directory {
+            "it is no directory"
+        } else if status.uid != own {
+            "it belongs to another user"
+        } else if status.permissions & 0o022 != 0 {
+            "other users can write in it"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Record { path, reason: reason.to_owned() })
+    }
+}
+
+/// Makes names in a directory last.
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), Error> {
+    let synced = File::open(directory).and_then(|opened| opened.sync_all());
+    match synced {
+        Ok(()) => Ok(()),
+        // Some network file systems have no such call; their names are on the server at once.
+        Err(error) if errno_of(&error) == Errno::EINVAL => Ok(()),
+        Err(error) => Err(Error::call("fsync", directory, &error)),
+    }
+}

@@ -1,0 +1,109 @@
+//! What the doctor says of the database that is to be changed.
+
+use crate::args::{FixArguments, Format};
+use crate::exit::{self, Exit, Failure};
+use crate::progress::ProgressLine;
+use crate::render::Page;
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+use tombolo_core::report::{Database, Judgement, Mode, Openers, RemedyId, Report};
+use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
+use tombolo_doctor::remedy::quoted;
+use tombolo_remedy::Error;
+use tombolo_remedy::state::Place;
+
+/// How long the doctor may look.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+fn report(path: &Path, probes: Probes) -> Report {
+    let request = Request {
+        path: path.to_owned(),
+        viewpoint: Viewpoint::Own,
+        probes,
+        timeout: TIMEOUT,
+        peers: None,
+    };
+    let mut line = ProgressLine::new();
+    diagnose(&request, &mut |progress| {
+        if let Progress::Probe(kind) = progress {
+            line.show(kind.as_str());
+        }
+    })
+}
+
+/// The database, as its files say.
+pub(super) fn database(place: &Place) -> Result<Database, Error> {
+    let report = report(&place.database(), Probes::Skip);
+    of(report, place)
+}
+
+fn of(report: Report, place: &Place) -> Result<Database, Error> {
+    report.database.ok_or_else(|| {
+        Error::NotApplicable(format!("{} is no database", place.database().display()))
+    })
+}
+
+/// The database, where the doctor has seen that WAL mode works for one kernel.
+pub(super) fn database_fit_for_wal(place: &Place) -> Result<Database, Error> {
+    let report = report(&place.database(), Probes::Run);
+    let verdict = report
+        .verdicts
+        .iter()
+        .find(|verdict| verdict.mode == Mode::Wal && verdict.openers == Openers::OneKernel);
+    match verdict {
+        Some(verdict) if matches!(verdict.judgement, Judgement::Safe | Judgement::Slow) => {
+            of(report, place)
+        }
+        Some(verdict) => Err(Error::NotApplicable(format!(
+            "WAL mode was not seen to be safe there: {}",
+            verdict.because
+        ))),
+        None => Err(Error::NotApplicable(format!("it could not be examined: {}", report.summary))),
+    }
+}
+
+/// The doctor's ways out, and the commands that carry them out.
+pub(super) fn ways_out(arguments: &FixArguments) -> Result<Exit, Failure> {
+    let report = report(&arguments.path, Probes::Run);
+    exit::printed(print(arguments, &report))?;
+    Ok(if report.remedies.is_empty() { Exit::Healthy } else { Exit::Findings })
+}
+
+fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    if arguments.run.format == Format::Json {
+        serde_json::to_writer_pretty(&mut out, &report.remedies)?;
+        writeln!(out)?;
+        return out.flush();
+    }
+    let mut page = Page::new();
+    page.paragraph(0, &report.summary);
+    let path = quoted(&arguments.path.display().to_string());
+    for (index, remedy) in report.remedies.iter().enumerate() {
+        let first = format!("{:>3}. ", index + 1);
+        page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
+        if let Some(words) = command(remedy.id) {
+            page.code(5, &format!("tombolo fix {path} {words}"));
+        }
+    }
+    if !report.remedies.is_empty() {
+        page.blank();
+        page.paragraph(
+            0,
+            "The commands show what they would do; --apply does it, --undo takes it back. \
+             `tombolo doctor` prints the steps of the others.",
+        );
+    }
+    out.write_all(page.into_text().as_bytes())?;
+    out.flush()
+}
+
+/// What carries a way out out, if anything does.
+fn command(remedy: RemedyId) -> Option<&'static str> {
+    match remedy {
+        RemedyId::LeaveWal => Some("leave-wal"),
+        RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => Some("move --to DIR"),
+        _ => None,
+    }
+}

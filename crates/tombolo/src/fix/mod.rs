@@ -1,0 +1,197 @@
+//! `tombolo fix`.
+
+mod facts;
+mod tools;
+
+use crate::args::{FixArguments, FixRemedy, Format};
+use crate::exit::{self, Exit, Failure};
+use crate::render::{self, Page};
+use serde::Serialize;
+use std::io::Write as _;
+use tombolo_doctor::remedy::quoted;
+use tombolo_remedy::Error;
+use tombolo_remedy::plan::{Plan, RemedyName};
+use tombolo_remedy::record::Standing;
+use tombolo_remedy::remedies::{self, Behind};
+use tombolo_remedy::run::{self, Outcome};
+use tombolo_remedy::state::Place;
+
+/// Name and version of the JSON that tells what was done.
+const FIX_SCHEMA: &str = "tombolo.fix/1";
+
+/// What was done.
+#[derive(Serialize)]
+struct Done<'a> {
+    schema: &'static str,
+    remedy: RemedyName,
+    database: String,
+    /// `applied`, `undone` or `forgotten`.
+    ended: &'static str,
+    notes: &'a [String],
+    /// The command that takes it back.
+    undo: Option<String>,
+}
+
+pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
+    tombolo_os::signal::catch_stop();
+    let how = &arguments.run;
+    let Some(remedy) = &arguments.remedy else {
+        if how.undo || how.forget {
+            return take_back(arguments);
+        }
+        if how.apply {
+            let failure = Failure::new(Exit::Usage, "--apply needs a remedy");
+            return Err(failure.hint("without one, the ways out are listed"));
+        }
+        return facts::ways_out(arguments);
+    };
+    if how.undo || how.forget {
+        return take_back(arguments);
+    }
+    let place = Place::find(&arguments.path).map_err(refused)?;
+    let plan = match run::recorded(&place).map_err(refused)? {
+        // A run that was cut off goes on by its own plan.
+        Some(Standing { ended: None, plan, .. }) if plan.remedy == name(remedy) => plan,
+        Some(Standing { ended: None, plan, .. }) => {
+            return Err(refused(Error::Unfinished { remedy: plan.remedy.as_str() }));
+        }
+        _ => planned(&place, remedy)?,
+    };
+    if !how.apply {
+        exit::printed(print_plan(arguments, &plan))?;
+        return Ok(Exit::Healthy);
+    }
+    let remedy = plan.remedy;
+    let outcome = tools::with(how, plan.steps.len(), |tools| run::apply(&place, plan, tools));
+    let outcome = outcome.map_err(refused)?;
+    let undo = undo_command(arguments, remedy);
+    exit::printed(print_done(arguments, &place, remedy, "applied", &outcome, Some(undo)))?;
+    Ok(Exit::Healthy)
+}
+
+fn planned(place: &Place, remedy: &FixRemedy) -> Result<Plan, Failure> {
+    match remedy {
+        FixRemedy::LeaveWal => {
+            let database = facts::database(place).map_err(refused)?;
+            remedies::leave_wal(place, &database)
+        }
+        FixRemedy::EnterWal => {
+            let database = facts::database_fit_for_wal(place).map_err(refused)?;
+            remedies::enter_wal(place, &database)
+        }
+        FixRemedy::Move { to: None, .. } => {
+            return Err(Failure::new(Exit::Usage, "--to is needed"));
+        }
+        FixRemedy::Move { to: Some(to), no_link } => {
+            facts::database(place).map_err(refused)?;
+            let behind = if *no_link { Behind::Nothing } else { Behind::Link };
+            remedies::relocate(place, to, behind)
+        }
+    }
+    .map_err(refused)
+}
+
+/// Undoes the last run, or removes what it has saved.
+fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
+    let place = Place::find(&arguments.path).map_err(refused)?;
+    let standing = run::recorded(&place).map_err(refused)?;
+    let nothing = || refused(Error::NothingRecorded(place.directory.clone()));
+    let standing = standing.ok_or_else(nothing)?;
+    let recorded = standing.plan.remedy;
+    if arguments.remedy.as_ref().is_some_and(|remedy| name(remedy) != recorded) {
+        let text = format!("the last run was {}", recorded.as_str());
+        return Err(Failure::new(Exit::Findings, text).hint("say that, or no remedy at all"));
+    }
+    if arguments.run.forget {
+        if standing.ended.is_none() {
+            return Err(refused(Error::Unfinished { remedy: recorded.as_str() }));
+        }
+        run::forget(&place).map_err(refused)?;
+        let outcome = Outcome { notes: Vec::new() };
+        exit::printed(print_done(arguments, &place, recorded, "forgotten", &outcome, None))?;
+        return Ok(Exit::Healthy);
+    }
+    let steps = standing.plan.steps.len();
+    let outcome = tools::with(&arguments.run, steps, |tools| run::undo(&place, tools));
+    let outcome = outcome.map_err(refused)?;
+    exit::printed(print_done(arguments, &place, recorded, "undone", &outcome, None))?;
+    Ok(Exit::Healthy)
+}
+
+fn name(remedy: &FixRemedy) -> RemedyName {
+    match remedy {
+        FixRemedy::LeaveWal => RemedyName::LeaveWal,
+        FixRemedy::EnterWal => RemedyName::EnterWal,
+        FixRemedy::Move { .. } => RemedyName::Move,
+    }
+}
+
+fn undo_command(arguments: &FixArguments, remedy: RemedyName) -> String {
+    let path = quoted(&arguments.path.display().to_string());
+    format!("tombolo fix {path} {} --undo", remedy.as_str())
+}
+
+/// Errors after which nothing has changed are another exit code than those that leave work to do.
+fn refused(error: Error) -> Failure {
+    let exit = match &error {
+        Error::InUse(_)
+        | Error::UseNotKnown(_)
+        | Error::UsedElsewhere(_)
+        | Error::NoRoom { .. }
+        | Error::Unfinished { .. }
+        | Error::NothingRecorded(_)
+        | Error::Busy
+        | Error::Damaged(_)
+        | Error::NotApplicable(_) => Exit::Findings,
+        _ => Exit::NotExamined,
+    };
+    let hint = error.hint();
+    let failure = Failure::new(exit, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn print_plan(arguments: &FixArguments, plan: &Plan) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match arguments.run.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, plan)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            let mut page = Page::new();
+            render::plan(&mut page, plan);
+            out.write_all(page.into_text().as_bytes())?;
+        }
+    }
+    out.flush()
+}
+
+fn print_done(
+    arguments: &FixArguments,
+    place: &Place,
+    remedy: RemedyName,
+    ended: &'static str,
+    outcome: &Outcome,
+    undo: Option<String>,
+) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    let database = place.database().display().to_string();
+    match arguments.run.format {
+        Format::Json => {
+            let notes = &outcome.notes;
+            let done = Done { schema: FIX_SCHEMA, remedy, database, ended, notes, undo };
+            serde_json::to_writer_pretty(&mut out, &done)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            let mut page = Page::new();
+            let sentence = format!("{} {ended}: {database}", remedy.as_str());
+            render::applied(&mut page, &sentence, &outcome.notes, undo.as_deref());
+            out.write_all(page.into_text().as_bytes())?;
+        }
+    }
+    out.flush()
+}

@@ -1,0 +1,129 @@
+//! `tombolo fix` on mounts that show the fault: before it a stock program fails, after it the same
+//! program works, and undone it is as before, byte for byte.
+
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use tombolo_lab::{Faults, FaultyMount, Locks, Maps, Namespace, Shell, sqlite};
+
+fn fix(database: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
+    command.arg("fix").arg(database).args(arguments).arg("--assume-unused");
+    command.output().expect("it runs")
+}
+
+#[track_caller]
+fn succeed(database: &Path, arguments: &[&str]) {
+    let output = fix(database, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn bytes(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = std::fs::read_dir(directory).expect("readable").map(|entry| entry.expect("read"));
+    entries
+        .filter(|entry| entry.file_type().expect("a type").is_file())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, std::fs::read(entry.path()).expect("read"))
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_same(after: &BTreeMap<String, Vec<u8>>, before: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    for (name, bytes) in before {
+        assert!(after.get(name) == Some(bytes), "{name} is not as before");
+    }
+}
+
+/// A database in WAL mode with its last rows in the log only, as a program leaves it that was
+/// killed.
+fn killed_in_wal_mode(directory: &Path) {
+    let live = tempfile::tempdir().expect("a directory");
+    let mut program = Shell::new(&live.path().join("app.db"));
+    program.ask("PRAGMA journal_mode=WAL;");
+    program.ask("CREATE TABLE t(id INTEGER PRIMARY KEY, x);");
+    program.ask("PRAGMA wal_checkpoint(TRUNCATE);");
+    program.ask(
+        "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         SELECT i, hex(randomblob(100)) FROM n;",
+    );
+    for name in ["app.db", "app.db-wal", "app.db-shm"] {
+        std::fs::copy(live.path().join(name), directory.join(name)).expect("copied");
+    }
+}
+
+const COUNT: &str = "SELECT count(*) FROM t;";
+
+#[test]
+fn a_database_leaves_wal_mode_where_it_cannot_even_be_read() {
+    Namespace::run(|namespace| {
+        let faults = Faults { maps: Maps::Refused, ..Faults::default() };
+        let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
+        killed_in_wal_mode(mount.behind());
+        let database = mount.path().join("app.db");
+        for statements in [COUNT, "PRAGMA journal_mode=DELETE;"] {
+            assert!(sqlite(&database, statements).contains("disk I/O error"));
+        }
+        // The failed programs have changed the wal-index.
+        let before = bytes(mount.behind());
+
+        succeed(&database, &["leave-wal", "--apply"]);
+        assert_eq!(sqlite(&database, COUNT), "500\n");
+        assert_eq!(
+            sqlite(&database, "PRAGMA journal_mode; PRAGMA integrity_check;"),
+            "delete\nok\n"
+        );
+        assert_eq!(bytes(mount.behind()).keys().collect::<Vec<_>>(), ["app.db"]);
+
+        succeed(&database, &["leave-wal", "--undo"]);
+        assert_same(&bytes(mount.behind()), &before);
+        assert!(sqlite(&database, COUNT).contains("disk I/O error"));
+    });
+}
+
+#[test]
+fn a_database_moves_to_a_local_directory() {
+    Namespace::run(|namespace| {
+        let faults = Faults { maps: Maps::Refused, ..Faults::default() };
+        let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
+        let local = tempfile::tempdir().expect("a directory");
+        killed_in_wal_mode(mount.behind());
+        let before = bytes(mount.behind());
+        let database = mount.path().join("app.db");
+        let to = local.path().to_str().expect("UTF-8");
+
+        succeed(&database, &["move", "--to", to, "--apply"]);
+        assert_eq!(sqlite(&database, COUNT), "500\n");
+        assert_eq!(sqlite(&database, "PRAGMA journal_mode; PRAGMA integrity_check;"), "wal\nok\n");
+
+        succeed(&database, &["move", "--undo"]);
+        assert_same(&bytes(mount.behind()), &before);
+        assert!(bytes(local.path()).is_empty());
+    });
+}
+
+/// Where there are no locks, nobody can be kept out: it is refused, and nothing is lost.
+#[test]
+fn without_locks_leaving_wal_mode_is_refused_and_moving_works() {
+    Namespace::run(|namespace| {
+        let faults = Faults { locks: Locks::Refused(Errno::NOLCK), ..Faults::default() };
+        let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
+        let local = tempfile::tempdir().expect("a directory");
+        killed_in_wal_mode(mount.behind());
+        let before = bytes(mount.behind());
+        let database = mount.path().join("app.db");
+
+        let refused = fix(&database, &["leave-wal", "--apply"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("ENOLCK") && said.contains("move the database"), "{said}");
+        succeed(&database, &["leave-wal", "--undo"]);
+        assert_same(&bytes(mount.behind()), &before);
+
+        succeed(&database, &["move", "--to", local.path().to_str().expect("UTF-8"), "--apply"]);
+        assert_eq!(sqlite(&database, COUNT), "500\n");
+    });
+}
