@@ -194,8 +194,9 @@ mod tests {
         clears: usize,
         /// Most that one side had at once.
         peak: usize,
-        /// How long a batch takes, how many names of it are tried, and what the next one says.
-        takes: Duration,
+        /// How many fifths of the time a batch takes, how many of its names are tried, and what the
+        /// last one says.
+        pauses: u32,
         at_most: Option<u16>,
         fails: Option<Errno>,
     }
@@ -224,7 +225,7 @@ mod tests {
             _: bool,
             work: &[Work],
         ) -> std::result::Result<Vec<Vec<Answer>>, Trouble> {
-            pause(self.takes);
+            (0..self.pauses).for_each(|_| pause(TIME / 5));
             let before = self.raced.clone();
             let mut each = |seat: usize, step: &Step| match *step {
                 Step::Race(RaceCall::Create, first, count, _) => self.race(seat, first, count),
@@ -269,7 +270,7 @@ mod tests {
     #[test]
     fn a_slow_race_ends_after_the_batch_for_which_there_was_time() {
         let slow = Model { at_most: Some(250), ..Model::default() };
-        let dawdling = Model { takes: TIME * 6 / 10, ..Model::default() };
+        let dawdling = Model { pauses: 3, ..Model::default() };
         for (mut model, names) in [(slow, 250), (dawdling, BATCH)] {
             let seen = observe(&mut model);
             assert_eq!(seen.values.get("names"), Some(&names.into()));
