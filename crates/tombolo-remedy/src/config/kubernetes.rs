@@ -145,7 +145,7 @@ fn matching(
 ) -> Result<Vec<usize>, Refusal> {
     let mut found = Vec::new();
     for (place, item) in items.iter().enumerate() {
-        let Some(value) = item.scalar() else {
+        let Some(value) = item.scalar().map(str::trim) else {
             return Err(item.refused(text, "an option is a text"));
         };
         let fits = |value: &str| if set { option.names(value) } else { option.covers(value) };
