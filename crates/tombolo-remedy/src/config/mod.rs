@@ -35,6 +35,9 @@ use serde::{Deserialize, Serialize};
 /// A longer file is no configuration of mounts.
 pub const TEXT_BYTES_MAX: usize = 512 * 1024;
 
+/// More text than any of the changes writes.
+const WRITTEN_BYTES_MAX: usize = 64 * 1024;
+
 /// What a configuration file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -218,6 +221,9 @@ pub fn edit(
     let found = wanted(kind, text, selector, changes)?;
     let Some(first) = found.edits.first() else { return Ok(found) };
     let unsure = |reason: String| Err(Refusal::unknown(text, first.start, reason));
+    if found.edits.iter().map(|edit| edit.text.len()).sum::<usize>() > WRITTEN_BYTES_MAX {
+        return unsure("the change would write too much".to_owned());
+    }
     let Some(after) = edited(text, &found.edits) else {
         return unsure("two of the changes meet in one place".to_owned());
     };

@@ -94,5 +94,5 @@ fn what_is_not_understood_is_refused_with_its_line() {
     let twice = VOLUMES.replace("name: bare", "name: media");
     refused(&twice, "media", set("hard"), "in lines 2 and 38");
     let block = VOLUMES.replace("    - nolock", "    - |\n      nolock");
-    refused(&block, "media", set("nolock=x"), "line 11");
+    refused(&block, "media", set("nolock=x"), "line 12: a text of several");
 }
