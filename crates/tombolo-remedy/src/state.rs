@@ -1,8 +1,8 @@
 //! The directory of a run: its record, saved originals, and copies to work on.
 //!
-//! It stands beside the file that is changed, a database or a configuration file, so that whoever has lost track finds it there, and so that it is
-//! on the same file system. It decides which files are written, perhaps by root, so nobody else may
-//! be able to write in it.
+//! It stands beside the file that is changed, a database or a configuration file, so that whoever
+//! has lost track finds it there, and so that it is on the same file system. It decides which files
+//! are written, perhaps by root, so nobody else may be able to write in it.
 
 use crate::error::Error;
 use std::fs::{DirBuilder, File};

@@ -163,8 +163,8 @@ pub(crate) struct ExplainArguments {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 A run keeps its record and the saved originals in a directory .tombolo-fix-NAME beside the \
-database, or beside the configuration file that is changed. After a crash, a power failure or Ctrl-C the same command with --apply finishes it, and \
-with --undo takes it back.")]
+database, or beside the configuration file that is changed. After a crash, a power failure or \
+Ctrl-C the same command with --apply finishes it, and with --undo takes it back.")]
 pub(crate) struct FixArguments {
     /// The database
     #[arg(value_name = "PATH")]
@@ -222,9 +222,9 @@ pub(crate) enum FixRemedy {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Without --set and --drop, the doctor examines PATH, and the first of its ways out is taken that can \
-be written into the file. Only the file is changed, no mount: the plan says how the change takes \
-effect. The record of the run is kept beside the file.")]
+Without --set and --drop, the doctor examines PATH, and the first of its ways out is taken that \
+can be written into the file. Only the file is changed, no mount: the plan says how the change \
+takes effect. The record of the run is kept beside the file.")]
 pub(crate) struct MountArguments {
     /// The file that defines the mount: fstab, a mount unit, a Compose file, a script with docker
     /// run or QEMU, YAML of Kubernetes or Lima, a domain of libvirt, a .conf of Proxmox

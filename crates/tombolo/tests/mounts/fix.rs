@@ -136,7 +136,7 @@ fn a_single_file_that_is_mounted_becomes_its_directory() {
         let disk = Mounted::disk(namespace, Disk::Ext4).expect("the test's disk");
         let data = disk.path().join("data");
         std::fs::create_dir(&data).expect("made");
-        sqlite(&data.join("app.db"), "CREATE TABLE t(x);");
+        assert_eq!(sqlite(&data.join("app.db"), "CREATE TABLE t(x);"), "");
         let seen = Mounted::file(namespace, &data.join("app.db")).expect("the test's mount");
         let seen = seen.path();
         let file = disk.path().join("compose.yaml");
