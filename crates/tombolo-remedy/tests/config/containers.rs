@@ -2,7 +2,7 @@
 
 use super::*;
 
-const COMPOSE: &str = r#"# Media stack
+pub(super) const COMPOSE: &str = r#"# Media stack
 version: "3.9"   # ignored by now
 
 x-common: &common
@@ -122,7 +122,7 @@ fn what_a_compose_file_cannot_say_is_refused_with_its_line() {
     assert_refused(Kind::Compose, "a: [\n", &named("/a.db"), &[volume("xx")], "no YAML");
 }
 
-const SCRIPT: &str = r#"#!/bin/sh
+pub(super) const SCRIPT: &str = r#"#!/bin/sh
 # -v ./old:/config was here once
 set -eu
 docker volume create --driver local \

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const VOLUMES: &str = r#"---
+pub(super) const VOLUMES: &str = r#"---
 apiVersion: v1
 kind: PersistentVolume
 metadata:

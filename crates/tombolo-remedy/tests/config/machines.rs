@@ -2,7 +2,7 @@
 
 use super::*;
 
-const DOMAIN: &str = r#"<?xml version="1.0"?>
+pub(super) const DOMAIN: &str = r#"<?xml version="1.0"?>
 <!-- virsh define -->
 <domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
 	<name>guest</name>
@@ -106,7 +106,7 @@ fn what_a_domain_cannot_be_asked_is_refused_with_its_line() {
     refused("<network/>", "new", Change::Virtiofs, "line 1: this is no domain");
 }
 
-const QEMU: &str = r#"#!/bin/bash
+pub(super) const QEMU: &str = r#"#!/bin/bash
 exec qemu-system-x86_64 -enable-kvm \
   -m 4G -smp 2 \
   -virtfs local,path="/srv/my share",mount_tag=share,security_model=mapped-xattr,id=s0 \
@@ -162,7 +162,7 @@ fn what_a_command_line_does_not_show_is_refused_with_its_line() {
     refused(&bus, "two", Change::Virtiofs, "line 6: the device has bus=pci.1");
 }
 
-const PROXMOX: &str = "\
+pub(super) const PROXMOX: &str = "\
 # a container
 arch: amd64
 hostname: app
@@ -206,7 +206,7 @@ fn what_proxmox_does_not_take_is_refused() {
     refused("/data", volume("xx"), "pct set");
 }
 
-const LIMA: &str = r#"# Lima
+pub(super) const LIMA: &str = r#"# Lima
 images:
 - location: "https://example.org/x.img"
   arch: "x86_64"

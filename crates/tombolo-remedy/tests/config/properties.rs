@@ -140,8 +140,54 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
+/// A file as people write it, with a mount that it has, and some of it cut out or put elsewhere.
+fn damaged() -> impl Strategy<Value = (Kind, &'static str, String)> {
+    use super::{containers, kubernetes, machines, tables};
+    let file = prop::sample::select(vec![
+        (Kind::Fstab, "share", tables::FSTAB),
+        (Kind::SystemdMount, "share", tables::UNIT),
+        (Kind::Compose, "/config2", containers::COMPOSE),
+        (Kind::Compose, "/media", containers::COMPOSE),
+        (Kind::DockerRun, "/config/app.db", containers::SCRIPT),
+        (Kind::DockerRun, "/media", containers::SCRIPT),
+        (Kind::Kubernetes, "media", kubernetes::VOLUMES),
+        (Kind::Kubernetes, "flow", kubernetes::VOLUMES),
+        (Kind::Libvirt, "share", machines::DOMAIN),
+        (Kind::Libvirt, "other", machines::DOMAIN),
+        (Kind::Qemu, "share", machines::QEMU),
+        (Kind::Qemu, "two", machines::QEMU),
+        (Kind::Proxmox, "/media", machines::PROXMOX),
+        (Kind::Lima, "/mnt/app", machines::LIMA),
+    ]);
+    let cut = (any::<prop::sample::Index>(), 0..12_usize, any::<prop::sample::Index>());
+    (file, prop::collection::vec(cut, 1..4)).prop_map(|((kind, mount, text), cuts)| {
+        let mut characters: Vec<char> = text.chars().collect();
+        for (from, count, to) in cuts {
+            let start = from.index(characters.len());
+            let end = (start + count).min(characters.len());
+            let moved: Vec<char> = characters.drain(start..end).collect();
+            let at = to.index(characters.len() + 1);
+            if count % 2 == 0 {
+                characters.splice(at..at, moved);
+            }
+        }
+        (kind, mount, characters.into_iter().collect())
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_damaged_file_is_edited_within_its_edits_or_refused((kind, mount, text) in damaged()) {
+        let selector = named(mount);
+        for changes in every_change() {
+            let Ok(found) = edit(kind, &text, &selector, &changes) else { continue };
+            let after = edited(&text, &found.edits).unwrap();
+            assert_outside_untouched(&text, &after, &found.edits);
+            prop_assert_eq!(changed(kind, &after, &selector, &changes), after);
+        }
+    }
 
     #[test]
     fn any_text_is_edited_within_its_edits_or_refused(text in pieces()) {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const FSTAB: &str = "\
+pub(super) const FSTAB: &str = "\
 # /etc/fstab: static file system information.
 #
 # <file system> <mount point>   <type>  <options>       <dump>  <pass>
@@ -89,7 +89,7 @@ fn the_mount_point_goes_before_the_source() {
     assert_becomes(Kind::Fstab, text, &selector, &[set("cache=mmap")], &pieces);
 }
 
-const UNIT: &str = "\
+pub(super) const UNIT: &str = "\
 # Share of the host
 [Unit]
 Description=Files; see What=elsewhere
