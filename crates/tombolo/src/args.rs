@@ -37,8 +37,8 @@ pub(crate) enum Command {
     Fix(FixArguments),
     /// Make a report for an issue tracker or a forum, without names and secrets
     ///
-    /// Exit code: 0 written, whatever was found, 1 not wanted and nothing was written, 2 could not be
-    /// written, 3 usage, or nobody could be asked and --yes was not given.
+    /// Exit code: 0 written, whatever was found, 1 not wanted and nothing was written, 2 could not
+    /// be written, 3 usage, or nobody could be asked and --yes was not given.
     Report(ReportArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
@@ -217,9 +217,9 @@ pub(crate) enum FixRemedy {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 User names, host names, addresses, identifiers, passwords and tokens are replaced, equal ones by \
-equal stand-ins. Names of directories and files stay, unless --hide names them. What is replaced is \
-shown before anything is written; read the report before you post it. `tombolo explain FILE` reads \
-both forms back.")]
+equal stand-ins. Names of directories and files stay, unless --hide names them. What is replaced \
+is shown before anything is written; read the report before you post it. `tombolo explain FILE` \
+reads both forms back.")]
 pub(crate) struct ReportArguments {
     /// The database, a directory, or a path that does not exist yet
     #[arg(value_name = "PATH")]

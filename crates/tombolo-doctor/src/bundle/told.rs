@@ -8,6 +8,9 @@ use tombolo_core::report::{EvidenceKind, Remedy, Severity, Warning};
 /// Findings, remedies and results kept of one text.
 const LISTED_MAX: usize = 256;
 
+/// Places at which a document is tried.
+const PLACES_MAX: usize = 8;
+
 /// Schemas of documents that hold a report.
 const SCHEMAS: [&str; 3] =
     ["\"tombolo.bundle/1\"", "\"tombolo.doctor/1\"", "\"tombolo.doctor-set/1\""];
@@ -57,13 +60,18 @@ impl Told {
     }
 }
 
-/// The first JSON document with a schema of ours; what follows it may be anything.
+/// The first whole JSON document with a schema of ours; what follows it may be anything.
 fn document(text: &str) -> Option<Value> {
-    let schemas = SCHEMAS.iter().filter_map(|schema| text.find(schema));
-    let at = schemas.min()?;
-    let begins = text.get(..at)?.rfind('{')?;
-    let mut values = serde_json::Deserializer::from_str(text.get(begins..)?).into_iter::<Value>();
-    values.next()?.ok()
+    let mut places: Vec<usize> = SCHEMAS
+        .iter()
+        .flat_map(|schema| text.match_indices(schema).take(PLACES_MAX).map(|(at, _)| at))
+        .collect();
+    places.sort_unstable();
+    places.into_iter().take(PLACES_MAX).find_map(|at| {
+        let begins = text.get(..at)?.rfind('{')?;
+        let rest = text.get(begins..)?;
+        serde_json::Deserializer::from_str(rest).into_iter::<Value>().next()?.ok()
+    })
 }
 
 fn of_document(document: &Value) -> Option<Told> {
@@ -181,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_document_is_found_between_other_lines() {
-        let told = Told::read(&format!("I ran it {{see}}:\n```json\n{JSON}\n```\nThanks!\n"));
+        let told = Told::read(&format!(
+            "The \"tombolo.doctor/1\" {{see}}:\n```json\n{JSON}\n```\nThanks!\n"
+        ));
         let told = told.expect("found");
         assert_eq!(told.findings.len(), 1, "what is not known is passed over");
         assert_eq!(told.findings[0].code, Code::SharedMapRefused);

@@ -7,6 +7,8 @@ mod page;
 mod plan;
 mod post;
 mod report;
+#[cfg(test)]
+mod testing;
 mod words;
 
 pub(crate) use explanation::explanation;

@@ -79,7 +79,25 @@ fn fenced(out: &mut String, language: &str, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{NAMES, healthy, prepared, refused_maps, unsafe_locks};
     use super::*;
+
+    #[test]
+    fn posts_of_several_faults() {
+        for (name, report) in
+            [("refused", refused_maps()), ("unsafe", unsafe_locks()), ("healthy", healthy())]
+        {
+            let prepared = prepared(report);
+            let text = post(&prepared.bundle).expect("a text");
+            for secret in NAMES {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+            assert!(prepared.survivors(&text).is_empty(), "{:?}", prepared.survivors(&text));
+            let told = tombolo_doctor::bundle::Told::read(&text).expect("read back");
+            assert_eq!(told.complete, name != "unsafe");
+            insta::assert_snapshot!(name, text);
+        }
+    }
 
     #[test]
     fn no_text_ends_its_own_fence() {

@@ -41,7 +41,8 @@ pub(super) fn draw(parent: &mut Html, topology: &Topology, database: bool) {
                 let class = if storage && served { "kernel far" } else { "kernel own" };
                 list.with("li", &[("class", class)], |item| {
                     item.leaf_of("span", "role", role(storage, served));
-                    item.leaf_of("span", "name", station.name);
+                    let name = if station.name == "?" { "not known" } else { station.name };
+                    item.leaf_of("span", "name", name);
                     if storage {
                         let held = if database { "the database file" } else { "the files" };
                         item.leaf_of("span", "file", held);
@@ -67,7 +68,7 @@ pub(super) fn draw(parent: &mut Html, topology: &Topology, database: bool) {
 
 fn role(storage: bool, served: bool) -> &'static str {
     match (storage, served) {
-        (true, true) => "kernel that holds the storage",
+        (true, true) => "what holds the storage",
         (true, false) => "the only kernel in sight",
         (false, _) => "kernel that was examined",
     }

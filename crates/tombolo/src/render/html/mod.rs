@@ -1,8 +1,12 @@
 //! One page for people that needs nothing else: no network, no script, no file beside it.
 
+#[cfg(test)]
+mod browser;
 mod map;
 mod remedies;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use super::{Detail, Page, words};
