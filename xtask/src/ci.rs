@@ -29,7 +29,7 @@ enum Job {
 
 /// Any of these shows the pages of `tombolo report`.
 const BROWSERS: [&str; 4] =
-    ["chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"];
+    ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 /// How a job ended. A job that did not run is neither passed nor failed, and is always named.
 #[derive(Debug)]

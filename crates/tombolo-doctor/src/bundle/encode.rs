@@ -3,6 +3,15 @@
 use serde::Serialize;
 use std::fmt::Write as _;
 
+/// How JSON is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// In one line: trackers limit the length of a post.
+    Short,
+    /// Indented, for those who read it.
+    Indented,
+}
+
 /// The value as JSON in plain ASCII, without any character that means something to HTML or ends a
 /// block of code in Markdown: the same text stands in a page and in a post, and is found again in
 /// both. Such characters occur in strings only, where JSON can spell them (RFC 8259, section 7).
@@ -10,8 +19,11 @@ use std::fmt::Write as _;
 /// # Errors
 ///
 /// Where the value has no form in JSON.
-pub fn pasteable(value: &impl Serialize) -> Result<String, serde_json::Error> {
-    let text = serde_json::to_string_pretty(value)?;
+pub fn pasteable(value: &impl Serialize, layout: Layout) -> Result<String, serde_json::Error> {
+    let text = match layout {
+        Layout::Short => serde_json::to_string(value)?,
+        Layout::Indented => serde_json::to_string_pretty(value)?,
+    };
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_ascii() && !matches!(letter, '<' | '>' | '&' | '`' | '~') {
@@ -33,9 +45,12 @@ mod tests {
     proptest! {
         #[test]
         fn it_says_the_same_in_plain_letters(texts in prop::collection::vec("\\PC{0,40}", 0..4)) {
-            let plain = pasteable(&texts).expect("JSON");
-            prop_assert!(plain.is_ascii() && !plain.contains(['<', '>', '&', '`', '~']));
-            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&plain).expect("JSON"), texts);
+            for layout in [Layout::Short, Layout::Indented] {
+                let plain = pasteable(&texts, layout).expect("JSON");
+                prop_assert!(plain.is_ascii() && !plain.contains(['<', '>', '&', '`', '~']));
+                let read: Vec<String> = serde_json::from_str(&plain).expect("JSON");
+                prop_assert_eq!(&read, &texts);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ mod encode;
 mod mounts;
 mod told;
 
-pub use encode::pasteable;
+pub use encode::{Layout, pasteable};
 pub use mounts::mount_lines;
 pub use told::{Told, ToldFinding};
 

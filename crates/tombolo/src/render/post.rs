@@ -5,7 +5,7 @@
 use super::{Detail, Page};
 use std::fmt::Write as _;
 use tombolo_core::report::Report;
-use tombolo_doctor::bundle::{Bundle, pasteable};
+use tombolo_doctor::bundle::{Bundle, Layout, pasteable};
 
 const WIDTH: usize = 96;
 
@@ -38,7 +38,7 @@ pub(crate) fn post(bundle: &Bundle) -> Result<String, serde_json::Error> {
     let counted = if counted.is_empty() { "nothing".to_owned() } else { counted };
     let _ = writeln!(out, "{counted}. Equal names have equal stand-ins.\n");
     out.push_str("<details><summary>The doctor's JSON</summary>\n\n");
-    fenced(&mut out, "json", &pasteable(bundle)?);
+    fenced(&mut out, "json", &pasteable(bundle, Layout::Short)?);
     out.push_str("</details>\n");
     Ok(out)
 }

@@ -15,6 +15,9 @@ use tombolo_doctor::bundle::{Bundle, Known, Material, MountLine, Prepared, mount
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_os::mount_table::{self, Viewer};
 
+/// Bytes of a post that trackers take; GitHub's limit is 65,536 characters.
+const POST_BYTES: usize = 65_000;
+
 pub(crate) fn run(arguments: &ReportArguments) -> Result<Exit, Failure> {
     tombolo_os::signal::catch_stop();
     // Before the examination: who cannot be given a report need not wait for one.
@@ -139,6 +142,12 @@ fn texts(prepared: &Prepared, targets: &[Form]) -> Result<Vec<String>, Failure> 
 }
 
 fn write(target: Form, text: &str) -> Result<(), Failure> {
+    if matches!(target, Form::Post(_)) && text.len() > POST_BYTES {
+        anstream::eprintln!(
+            "tombolo: the text has {} bytes, more than many trackers take: attach it as a file",
+            text.len()
+        );
+    }
     match target {
         Form::Post(None) => {
             let mut out = std::io::stdout().lock();

@@ -13,14 +13,14 @@ const WIDTHS: [u32; 2] = [390, 1280];
 
 /// The first browser of these that is there.
 const BROWSERS: [&str; 4] =
-    ["chromium", "chromium-headless-shell", "chromium-browser", "google-chrome"];
+    ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 fn browser() -> &'static str {
     let there = |name: &&str| {
         let asked = Command::new(name).arg("--version").stdout(Stdio::null()).status();
         asked.is_ok_and(|status| status.success())
     };
-    BROWSERS.into_iter().find(|name| there(&name)).unwrap_or_else(|| {
+    BROWSERS.into_iter().find(there).unwrap_or_else(|| {
         panic!("none of {BROWSERS:?} is installed (Debian: apt-get install chromium)")
     })
 }

@@ -11,7 +11,7 @@ mod writer;
 
 use super::{Detail, Page, words};
 use tombolo_core::report::{Completeness, Report, Severity};
-use tombolo_doctor::bundle::{Bundle, pasteable};
+use tombolo_doctor::bundle::{Bundle, Layout, pasteable};
 use tombolo_doctor::diagnosis::BEGIN_WITH;
 use writer::Html;
 
@@ -30,7 +30,7 @@ const FINDINGS_MAX: usize = 100;
 ///
 /// Where the data have no form in JSON.
 pub(crate) fn html(bundle: &Bundle) -> Result<String, serde_json::Error> {
-    let data = pasteable(bundle)?;
+    let data = pasteable(bundle, Layout::Indented)?;
     let mut page = Html::document();
     page.with("html", &[("lang", "en")], |html| {
         html.element("head", |head| {
