@@ -26,6 +26,10 @@ const PAUSE: Duration = Duration::from_millis(1);
 const AHEAD_PAUSE: Duration = Duration::from_micros(50);
 const AHEAD_MAX: u32 = 12;
 
+/// How often the lead must have changed before a race is long enough. Both sides see it change at
+/// the same names, so both end at the same one.
+const LEAD_CHANGES: u32 = 60;
+
 /// What a file system may ask of buffers and offsets of direct reads (open(2), `O_DIRECT`).
 const DIRECT_BYTES: usize = 4096;
 
@@ -256,9 +260,9 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
     let start = Instant::now();
     let time = Duration::from_millis(u64::from(time_ms));
     let mut raced = Raced::default();
-    let mut ahead = 0_u32;
+    let (mut ahead, mut lead_changes) = (0_u32, 0);
     for number in 0..count {
-        if start.elapsed() >= time {
+        if start.elapsed() >= time || lead_changes >= LEAD_CHANGES {
             break;
         }
         let name = name(first + number);
@@ -271,10 +275,14 @@ fn race(call: RaceCall, first: FileNumber, count: u16, time_ms: u32) -> Raced {
         match tried.map_err(|error| errno_of(&error)) {
             Ok(()) => {
                 raced.win(number);
+                lead_changes += u32::from(ahead == 0);
                 ahead += 1;
                 pause(AHEAD_PAUSE * (1 << ahead.min(AHEAD_MAX)));
             }
-            Err(Errno::EEXIST) => ahead = 0,
+            Err(Errno::EEXIST) => {
+                lead_changes += u32::from(ahead > 0);
+                ahead = 0;
+            }
             Err(errno) => {
                 raced.failed = Some((number, errno.raw()));
                 break;
@@ -438,6 +446,16 @@ mod tests {
         assert!(direct.contains(&second[7]), "{second:?}");
         let rest = [Value(0), Value(1), Done, Refused(Errno::ENOENT.raw())];
         assert_eq!([&second[5..7], &second[8..]].concat(), rest);
+    }
+
+    /// The other side has won every second name.
+    #[test]
+    fn a_race_ends_when_the_lead_has_changed_often_enough() {
+        let others: Vec<Step> =
+            (10..400).step_by(2).map(|name| Step::Open(0, name, Opening::New)).collect();
+        let (_, second) = by_two(&others, &[Step::Race(RaceCall::Create, 10, 390, 3_000)]);
+        let Answer::Raced(raced) = &second[0] else { panic!("{second:?}") };
+        assert_eq!((u32::from(raced.tried), raced.failed), (LEAD_CHANGES + 1, None));
     }
 
     #[test]

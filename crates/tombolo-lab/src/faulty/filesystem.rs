@@ -5,7 +5,7 @@ use super::gate::Gate;
 use super::handles::Handles;
 use super::inodes::{Inode, Inodes};
 use super::locks::Asked;
-use super::server::Server;
+use super::server::{Maker, Server};
 use crate::faults::{Faults, Listings, Operation};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
@@ -27,7 +27,7 @@ pub(super) struct FaultyFilesystem {
     /// The number by which the server knows this mount.
     pub(super) client: u32,
     pub(super) kernel: Arc<ToKernel>,
-    pub(super) inodes: Inodes,
+    pub(super) inodes: Arc<Inodes>,
     pub(super) handles: Handles,
 }
 
@@ -188,7 +188,7 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyCreate,
     ) {
         let Some(reply) = self.gate.pass(Operation::Names, reply) else { return };
-        let created = self.create_file(parent, name, mode, flags);
+        let created = self.create_file(parent, name, mode, flags, request.pid());
         match created.and_then(|(file, inode)| Ok((file, inode.attributes(request.pid())?))) {
             Ok((file, attributes)) => {
                 let flags = self.open_flags(attributes.ino);
@@ -259,7 +259,8 @@ impl Filesystem for FaultyFilesystem {
             self.inodes.get(ino).map(|inode| {
                 inode.show_changes(request.pid());
                 self.server.locks(inode.number, |locks| locks.drop_owner(self.of(owner.0)));
-                self.server.end_file(inode.number, self.client);
+                let closer = Maker { client: self.client, process: request.pid() };
+                self.server.close_file(inode.number, closer);
             }),
         );
     }
@@ -274,10 +275,13 @@ impl Filesystem for FaultyFilesystem {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
+        self.handles.close(handle);
         if let Ok(inode) = self.inodes.get(ino) {
             self.server.locks(inode.number, |locks| locks.drop_handle(self.of(handle.0)));
+            if !self.handles.is_written(ino) {
+                self.server.leave_file(inode.number, self.client);
+            }
         }
-        self.handles.close(handle);
         reply.ok();
     }
 

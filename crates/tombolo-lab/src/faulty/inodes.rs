@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A size that its author alone sees.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Unseen {
     author: u32,
     shown_bytes: u64,
 }
 
 /// One file, directory or link.
+#[derive(Debug)]
 pub(super) struct Inode {
     pub(super) number: u64,
     /// An O_PATH descriptor; another file's after a rename that replaces holders' files.
@@ -98,6 +99,7 @@ impl Inode {
 
 /// All inodes that were ever looked up. None is forgotten before the mount goes, so that a number
 /// is never used for a second file.
+#[derive(Debug)]
 pub(super) struct Inodes {
     table: Mutex<HashMap<u64, Arc<Inode>>>,
 }
@@ -125,6 +127,11 @@ impl Inodes {
         let number = rustix::fs::fstat(&place)?.st_ino;
         let mut table = self.table();
         Ok(table.entry(number).or_insert_with(|| Arc::new(Inode::new(number, place))).clone())
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.table().len()
     }
 
     fn table(&self) -> MutexGuard<'_, HashMap<u64, Arc<Inode>>> {

@@ -50,6 +50,7 @@ pub struct FaultyMount {
     server: Arc<Server>,
     /// The number by which the server knows this mount.
     client: u32,
+    inodes: Arc<Inodes>,
     session: Option<BackgroundSession>,
 }
 
@@ -73,7 +74,7 @@ impl FaultyMount {
         faults: Faults,
     ) -> Result<Self, LabError> {
         let (behind, server) = (namespace.directory("behind")?, Arc::default());
-        Self::mount(namespace, behind, filesystem, faults, server)
+        Self::mount(namespace.directory("faulty")?, behind, filesystem, faults, server)
     }
 
     /// Mounts `behind`, by a server of its own: whatever else is mounted over it, no lock crosses.
@@ -82,17 +83,16 @@ impl FaultyMount {
     /// # Errors
     /// As [`Self::new`].
     pub fn over(namespace: &Namespace, behind: PathBuf, faults: Faults) -> Result<Self, LabError> {
-        Self::mount(namespace, behind, "fuse", faults, Arc::default())
+        Self::mount(namespace.directory("faulty")?, behind, "fuse", faults, Arc::default())
     }
 
     fn mount(
-        namespace: &Namespace,
+        path: PathBuf,
         behind: PathBuf,
         filesystem: &str,
         faults: Faults,
         server: Arc<Server>,
     ) -> Result<Self, LabError> {
-        let path = namespace.directory("faulty")?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(&behind, flags, Mode::empty())
             .map_err(LabError::call("open", &behind))?;
@@ -101,12 +101,14 @@ impl FaultyMount {
         // From here on the drop unmounts.
         let gate = Arc::new(Gate::new(faults.delays));
         let client = server.join();
+        let inodes = Arc::new(Inodes::new(directory));
         let mut mount = FaultyMount {
             path,
             behind,
             gate: gate.clone(),
             server: server.clone(),
             client,
+            inodes: inodes.clone(),
             session: None,
         };
         let kernel = Arc::new(ToKernel::new());
@@ -116,7 +118,7 @@ impl FaultyMount {
             server,
             client,
             kernel: kernel.clone(),
-            inodes: Inodes::new(directory),
+            inodes,
             handles: Handles::default(),
         };
         let mut config = Config::default();
@@ -178,6 +180,13 @@ impl FaultyMount {
         drop(self);
         server.memory.crash().map_err(LabError::call("write", &behind))?;
         Ok(behind)
+    }
+
+    /// How many files and directories were ever looked up or made through this mount. The server
+    /// holds a descriptor of each, as virtiofsd does of each that its guest remembers.
+    #[must_use]
+    pub fn inodes(&self) -> usize {
+        self.inodes.count()
     }
 
     /// How many calls hang.

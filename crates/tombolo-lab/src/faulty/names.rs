@@ -2,6 +2,7 @@
 
 use super::filesystem::FaultyFilesystem;
 use super::inodes::Inode;
+use super::server::Maker;
 use crate::faults::{Creation, HardLinks, Holders, Replacement, Writes};
 use fuser::{FileAttr, INodeNo, RenameFlags};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -46,6 +47,7 @@ impl FaultyFilesystem {
         name: &OsStr,
         mode: u32,
         flags: i32,
+        process: u32,
     ) -> Result<(File, Arc<Inode>), Errno> {
         let parent = self.parent(parent)?;
         let exclusive = match self.faults.creation {
@@ -57,7 +59,7 @@ impl FaultyFilesystem {
         let file = rustix::fs::openat(&*parent.place(), name, flags, mode)?;
         let inode = self.inodes.find(&parent, name)?;
         if self.faults.creation == Creation::OnClose {
-            self.server.begin_file(inode.number, self.client);
+            self.server.begin_file(inode.number, Maker { client: self.client, process });
         }
         Ok((File::from(file), inode))
     }

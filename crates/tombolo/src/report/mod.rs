@@ -9,6 +9,7 @@ use crate::progress::ProgressLine;
 use crate::render;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 use target::Target;
 use tombolo_core::report::Report;
 use tombolo_doctor::bundle::{Bundle, Known, Material, MountLine, Prepared, mount_lines};
@@ -81,6 +82,7 @@ fn examine(arguments: &ReportArguments) -> Report {
         viewpoint: Viewpoint::Own,
         probes: if arguments.no_probes { Probes::Skip } else { Probes::Run },
         timeout: arguments.timeout,
+        overtime: Duration::ZERO,
         peers: None,
     };
     let mut line = ProgressLine::new();

@@ -8,8 +8,7 @@ use crate::sides::{self, doctor};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::{Mutex, PoisonError};
-use tombolo_lab::{Faults, FaultyMount, Listings, Maps, Namespace};
+use tombolo_lab::{Faults, FaultyMount, Listings, Locks, Maps, Namespace, Pages, TwoMounts};
 
 fn answer(child: Child) -> Answer {
     let start = std::time::Instant::now();
@@ -42,18 +41,22 @@ fn together_by(leader: &mut Command, paths: &[&Path], boot_ids: &[&str]) -> Vec<
     answers
 }
 
-/// The servers hold a descriptor of each name that a mount remembers, and two runs at once come to
-/// the bound of this process.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Most files and directories that a run of two sides makes on one of their mounts. Servers such as
+/// virtiofsd hold a descriptor of each, until the client forgets it.
+const INODES_MAX: usize = 1_500;
 
-fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(Vec<FaultyMount>)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(&[FaultyMount])) {
     let behind = namespace.directory("behind").expect("a directory");
     let database = UserDatabase::open(&behind, "wal");
     let mount = |faults: &Faults| {
         FaultyMount::over(namespace, behind.clone(), *faults).expect("the test's mount")
     };
-    test(faults.iter().map(mount).collect());
+    let mounts: Vec<FaultyMount> = faults.iter().map(mount).collect();
+    test(&mounts);
+    for mount in &mounts {
+        let inodes = mount.inodes();
+        assert!(inodes < INODES_MAX, "{inodes} files were made");
+    }
     database.assert_untouched();
 }
 
@@ -101,6 +104,8 @@ fn two_mounts_lose_data_and_both_sides_say_so() {
                 all.iter().map(|one| one["because"].clone()).collect::<Vec<_>>()
             };
             assert_eq!(judgements(&answers[0]), judgements(&answers[1]));
+            // A count that sees nothing shows nothing.
+            assert!(mounts.iter().all(|mount| mount.inodes() > 100));
         });
     });
 }
@@ -118,6 +123,27 @@ fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
                 assert_eq!(answer.cells("wal")[1], "unsafe");
             }
         });
+    });
+}
+
+/// A server that carries locks, as virtiofsd does with `posix_lock`. What is known of such mounts
+/// is that as a rule they do not.
+#[test]
+fn locks_that_were_measured_to_cross_are_believed_on_both_sides() {
+    Namespace::run(|namespace| {
+        let faults =
+            Faults { locks: Locks::Server, pages: Pages::UntilLocked, ..Faults::default() };
+        let mounts = TwoMounts::new(namespace, faults).expect("the test's mounts");
+        let database = UserDatabase::open(mounts.behind(), "delete");
+        let paths = [mounts.first(), mounts.second()].map(|mount| mount.path().join("app.db"));
+        let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
+        for answer in &answers {
+            assert_eq!(evidence(answer, "peer.posix-locks"), ["holds"; 2], "{:#}", answer.report);
+            assert_eq!(answer.cells("rollback")[1], "safe", "{:#}", answer.report);
+            let because = answer.because("rollback", "several_kernels");
+            assert!(because.contains("known not to carry locks"), "{because}");
+        }
+        database.assert_untouched();
     });
 }
 
