@@ -10,7 +10,7 @@
 //! `can lose data` would become `can lose user-1`. [`Redactor::survivors`] tells whether anything
 //! that was recognised still stands in a text.
 //!
-//! [`strings`] visits every text of a report, so that none is forgotten.
+//! [`redact_report`] visits every text of a report, so that none is forgotten.
 
 mod accounts;
 mod forms;
