@@ -10,6 +10,7 @@ mod fix;
 mod manual;
 mod progress;
 mod render;
+mod report;
 mod run;
 mod unused;
 
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(explain),
         Command::Fix(fix) => fix::run(fix),
+        Command::Report(report) => report::run(report),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { command } => manual::man(command.as_deref()),
