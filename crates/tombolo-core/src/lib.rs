@@ -13,6 +13,7 @@
 //! * [`peer`]: what doctors on several kernels say to each other.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
+//! * [`trace`]: the system calls of a program's SQLite, as they are recorded and what they tell.
 //! * [`text`]: bytes from outside, made fit for a report.
 
 pub mod cgroup;
@@ -26,3 +27,4 @@ pub mod peer;
 pub mod report;
 pub mod sqlite;
 pub mod text;
+pub mod trace;

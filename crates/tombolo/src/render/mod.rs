@@ -5,6 +5,7 @@ mod machine;
 mod page;
 mod plan;
 mod report;
+mod trace;
 mod words;
 
 pub(crate) use explanation::explanation;
@@ -12,3 +13,4 @@ pub(crate) use machine::machine;
 pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use report::{Detail, report};
+pub(crate) use trace::{Pages, trace};

@@ -14,3 +14,4 @@ mod peers;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
+mod trace;
