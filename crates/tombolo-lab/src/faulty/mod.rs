@@ -6,6 +6,7 @@ mod filesystem;
 mod gate;
 mod handles;
 mod inodes;
+mod known_names;
 mod lock_table;
 mod locks;
 mod names;
@@ -25,6 +26,7 @@ use fuser::{BackgroundSession, Config, Session, SessionACL};
 use gate::Gate;
 use handles::Handles;
 use inodes::Inodes;
+use known_names::KnownNames;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
 use server::Server;
@@ -119,6 +121,7 @@ impl FaultyMount {
             client,
             kernel: kernel.clone(),
             inodes,
+            known_names: KnownNames::default(),
             handles: Handles::default(),
         };
         let mut config = Config::default();
@@ -182,11 +185,24 @@ impl FaultyMount {
         Ok(behind)
     }
 
-    /// How many files and directories were ever looked up or made through this mount. The server
-    /// holds a descriptor of each, as virtiofsd does of each that its guest remembers.
+    /// How many files and directories the kernel of this mount remembers. The server holds a
+    /// descriptor of each until it is told that it is forgotten, as virtiofsd does for its guest.
     #[must_use]
     pub fn inodes(&self) -> usize {
         self.inodes.count()
+    }
+
+    /// Waits until it remembers at most so many: it tells the server a little later. Answers
+    /// whether that came in time.
+    #[must_use]
+    pub fn remembers_few(&self, few: usize, in_time: Duration) -> bool {
+        self.inodes.wait_for_few(few, in_time)
+    }
+
+    /// How many it remembered at most.
+    #[must_use]
+    pub fn inodes_peak(&self) -> usize {
+        self.inodes.peak()
     }
 
     /// How many calls hang.
