@@ -19,7 +19,7 @@ pub(super) unsafe fn opened(
     flags: c_int,
     call: impl FnOnce() -> c_int,
 ) -> c_int {
-    let Some(state) = state() else { return call() };
+    let Some(state) = state().filter(|state| state.is_own()) else { return call() };
     let ended = timed(call);
     set_file_of(ended.answer, 0);
     // SAFETY: the caller's promise.

@@ -264,6 +264,12 @@ impl State {
         }
     }
 
+    /// Whether this process's descriptors are those in the table. A process made by vfork(2) has
+    /// descriptors of its own and its parent's memory.
+    pub(super) fn is_own(&self) -> bool {
+        self.inner().sink.process() == super::process().unsigned_abs()
+    }
+
     /// Whether only databases of a list are recorded.
     pub(super) fn is_limited(&self) -> bool {
         self.named.is_some()
@@ -314,10 +320,9 @@ pub(super) fn used<T: Failing>(
     }
 }
 
-/// `close`. A process made by vfork(2) closes descriptors of its own in its parent's memory.
+/// `close`.
 pub(super) fn closed(descriptor: c_int, call: impl FnOnce() -> c_int) -> c_int {
-    let own = |state: &State| state.inner().sink.process() == super::process().unsigned_abs();
-    match recorded(descriptor).filter(|(state, _)| own(state)) {
+    match recorded(descriptor).filter(|(state, _)| state.is_own()) {
         None => call(),
         Some((state, file)) => {
             // Before the call: after it, another thread may have the number for another file.

@@ -117,7 +117,7 @@ fn a_refused_sync_is_named() {
 #[test]
 fn a_refused_open_is_named_although_there_is_no_descriptor() {
     let faults = Faults { writes: Writes::RefusedByServer, ..Faults::default() };
-    assert_first_failure(faults, CREATE, ["open", "EROFS", "app.db", "RO_WAL"]);
+    assert_first_failure(faults, CREATE, ["open", "EROFS", "app.db", "NEEDS_FACTS"]);
 }
 
 #[test]
