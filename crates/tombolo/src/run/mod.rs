@@ -72,5 +72,5 @@ fn claimable(path: &Path, elsewhere: Elsewhere) -> Result<PathBuf, Failure> {
     }
     let place = Place::of(path).map_err(refused)?;
     guard::check(&place, &mut Kernel, elsewhere, Unseen::Locked).map_err(refused)?;
-    Ok(place.database())
+    Ok(place.target())
 }
