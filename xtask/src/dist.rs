@@ -45,7 +45,7 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
 }
 
 /// Builds the library that is preloaded, and puts it beside the binary.
-fn build_preload(binary: &Path) -> Result<(), Failure> {
+pub(crate) fn build_preload(binary: &Path) -> Result<(), Failure> {
     const LIBRARY: &str = "libtombolo_preload.so";
     let package = ["build", "--locked", "--package", "tombolo-preload", "--profile", "dist"];
     shell::run(&mut cargo(&package))?;

@@ -14,6 +14,7 @@
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
 //! * [`redact`]: takes names and secrets out of texts.
+//! * [`trace`]: the system calls of a program's SQLite, as they are recorded and what they tell.
 //! * [`text`]: bytes from outside, made fit for a report.
 
 pub mod cgroup;
@@ -28,3 +29,4 @@ pub mod redact;
 pub mod report;
 pub mod sqlite;
 pub mod text;
+pub mod trace;

@@ -40,6 +40,12 @@ impl Databases {
         self.paths.len()
     }
 
+    /// Whether a path is that of a database of the list.
+    #[must_use]
+    pub fn has(&self, path: &[u8]) -> bool {
+        self.paths.iter().any(|known| known == path)
+    }
+
     /// Whether a path is that of a file that is meant.
     #[must_use]
     pub fn find(&self, path: &[u8]) -> Option<Meant> {

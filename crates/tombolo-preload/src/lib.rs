@@ -1,4 +1,8 @@
-//! WAL mode for the programs of one process, where a `-shm` cannot be mapped.
+//! What is done in a program by a library that stands in front of libc: WAL mode for one process,
+//! where a `-shm` cannot be mapped, and a trace of what SQLite asks of the kernel. Each is wanted
+//! by an environment variable of its own; without them every call goes through.
+//!
+//! # A database for one process
 //!
 //! SQLite's `unix-excl` keeps the wal-index in the heap, but a program has to ask for it. This
 //! library gives the same to programs that do not, whichever SQLite they have and however it is
@@ -14,11 +18,20 @@
 //!
 //! A process that was forked does not have the claim of its parent.
 //!
+//! # A trace
+//!
+//! Each call on a SQLite file is recorded when it has ended: a database is known by its header, by
+//! the bytes that are locked in it, or because it was named; its sidecars by their names. A record
+//! goes straight into a shared map of the trace (`tombolo_core::trace::layout`).
+//!
+//! # What is not seen
+//!
 //! What does not go through libc is not seen (raw system calls, io_uring, programs linked
 //! statically, libraries loaded with `RTLD_DEEPBIND`). The report says what was claimed, so that a
 //! program which was not reached can be named.
 
 pub mod databases;
+pub mod recognise;
 // Not in unit tests: the test program's own calls would go through it.
 #[cfg(not(test))]
 mod ffi;
@@ -29,3 +42,10 @@ pub const VARIABLE: &str = "TOMBOLO_EXCLUSIVE";
 
 /// The environment variable with the path of the report, to which each claim adds a line.
 pub const REPORT_VARIABLE: &str = "TOMBOLO_EXCLUSIVE_REPORT";
+
+/// The environment variable with the path of the trace, which is made before the program starts.
+pub const TRACE_VARIABLE: &str = "TOMBOLO_TRACE";
+
+/// The environment variable with the databases to which a trace is limited, as in [`VARIABLE`].
+/// Without it every database is recorded.
+pub const TRACE_DATABASES_VARIABLE: &str = "TOMBOLO_TRACE_DATABASES";

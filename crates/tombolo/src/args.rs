@@ -46,6 +46,11 @@ pub(crate) enum Command {
     /// Exit code: the program's, or 125 where a database was not opened through this door; what is
     /// refused beforehand has the exit codes of `tombolo fix`.
     Run(RunArguments),
+    /// Record what a program's SQLite asks of the kernel, or show such a trace
+    ///
+    /// Exit code: the program's, or 125 where no call on a SQLite file was recorded. Of `show`: 0
+    /// no call failed, 1 one did, 2 there is nothing to show.
+    Trace(TraceArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -343,6 +348,63 @@ pub(crate) struct RunArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_long_help = "\
+A library that is preloaded records each call of libc on a database, its -wal, -shm and -journal: \
+file, arguments, result, errno, thread, start and duration; and SQLite's error log where its \
+library can be asked for it. Contents are not recorded. What the program starts is recorded as \
+well. Programs that are linked statically, or run with another user's rights, are refused.")]
+pub(crate) struct TraceArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<TraceCommand>,
+    /// Where to write the trace; a file of that name must not exist
+    #[arg(short, long, value_name = "FILE", default_value = "tombolo.trace")]
+    pub(crate) output: PathBuf,
+    /// Record this database only; it need not exist yet [default: every database]
+    #[arg(long = "db", value_name = "PATH")]
+    pub(crate) databases: Vec<PathBuf>,
+    /// Size at which the trace is full; what comes later is counted
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) limit_mib: u16,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) program: Vec<std::ffi::OsString>,
+}
+
+/// What is done with a trace.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// Show a trace: the first failure and its explanation, files, locks, slowest calls, timeline
+    Show(ShowArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// The trace
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Output format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: TraceFormat,
+    /// Print every line of the locks and of the timeline
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+/// How a trace is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For people
+    #[default]
+    Text,
+    /// For programs; the schema is named in the output
+    Json,
+    /// For Perfetto and chrome://tracing
+    Chrome,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct CodesArguments {
     /// The code, such as TMB-MMAP-001
     pub(crate) code: Option<String>,
@@ -448,6 +510,23 @@ mod tests {
         }
         for wrong in ["", "host.example", "0.0.0.0:4711", "::", "192.0.2.7:99999", "192.0.2.7:"] {
             assert!(listen_address(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_traced_or_a_trace_is_shown() {
+        let parsed = |arguments: &[&str]| {
+            let all = ["tombolo", "trace"].iter().chain(arguments);
+            match Arguments::try_parse_from(all).map(|all| all.command) {
+                Ok(Command::Trace(trace)) => Ok((trace.program.len(), trace.command.is_some())),
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error.kind()),
+            }
+        };
+        assert_eq!(parsed(&["--db", "a.db", "--", "show", "b"]), Ok((2, false)));
+        assert_eq!(parsed(&["show", "a.trace"]), Ok((0, true)));
+        for wrong in [&[][..], &["--db", "a.db"], &["app"], &["--limit-mib", "0", "--", "app"]] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
         }
     }
 

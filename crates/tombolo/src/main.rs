@@ -8,10 +8,12 @@ mod exit;
 mod explain;
 mod fix;
 mod manual;
+mod preload;
 mod progress;
 mod render;
 mod report;
 mod run;
+mod trace;
 mod unused;
 
 use args::{Arguments, Color, Command};
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     }
     exit::from(match &arguments.command {
         Command::Run(run) => return run::run(run).unwrap_or_else(exit::failed),
+        Command::Trace(trace) => return trace::run(trace).unwrap_or_else(exit::failed),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(explain),
         Command::Fix(fix) => fix::run(fix),

@@ -6,6 +6,7 @@
 
 mod data;
 mod rivals;
+mod tracing;
 
 use crate::shell::{self, Failure};
 use clap::Args;
@@ -22,6 +23,9 @@ pub(crate) struct BenchArguments {
     /// Runs of each command, of which the median counts
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
+    /// Measure only what tracing costs
+    #[arg(long)]
+    tracing: bool,
 }
 
 const ONE_DATABASE_LIMIT: Duration = Duration::from_secs(1);
@@ -32,26 +36,41 @@ const WAL_FACTOR: u32 = 4;
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let binary = crate::dist::build()?;
-    let data = data::make(&shell::target_directory().join("bench"))?;
+    crate::dist::build_preload(&binary)?;
     describe_machine(&binary)?;
     let mut slow = Vec::new();
-    for cache in caches() {
-        println!("\n{}", cache.name());
-        let runs = match cache {
-            Cache::Warm => arguments.runs,
-            // They take long, and the disk sets the pace.
-            Cache::Cold => arguments.runs.min(3),
-        };
-        let bench = Bench { runs, cache, binary: &binary };
-        bench.one_database(&data, &mut slow)?;
-        bench.tree(&data, &mut slow)?;
-        bench.wal(&data, &mut slow)?;
+    tracing::run(
+        &binary,
+        &shell::target_directory().join("bench-trace"),
+        arguments.runs,
+        &mut slow,
+    )?;
+    if !arguments.tracing {
+        examine(&binary, arguments.runs, &mut slow)?;
     }
     if slow.is_empty() {
         Ok(())
     } else {
         Err(Failure::Check(format!("too slow: {}", slow.join(", "))))
     }
+}
+
+/// What the doctor takes.
+fn examine(binary: &Path, most_runs: u16, slow: &mut Vec<String>) -> Result<(), Failure> {
+    let data = data::make(&shell::target_directory().join("bench"))?;
+    for cache in caches() {
+        println!("\n{}", cache.name());
+        let runs = match cache {
+            Cache::Warm => most_runs,
+            // They take long, and the disk sets the pace.
+            Cache::Cold => most_runs.min(3),
+        };
+        let bench = Bench { runs, cache, binary };
+        bench.one_database(&data, slow)?;
+        bench.tree(&data, slow)?;
+        bench.wal(&data, slow)?;
+    }
+    Ok(())
 }
 
 /// What the kernel remembers when a run begins.

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (LAB, &["tombolo-lab-preload"]),
     ("tombolo-lab-preload", &[]),
-    ("tombolo-preload", &[]),
+    ("tombolo-preload", &["tombolo-core"]),
     ("xtask", &[]),
 ];
 

@@ -3,7 +3,11 @@
 use super::{Complaint, Tree, source::Source, source::Token};
 
 const PAGE: &str = "docs/json.md";
-const TYPES: &[&str] = &["crates/tombolo-core/src/report/", "crates/tombolo-doctor/src/explain/"];
+const TYPES: &[&str] = &[
+    "crates/tombolo-core/src/report/",
+    "crates/tombolo-core/src/trace/",
+    "crates/tombolo-doctor/src/explain/",
+];
 
 pub(super) fn check(tree: &Tree) -> Vec<Complaint> {
     let page = tree.get(PAGE).unwrap_or_default();

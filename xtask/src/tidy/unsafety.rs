@@ -1,5 +1,5 @@
-//! `unsafe` lives in `tombolo-os` and in one `ffi.rs` of each skin and of the preload library, and
-//! says why it is sound.
+//! `unsafe` lives in `tombolo-os` and in one module `ffi` of each skin and of the preload
+//! libraries, and says why it is sound.
 //! Clippy's `undocumented_unsafe_blocks` looks closer; this works where Clippy is not installed.
 
 use super::{Complaint, Tree, source, source::Source};
@@ -12,11 +12,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Complaint> {
     let mut complaints = Vec::new();
     for (path, text) in tree.ending(".rs") {
         let Some(source) = Source::parse(path, text) else { continue };
-        let allowed = path.starts_with("crates/tombolo-os/") || path.ends_with("/src/ffi.rs");
+        let allowed = path.starts_with("crates/tombolo-os/")
+            || path.ends_with("/src/ffi.rs")
+            || path.contains("/src/ffi/");
         if !allowed {
             for word in ["unsafe", "unsafe_code"] {
                 for token in source::find(&source.tokens, &[word]) {
-                    let message = "`unsafe` outside `tombolo-os` and `ffi.rs`: move it there";
+                    let message = "`unsafe` outside `tombolo-os` and a module `ffi`: move it there";
                     complaints.push(Complaint::new(RULE, path, token.line, message));
                 }
             }
@@ -49,6 +51,7 @@ mod tests {
         assert_eq!(complaints("crates/tombolo-os/src/a.rs", code), 0);
         assert_eq!(complaints("crates/tombolo-vfs/src/ffi.rs", code), 0);
         assert_eq!(complaints("crates/tombolo-lab-preload/src/ffi.rs", code), 0);
+        assert_eq!(complaints("crates/tombolo-preload/src/ffi/sink.rs", code), 0);
         assert_eq!(complaints("crates/tombolo-lab-preload/src/plan.rs", code), 1);
         assert_eq!(complaints("crates/tombolo/src/a.rs", "#![allow(unsafe_code)]"), 1);
     }

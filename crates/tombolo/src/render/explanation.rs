@@ -21,13 +21,22 @@ pub(crate) fn explanation(page: &mut Page, explanation: &Explanation) {
     };
     let reason = best.because.first().map_or("", String::as_str);
     page.paragraph(0, &styled(tone, &format!("{}: {reason}.", best.code.sentence())));
-    page.heading("Likely causes");
-    let worth_reading = |one: &&Cause| one.code == best.code || one.confidence >= CONFIDENCE_SHOWN;
-    explanation.causes.iter().filter(worth_reading).for_each(|one| cause(page, one));
+    causes(page, explanation);
     recognised(page, explanation);
     remedies(page, &explanation.remedies, REMEDIES_SHOWN);
     warnings(page, &explanation.warnings, explanation.warnings.len());
     questions(page, &explanation.questions);
+}
+
+/// The causes that are worth reading.
+pub(super) fn causes(page: &mut Page, explanation: &Explanation) {
+    page.heading("Likely causes");
+    for one in &explanation.causes {
+        let best = explanation.causes.first().is_some_and(|best| best.code == one.code);
+        if best || one.confidence >= CONFIDENCE_SHOWN {
+            cause(page, one);
+        }
+    }
 }
 
 fn cause(page: &mut Page, cause: &Cause) {

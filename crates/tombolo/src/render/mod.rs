@@ -9,6 +9,7 @@ mod post;
 mod report;
 #[cfg(test)]
 mod testing;
+mod trace;
 mod words;
 
 pub(crate) use explanation::explanation;
@@ -18,3 +19,4 @@ pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;
 pub(crate) use report::{Detail, report};
+pub(crate) use trace::{Pages, trace};

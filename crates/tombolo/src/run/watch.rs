@@ -1,24 +1,16 @@
-//! What a program does while it runs: what it claims, and who opens a database past it.
+//! What a program claims while it runs, and who opens a database past it.
 
 use crate::exit::{Exit, Failure};
+use crate::preload::say;
 use crate::unused::Kernel;
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
-use std::time::Duration;
-use tombolo_os::signal;
 use tombolo_remedy::guard::Watch as _;
-
-/// How often it is looked who has the databases open.
-const PERIOD: Duration = Duration::from_secs(1);
-/// How often it is looked whether the program has ended.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// A report that programs add lines to: a file in memory, which they reach through `/proc`.
 #[derive(Debug)]
@@ -65,51 +57,8 @@ impl Report {
     }
 }
 
-/// Starts a program and waits for its end; its exit code, `None` where it could not be told.
-///
-/// A signal that would end this process is for the program: it ends, and this process after it.
-pub(super) fn attend(
-    mut command: Command,
-    report: &Report,
-    databases: &[PathBuf],
-) -> Result<Option<u8>, Failure> {
-    signal::catch_stop();
-    let started = command.spawn();
-    let mut child = started.map_err(|error| Failure::new(Exit::NotExamined, error))?;
-    let mut told = BTreeSet::new();
-    let (mut waited, mut passed_on) = (Duration::ZERO, false);
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Ok(code(status)),
-            Ok(None) => {}
-            Err(error) => return Err(Failure::new(Exit::NotExamined, error)),
-        }
-        if signal::stop_wanted() && !passed_on {
-            passed_on = true;
-            // A terminal sends it to the program as well; twice does no harm.
-            let pid = rustix::process::Pid::from_child(&child);
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
-        std::thread::park_timeout(PAUSE);
-        waited += PAUSE;
-        if waited >= PERIOD {
-            waited = Duration::ZERO;
-            for database in databases {
-                tell_of_others(database, report, &mut told);
-            }
-        }
-    }
-}
-
-fn code(status: ExitStatus) -> Option<u8> {
-    /// As a shell tells of a signal.
-    const SIGNALLED: i32 = 128;
-    let code = status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal));
-    code.and_then(|code| u8::try_from(code).ok())
-}
-
 /// Names each program that has a database open and has not claimed it.
-fn tell_of_others(database: &Path, report: &Report, told: &mut BTreeSet<i32>) {
+pub(super) fn tell_of_others(database: &Path, report: &Report, told: &mut BTreeSet<i32>) {
     let Ok(programs) = Kernel.look(database) else { return };
     let claimers = report.claimers(database);
     for opener in programs.openers {
@@ -123,9 +72,4 @@ fn tell_of_others(database: &Path, report: &Report, told: &mut BTreeSet<i32>) {
             ));
         }
     }
-}
-
-/// Says something on standard error, beside what the program says.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "tombolo: {text}");
 }

@@ -104,7 +104,7 @@ print(sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM t').fetchone()[
 }
 
 /// The example of this crate, which Cargo builds with the tests.
-fn bundled_sqlite() -> PathBuf {
+pub(crate) fn bundled_sqlite() -> PathBuf {
     let own = std::env::current_exe().expect("a path");
     let built = own.ancestors().nth(2).expect("a directory").join("examples/bundled_sqlite");
     assert!(built.is_file(), "build it: cargo build -p tombolo --example bundled_sqlite");

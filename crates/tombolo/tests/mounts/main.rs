@@ -15,3 +15,4 @@ mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
+mod trace;

@@ -13,14 +13,15 @@ const PRIVILEGED_BITS: u32 = 0o6000;
 
 /// A program and its arguments.
 #[derive(Debug)]
-pub(super) struct Program {
+pub(crate) struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
 }
 
 impl Program {
-    /// Finds the program that a command names, as execvp(3) does.
-    pub(super) fn find(command: &[OsString]) -> Result<Self, Failure> {
+    /// Finds the program that a command names, as execvp(3) does. The hint is for one that a
+    /// preload does not reach.
+    pub(crate) fn find(command: &[OsString], hint: &str) -> Result<Self, Failure> {
         let Some((name, arguments)) = command.split_first() else {
             return Err(Failure::new(Exit::Usage, "a command is needed"));
         };
@@ -28,15 +29,15 @@ impl Program {
             let text = format!("{} was not found", name.display());
             return Err(Failure::new(Exit::NotExamined, text));
         };
-        check_reachable(&path)?;
+        check_reachable(&path, hint)?;
         Ok(Program { path, arguments: arguments.to_vec() })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn arguments(&self) -> &[OsString] {
+    pub(crate) fn arguments(&self) -> &[OsString] {
         &self.arguments
     }
 }
@@ -54,11 +55,11 @@ fn in_path(name: &OsStr) -> Option<PathBuf> {
 }
 
 /// A preload reaches only what a loader starts with this user's rights.
-fn check_reachable(path: &Path) -> Result<(), Failure> {
+fn check_reachable(path: &Path, hint: &str) -> Result<(), Failure> {
     let unreachable = |why: &str| {
         let text = format!("{} cannot be reached by a preload: {why}", path.display());
         let failure = Failure::new(Exit::NotExamined, text);
-        Err(failure.hint("use the program's own setting for vfs=unix-excl, or move the database"))
+        Err(failure.hint(hint))
     };
     let start = start_of(path)?;
     let program = match elf::interpreter(&start) {

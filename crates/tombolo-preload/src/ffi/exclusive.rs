@@ -1,21 +1,11 @@
-//! The functions of libc that the library stands in front of, and all C of this crate.
-//!
-//! Each hands its arguments to the next definition of its name, which is libc's, unless they
-//! concern a database of the list. Nothing here calls a function that is wrapped here, so nothing
-//! recurses.
-//!
-//! A panic in here ends the process, as in every `extern "C"` function; it never unwinds into C.
-//!
-//! `open` and `fcntl` are variadic in C and have a fixed last argument here. On Linux, x86-64 and
-//! AArch64 pass both alike, in the same registers (System V ABI, section 3.2.3; AAPCS64, section
-//! 6.8.2); where the caller passed no third argument, what stands in the register is handed on and
-//! libc ignores it as before.
+//! A database for one process alone: its claim, the `-shm` in memory, and the locks that are
+//! granted here.
 
-#![allow(unsafe_code)]
-
+use super::next::{Control, Open, errno, fail, next};
+use super::process;
 use crate::databases::{Databases, LOCKED_BYTES, LOCKED_FIRST, Meant, is_sqlites};
 use crate::{REPORT_VARIABLE, VARIABLE};
-use libc::{c_char, c_int, c_void, mode_t, size_t};
+use libc::{c_char, c_int, size_t};
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
@@ -46,12 +36,8 @@ struct Claim {
     inode: libc::ino_t,
 }
 
-#[used]
-#[unsafe(link_section = ".init_array")]
-static PREPARE: extern "C" fn() = prepare;
-
-/// Reads the list when the library is loaded.
-extern "C" fn prepare() {
+/// Reads the list.
+pub(super) fn prepare() {
     let Some(list) = std::env::var_os(VARIABLE) else { return };
     let databases = Databases::parse(list.as_bytes());
     let claims = Mutex::new(vec![None; databases.count()]);
@@ -64,43 +50,6 @@ extern "C" fn prepare() {
 fn state() -> Option<&'static State> {
     // SAFETY: null, or from `Box::into_raw` and never freed; shared only by reference.
     unsafe { STATE.load(Ordering::Acquire).as_ref() }
-}
-
-/// libc's definition of a function, as a function pointer of the type given.
-macro_rules! next {
-    ($name:expr, as $type:ty) => {{
-        static NEXT: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
-        let mut address = NEXT.load(Ordering::Relaxed);
-        if address.is_null() {
-            let name: &CStr = $name;
-            // SAFETY: a name that ends in NUL, and a handle that dlsym(3) defines.
-            address = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
-            NEXT.store(address, Ordering::Relaxed);
-        }
-        if address.is_null() {
-            None
-        } else {
-            // SAFETY: the address is that of the function of this name, whose C type is this.
-            Some(unsafe { std::mem::transmute::<*mut c_void, $type>(address) })
-        }
-    }};
-}
-
-type Open = unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int;
-type OpenAt = unsafe extern "C" fn(c_int, *const c_char, c_int, ...) -> c_int;
-type Control = unsafe extern "C" fn(c_int, c_int, ...) -> c_int;
-type Unlink = unsafe extern "C" fn(*const c_char) -> c_int;
-
-/// Sets errno, whose place each thread has of its own, and fails.
-fn fail(errno: c_int) -> c_int {
-    // SAFETY: always a valid pointer of this thread (errno(3)).
-    unsafe { *libc::__errno_location() = errno };
-    -1
-}
-
-fn errno() -> c_int {
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() }
 }
 
 /// The file of the list that a path names, with the list.
@@ -118,7 +67,7 @@ unsafe fn meant(path: *const c_char) -> Option<(&'static State, Meant)> {
 ///
 /// # Safety
 /// `path` is null or ends in NUL.
-unsafe fn opened(path: *const c_char, open: impl FnOnce() -> c_int) -> c_int {
+pub(super) unsafe fn opened(path: *const c_char, open: impl FnOnce() -> c_int) -> c_int {
     // SAFETY: the caller's promise.
     match unsafe { meant(path) } {
         None => open(),
@@ -145,11 +94,6 @@ unsafe fn opened(path: *const c_char, open: impl FnOnce() -> c_int) -> c_int {
 fn in_memory() -> c_int {
     // SAFETY: a name that ends in NUL.
     unsafe { libc::memfd_create(c"tombolo-shm".as_ptr(), libc::MFD_CLOEXEC) }
-}
-
-fn process() -> libc::pid_t {
-    // SAFETY: no pointer is involved.
-    unsafe { libc::getpid() }
 }
 
 impl State {
@@ -236,11 +180,13 @@ impl State {
     }
 }
 
-fn status(descriptor: c_int) -> Option<libc::stat> {
+pub(super) fn status(descriptor: c_int) -> Option<libc::stat> {
     // SAFETY: all zero is a valid `struct stat`.
     let mut status: libc::stat = unsafe { std::mem::zeroed() };
-    // SAFETY: the structure is whole and writable; a bad descriptor is an error.
-    (unsafe { libc::fstat(descriptor, &raw mut status) } == 0).then_some(status)
+    // SAFETY: the structure is whole and writable, and on x86-64 and AArch64 the kernel's own; a
+    // bad descriptor is an error. Not by `fstat`, which is wrapped here.
+    let answer = unsafe { libc::syscall(libc::SYS_fstat, descriptor, &raw mut status) };
+    (answer == 0).then_some(status)
 }
 
 /// Locks SQLite's bytes of a database for this process; the error is the kernel's.
@@ -284,7 +230,11 @@ fn take(path: &[u8]) -> Result<Claim, c_int> {
 ///
 /// # Safety
 /// For the lock commands `argument` is null or points to a `flock`, as fcntl(2) asks of the caller.
-unsafe fn controlled(descriptor: c_int, command: c_int, argument: size_t) -> Option<c_int> {
+pub(super) unsafe fn controlled(
+    descriptor: c_int,
+    command: c_int,
+    argument: size_t,
+) -> Option<c_int> {
     if !matches!(command, libc::F_SETLK | libc::F_SETLKW | libc::F_GETLK) || argument == 0 {
         return None;
     }
@@ -306,81 +256,11 @@ unsafe fn controlled(descriptor: c_int, command: c_int, argument: size_t) -> Opt
     Some(0)
 }
 
-/// Wraps `open` in its spellings.
-macro_rules! wrap_open {
-    ($($name:ident($($argument:ident: $type:ty),*), $next:ty, $path:ident;)*) => {$(
-        /// As in libc, but for the databases of the list.
-        ///
-        /// # Safety
-        /// As in C.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
-            const NAME: &CStr = symbol(concat!(stringify!($name), "\0"));
-            let Some(next) = next!(NAME, as $next) else { return fail(libc::ENOSYS) };
-            // SAFETY: the caller's own arguments, a path that ends in NUL among them.
-            unsafe { opened($path, || next($($argument),*)) }
-        }
-    )*};
-}
-
-/// A function's name for `dlsym`; the compiler refuses one without its NUL.
-const fn symbol(name: &'static str) -> &'static CStr {
-    match CStr::from_bytes_with_nul(name.as_bytes()) {
-        Ok(name) => name,
-        Err(_) => panic!("a symbol ends in NUL"),
-    }
-}
-
-wrap_open! {
-    open(path: *const c_char, flags: c_int, mode: mode_t), Open, path;
-    open64(path: *const c_char, flags: c_int, mode: mode_t), Open, path;
-    openat(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t), OpenAt, path;
-    openat64(directory: c_int, path: *const c_char, flags: c_int, mode: mode_t), OpenAt, path;
-    // Programs built with `_FORTIFY_SOURCE` call these, without a mode (debug/ in glibc).
-    __open_2(path: *const c_char, flags: c_int), Open, path;
-    __open64_2(path: *const c_char, flags: c_int), Open, path;
-    __openat_2(directory: c_int, path: *const c_char, flags: c_int), OpenAt, path;
-    __openat64_2(directory: c_int, path: *const c_char, flags: c_int), OpenAt, path;
-}
-
-/// Wraps `fcntl` in its spellings.
-macro_rules! wrap_control {
-    ($($name:ident)*) => {$(
-        /// As in libc, but for locks of SQLite on a database that this process has for itself.
-        ///
-        /// # Safety
-        /// As in C.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(descriptor: c_int, command: c_int, argument: size_t) -> c_int {
-            // SAFETY: the caller's own arguments.
-            if let Some(answer) = unsafe { controlled(descriptor, command, argument) } {
-                return answer;
-            }
-            const NAME: &CStr = symbol(concat!(stringify!($name), "\0"));
-            match next!(NAME, as Control) {
-                // SAFETY: the caller's own arguments.
-                Some(next) => unsafe { next(descriptor, command, argument) },
-                None => fail(libc::ENOSYS),
-            }
-        }
-    )*};
-}
-
-wrap_control! { fcntl fcntl64 }
-
-/// As in libc, but for the wal-index of a database of the list, which has no name to remove.
+/// Whether a path names the wal-index of a database of the list, which has no name to remove.
 ///
 /// # Safety
-/// As in C.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn unlink(path: *const c_char) -> c_int {
-    // SAFETY: the caller's own argument.
-    if let Some((_, Meant::WalIndex(_))) = unsafe { meant(path) } {
-        return 0;
-    }
-    match next!(c"unlink", as Unlink) {
-        // SAFETY: the caller's own argument.
-        Some(next) => unsafe { next(path) },
-        None => fail(libc::ENOSYS),
-    }
+/// `path` is null or ends in NUL.
+pub(super) unsafe fn is_in_memory(path: *const c_char) -> bool {
+    // SAFETY: the caller's promise.
+    matches!(unsafe { meant(path) }, Some((_, Meant::WalIndex(_))))
 }

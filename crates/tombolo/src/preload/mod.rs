@@ -1,0 +1,58 @@
+//! What is common to the commands that start a program with the preload library.
+
+mod program;
+mod wait;
+
+pub(crate) use program::Program;
+pub(crate) use wait::attend;
+
+use crate::exit::{Exit, Failure};
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+/// The library, beside this program or in the directory that Cargo builds it into.
+const LIBRARY: &str = "libtombolo_preload.so";
+/// Exit code where the program could not be started, or was not reached: the one by which env(1)
+/// and timeout(1) tell their own failures from those of the program.
+pub(crate) const OWN_FAILURE: u8 = 125;
+
+/// The library, and what the user has preloaded already.
+pub(crate) fn libraries() -> Result<OsString, Failure> {
+    let own = std::env::current_exe().map_err(|error| Failure::new(Exit::NotExamined, error))?;
+    let found = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .flat_map(|directory| {
+            [
+                directory.join(LIBRARY),
+                directory.join("deps").join(LIBRARY),
+                directory.join("lib").join(LIBRARY),
+            ]
+        })
+        .find(|path| path.is_file());
+    let Some(library) = found else {
+        let text = format!("{LIBRARY} is not beside {}", own.display());
+        let failure = Failure::new(Exit::NotExamined, text);
+        return Err(failure.hint("keep the two files together"));
+    };
+    let mut value = library.into_os_string();
+    if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
+        value.push(":");
+        value.push(before);
+    }
+    Ok(value)
+}
+
+/// A list of paths as the library reads it.
+pub(crate) fn joined(databases: &[PathBuf]) -> OsString {
+    let paths: Vec<&std::ffi::OsStr> = databases.iter().map(|path| path.as_os_str()).collect();
+    paths.join(std::ffi::OsStr::from_bytes(b"\n"))
+}
+
+/// Says something on standard error, beside what the program says.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "tombolo: {text}");
+}
