@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::plan::Action;
 use crate::record::Kept;
 use crate::run::Scene;
+pub(crate) use save::check_room;
 
 /// Does a step, from its beginning.
 pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {

@@ -1,7 +1,7 @@
 //! `tombolo fix`.
 
 mod facts;
-mod tools;
+pub(crate) mod tools;
 
 use crate::args::{FixArguments, FixRemedy, Format};
 use crate::exit::{self, Exit, Failure};

@@ -34,9 +34,10 @@ pub(super) fn with<T>(how: &FixRun, steps: usize, work: impl FnOnce(&mut Tools<'
     })
 }
 
-struct Shown<'a> {
-    line: &'a RefCell<ProgressLine>,
-    bytes: u64,
+/// Progress in bytes.
+pub(crate) struct Shown<'a> {
+    pub(crate) line: &'a RefCell<ProgressLine>,
+    pub(crate) bytes: u64,
 }
 
 impl Attendant for Shown<'_> {
@@ -50,7 +51,8 @@ impl Attendant for Shown<'_> {
     }
 }
 
-struct Kernel;
+/// Programs of this kernel.
+pub(crate) struct Kernel;
 
 impl Watch for Kernel {
     fn look(&mut self, database: &Path) -> Result<Programs, String> {
