@@ -164,7 +164,8 @@ impl fmt::Display for Address {
             Way::Tcp(ip, port) => write!(formatter, "postgres://{user}@{ip}:{port}/{database}"),
             Way::Unix(path) => {
                 let directory = path.parent().unwrap_or(path).display();
-                write!(formatter, "postgres://{user}@/{database}?host={directory}")
+                let port = path.extension().unwrap_or_default().display();
+                write!(formatter, "postgres://{user}@/{database}?host={directory}&port={port}")
             }
         }
     }
@@ -189,6 +190,7 @@ mod tests {
         assert!(!format!("{address:?}").contains("cret"));
         let address = Address::parse("postgresql://me@/app?host=/run/pg&port=5433").unwrap();
         assert_eq!(address.way, Way::Unix("/run/pg/.s.PGSQL.5433".into()));
+        assert_eq!(address.to_string(), "postgres://me@/app?host=/run/pg&port=5433");
         let address = Address::parse("postgres://me@[2001:db8::7]:5/app").unwrap();
         assert_eq!(address.to_string(), "postgres://me@[2001:db8::7]:5/app");
         let address = Address::parse("postgres://me@%2Frun%2Fpg/app").unwrap();
