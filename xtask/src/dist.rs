@@ -1,5 +1,6 @@
 //! `cargo xtask dist`: one static binary for any Linux of this architecture, tried where there is
-//! nothing else: in an empty root directory.
+//! nothing else: in an empty root directory. Beside it, the library that `tombolo run` preloads,
+//! which belongs to the loader and libc of the program that it is loaded into.
 
 use crate::elf;
 use crate::shell::{self, Failure, cargo};
@@ -13,6 +14,7 @@ const LIMIT_BYTES: u64 = 12_000_000;
 /// Builds and tries the binary.
 pub(crate) fn run() -> Result<(), Failure> {
     let binary = build()?;
+    build_preload(&binary)?;
     check_file(&binary)?;
     try_in_empty_root(&binary)
 }
@@ -40,6 +42,19 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     let sum_file = directory.join(format!("{name}.sha256"));
     fs::write(&sum_file, sum).map_err(Failure::file(&sum_file))?;
     Ok(binary)
+}
+
+/// Builds the library that is preloaded, and puts it beside the binary.
+fn build_preload(binary: &Path) -> Result<(), Failure> {
+    const LIBRARY: &str = "libtombolo_preload.so";
+    let package = ["build", "--locked", "--package", "tombolo-preload", "--profile", "dist"];
+    shell::run(&mut cargo(&package))?;
+    let built = shell::target_directory().join("dist").join(LIBRARY);
+    let beside = binary.with_file_name(LIBRARY);
+    if built != beside {
+        fs::copy(&built, &beside).map_err(Failure::file(&built))?;
+    }
+    Ok(())
 }
 
 fn check_file(binary: &Path) -> Result<(), Failure> {

@@ -9,15 +9,21 @@ pub(crate) enum LabCommand {
     Quick,
     /// Run the tests that boot guests alone
     Guests,
+    /// Hold the FUSE mounts that imitate shares against what the shares did, which takes minutes
+    Imitations,
     /// Call `tombolo-lab`: `cargo xtask lab doctor --install`
     #[command(external_subcommand)]
     Other(Vec<String>),
 }
 
-/// Installs what the lab needs, and runs the tests that boot guests.
+/// The module of their tests.
+const IMITATIONS: &str = "imitations::";
+
+/// Installs what the lab needs, and runs the tests that boot guests or take minutes.
 pub(crate) fn check() -> Result<(), Failure> {
     run(&LabCommand::Other(vec!["doctor".to_owned(), "--install".to_owned()]))?;
-    run(&LabCommand::Guests)
+    run(&LabCommand::Guests)?;
+    run(&LabCommand::Imitations)
 }
 
 pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
@@ -43,8 +49,24 @@ pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
             "stack",
             "--test",
             "scenarios",
+            "--test",
+            "matrix",
             "--",
             "--ignored",
+            "--skip",
+            IMITATIONS,
+        ])),
+        LabCommand::Imitations => shell::run(&mut cargo(&[
+            "test",
+            "--package",
+            "tombolo-lab",
+            "--locked",
+            "--no-fail-fast",
+            "--test",
+            "matrix",
+            "--",
+            "--ignored",
+            IMITATIONS,
         ])),
         // A program of its own, since it is also what runs in its guests.
         LabCommand::Other(arguments) => {

@@ -16,6 +16,7 @@
 //! * [`text`]: bytes from outside, made fit for a report.
 
 pub mod cgroup;
+pub mod elf;
 pub mod errno;
 pub mod finding;
 pub mod locktable;

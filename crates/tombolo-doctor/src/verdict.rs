@@ -6,105 +6,15 @@
 //! there is *not proven*. The knowledge base can only make any answer worse.
 
 mod several;
+mod ways;
 
 use crate::findings::{Case, KnownWord, Protection, several_were_met, slow};
+use crate::probe::TRANSACTIONS;
 use tombolo_core::report::{
-    Evidence, EvidenceId, EvidenceKind, Judgement, KernelCount, Mode, Openers, Outcome, Verdict,
+    Evidence, EvidenceId, EvidenceKind, Judgement, KernelCount, Mode, Openers, Outcome, Value,
+    Verdict,
 };
-
-/// One way to use a mode. A mode works where one of its ways does.
-struct Way {
-    /// What a program has to do, where that is not the only way.
-    name: &'static str,
-    /// What it rests on; the session comes last, as it shows the whole.
-    needs: &'static [EvidenceKind],
-}
-
-/// The switch to WAL mode and the last close take EXCLUSIVE on the database; the first opener asks
-/// by F_GETLK for others (`unixLockSharedMemory` in `os_unix.c`).
-const WAL: Way = Way {
-    name: "any number of processes",
-    needs: &[
-        EvidenceKind::ProbePosixLocks,
-        EvidenceKind::ProbeLockUpgrade,
-        EvidenceKind::ProbeLockQuery,
-        EvidenceKind::ProbeFileSize,
-        EvidenceKind::ProbeFileSync,
-        EvidenceKind::ProbeSharedMap,
-        EvidenceKind::ProbeMapCoherence,
-        EvidenceKind::SessionWal,
-    ],
-};
-
-/// Locks the database once, for as long as it is open, and for writing from the start: no upgrade
-/// and no query (`bProcessLock` in `os_unix.c`).
-const UNIX_EXCL: Way = Way {
-    name: "the VFS unix-excl",
-    needs: &[
-        EvidenceKind::ProbePosixLocks,
-        EvidenceKind::ProbeFileSize,
-        EvidenceKind::ProbeFileSync,
-        EvidenceKind::SessionUnixExcl,
-    ],
-};
-
-/// Goes from SHARED to EXCLUSIVE and stays there (`sqlite3PagerOpenWal`).
-const EXCLUSIVE: Way = Way {
-    name: "locking_mode=EXCLUSIVE before anything else",
-    needs: &[
-        EvidenceKind::ProbePosixLocks,
-        EvidenceKind::ProbeLockUpgrade,
-        EvidenceKind::ProbeFileSize,
-        EvidenceKind::ProbeFileSync,
-        EvidenceKind::SessionWalExclusive,
-    ],
-};
-
-/// A reader asks by F_GETLK whether a journal is hot (`unixCheckReservedLock`).
-const ROLLBACK: Way = Way {
-    name: "any number of processes",
-    needs: &[
-        EvidenceKind::ProbePosixLocks,
-        EvidenceKind::ProbeLockUpgrade,
-        EvidenceKind::ProbeLockQuery,
-        EvidenceKind::ProbeFileSize,
-        EvidenceKind::ProbeFileSync,
-        EvidenceKind::SessionRollback,
-    ],
-};
-
-const fn ways(mode: Mode) -> &'static [Way] {
-    match mode {
-        Mode::Wal => &[WAL],
-        Mode::WalOneProcess => &[UNIX_EXCL, EXCLUSIVE],
-        Mode::Rollback => &[ROLLBACK],
-    }
-}
-
-/// What the measurements say of one way.
-enum State<'a> {
-    Works(Vec<EvidenceId>),
-    Fails(&'a Evidence),
-    /// Not everything was measured: why, and what was.
-    Open(String, Vec<EvidenceId>),
-}
-
-fn state<'a>(case: &Case<'a>, way: &Way) -> State<'a> {
-    let evidence: Vec<&Evidence> = way.needs.iter().filter_map(|kind| worst(case, *kind)).collect();
-    if let Some(entry) = evidence.iter().copied().find(|e| e.outcome == Outcome::Refused) {
-        return State::Fails(entry);
-    }
-    let cited = evidence.iter().map(|entry| entry.id).collect();
-    let missing = way.needs.iter().find_map(|kind| match worst(case, *kind) {
-        Some(entry) if entry.outcome == Outcome::Holds => None,
-        Some(entry) => Some(entry.summary.clone()),
-        None => Some(format!("{} was not measured", kind.as_str())),
-    });
-    match missing {
-        Some(because) => State::Open(because, cited),
-        None => State::Works(cited),
-    }
-}
+use ways::{State, Way, state, ways, working, worst};
 
 /// The whole table, modes down and openers across.
 #[must_use]
@@ -160,7 +70,7 @@ fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
         let cited = case.log.last(EvidenceKind::Mount).map(|entry| entry.id);
         return verdict(Judgement::Unsafe, because.to_owned(), cited.into_iter().collect());
     }
-    let ways = ways(mode);
+    let ways = ways(case, mode);
     // A promise broken in one way is no ground to trust the other.
     let broken = ways
         .iter()
@@ -170,7 +80,8 @@ fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
     if let Some(entry) = broken {
         return verdict(Judgement::Unsafe, entry.summary.clone(), vec![entry.id]);
     }
-    let states: Vec<(&Way, State<'_>)> = ways.iter().map(|way| (way, state(case, way))).collect();
+    let states: Vec<(&Way, State<'_>)> =
+        ways.into_iter().map(|way| (way, state(case, way))).collect();
     if let Some((because, cited)) = working(&states) {
         return match slow(case.log.entries()) {
             Some(slow) if states.len() > 1 => {
@@ -182,88 +93,60 @@ fn one_kernel(case: &Case<'_>, mode: Mode) -> Verdict {
         };
     }
     let open = states.iter().find_map(|(_, state)| match state {
-        State::Open(because, cited) => Some((because, cited)),
+        State::Open(gap) => Some(gap),
         _ => None,
     });
-    if let Some((because, cited)) = open {
-        let proof = "a run of the doctor in which every probe can work: a writable directory with \
-                     free space on this mount, as the user that runs the program";
+    if let Some(gap) = open {
         return Verdict {
-            would_prove: Some(proof.to_owned()),
-            ..verdict(Judgement::NotProven, because.clone(), cited.clone())
+            would_prove: Some(gap.proof.to_owned()),
+            ..verdict(Judgement::NotProven, gap.because.clone(), gap.cited.clone())
         };
     }
     let mut failed: Vec<&Evidence> = Vec::new();
     for (_, state) in &states {
-        if let State::Fails(entry) = state
-            && !failed.iter().any(|other| other.id == entry.id)
-        {
-            failed.push(entry);
+        let State::Fails(entries) = state else { continue };
+        for entry in entries {
+            if !failed.iter().any(|other| other.id == entry.id) {
+                failed.push(entry);
+            }
         }
     }
     let because: Vec<&str> = failed.iter().map(|entry| entry.summary.as_str()).collect();
     let cited = failed.iter().map(|entry| entry.id).collect();
-    verdict(Judgement::Fails, because.join("; "), cited)
+    let fails = verdict(Judgement::Fails, because.join("; "), cited);
+    // Where something was committed before the failure, more will be, and "fails" promises that it
+    // stays.
+    if failed.iter().any(|entry| has_committed(entry)) {
+        known_to_be_worse(case, fails)
+    } else {
+        fails
+    }
 }
 
-/// Why a mode works, and what shows it; `None` if no way of it is known to work. Where only some
-/// ways do, it says which, and what became of the others.
-fn working(states: &[(&Way, State<'_>)]) -> Option<(String, Vec<EvidenceId>)> {
-    let mut cited: Vec<EvidenceId> = Vec::new();
-    let (mut good, mut rest) = (Vec::new(), Vec::new());
-    for (way, state) in states {
-        let more = match state {
-            State::Works(evidence) => {
-                good.push(way.name);
-                evidence.clone()
-            }
-            State::Fails(entry) => {
-                rest.push(format!("{} fails ({})", way.name, entry.summary));
-                vec![entry.id]
-            }
-            State::Open(because, _) => {
-                rest.push(format!("{} is not proven ({because})", way.name));
-                Vec::new()
-            }
-        };
-        cited.extend(more);
-    }
-    if good.is_empty() {
-        return None;
-    }
-    cited.sort_unstable();
-    cited.dedup();
-    if rest.is_empty() {
-        return Some(("everything it needs was seen to hold".to_owned(), cited));
-    }
-    let because = format!(
-        "everything it needs was seen to hold by {}, but {}",
-        good.join(" and "),
-        rest.join(" and ")
-    );
-    Some((because, cited))
+fn has_committed(evidence: &Evidence) -> bool {
+    let transactions = evidence.values.get(TRANSACTIONS);
+    matches!(transactions, Some(Value::Integer(count)) if *count > 0)
 }
 
-/// Lowers a good verdict where the file system is known for what a short measurement cannot show.
+/// Lowers a verdict where the file system is known for what a short measurement cannot show.
 fn known_to_be_worse(case: &Case<'_>, good: Verdict) -> Verdict {
-    let name = &case.known.name;
+    let (name, because) = (&case.known.name, &good.because);
     match case.known.word(good.mode, good.openers) {
         KnownWord::LosesData => Verdict {
             judgement: Judgement::Unsafe,
-            because: format!("measured well here, but {name} is known to lose data"),
+            because: format!("{because}; but {name} is known to lose data"),
             ..good
         },
         KnownWord::LosesInCrash => Verdict {
             judgement: Judgement::Unsafe,
             because: format!(
-                "measured well here, but on {name} a crash or a power loss can take committed \
-                 transactions"
+                "{because}; but on {name} a crash or a power loss can take committed transactions"
             ),
             ..good
         },
         KnownWord::Risky => Verdict {
             judgement: Judgement::NotProven,
-            because: format!("measured well here, but {name} is known for damage under load"),
+            because: format!("{because}; but {name} is known for damage under load"),
             would_prove: Some(
                 "a long run of the program's own load on a copy, judged on a local disk".to_owned(),
             ),
@@ -328,24 +211,13 @@ fn several_kernels(case: &Case<'_>, mode: Mode) -> Verdict {
     }
 }
 
-/// The worst result of an experiment: a promise broken once is broken.
-fn worst<'a>(case: &Case<'a>, kind: EvidenceKind) -> Option<&'a Evidence> {
-    case.log.of_kind(kind).max_by_key(|entry| match entry.outcome {
-        Outcome::Violated => 5,
-        Outcome::Refused => 4,
-        Outcome::TimedOut => 3,
-        Outcome::NotRun => 2,
-        Outcome::Holds => 1,
-        Outcome::Noted => 0,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::findings::Known;
     use crate::findings::testing::{Scene, known_9p};
     use tombolo_core::errno::Errno;
+    use tombolo_core::report::Observation;
 
     fn cell(scene: &Scene, mode: Mode, openers: Openers) -> Judgement {
         let table = judge(&scene.case());
@@ -388,8 +260,12 @@ mod tests {
             [(Outcome::Violated, Judgement::Unsafe), (Outcome::Refused, Judgement::Fails)]
         {
             let mut scene = Scene::new();
-            scene.all_hold_except(&[EvidenceKind::ProbePosixLocks]);
-            scene.fails(EvidenceKind::ProbePosixLocks, outcome, None);
+            let kinds = EvidenceKind::ALL.iter().copied();
+            let spoilt =
+                kinds.filter(|kind| kind.is_session()).chain([EvidenceKind::ProbePosixLocks]);
+            let spoilt: Vec<EvidenceKind> = spoilt.collect();
+            scene.all_hold_except(&spoilt);
+            spoilt.iter().for_each(|kind| scene.fails(*kind, outcome, None));
             for verdict in judge(&scene.case()) {
                 assert_eq!(verdict.judgement, judgement, "{verdict:?}");
                 assert!(!verdict.evidence.is_empty());
@@ -404,11 +280,13 @@ mod tests {
             EvidenceKind::ProbeSharedMap,
             EvidenceKind::ProbeMapCoherence,
             EvidenceKind::SessionWal,
+            EvidenceKind::SessionWalExisting,
         ];
         scene.all_hold_except(&broken);
         scene.fails(EvidenceKind::ProbeSharedMap, Outcome::Refused, Some(Errno::EINVAL));
         scene.fails(EvidenceKind::ProbeMapCoherence, Outcome::NotRun, None);
         scene.fails(EvidenceKind::SessionWal, Outcome::Refused, None);
+        scene.fails(EvidenceKind::SessionWalExisting, Outcome::Refused, None);
         scene.known = known_9p();
         scene.reach = KernelCount::Several;
         assert_eq!(cell(&scene, Mode::Wal, Openers::OneKernel), Judgement::Fails);
@@ -430,9 +308,14 @@ mod tests {
     #[test]
     fn one_way_that_works_is_enough_and_is_named() {
         let mut scene = Scene::new();
-        scene.all_hold_except(&[EvidenceKind::ProbeLockUpgrade, EvidenceKind::SessionWalExclusive]);
-        scene.fails(EvidenceKind::ProbeLockUpgrade, Outcome::Refused, Some(Errno::EAGAIN));
-        scene.fails(EvidenceKind::SessionWalExclusive, Outcome::Refused, Some(Errno::EAGAIN));
+        let refused = [
+            EvidenceKind::ProbeLockUpgrade,
+            EvidenceKind::SessionWalExclusive,
+            EvidenceKind::SessionWal,
+            EvidenceKind::SessionRollback,
+        ];
+        scene.all_hold_except(&refused);
+        refused.iter().for_each(|kind| scene.fails(*kind, Outcome::Refused, Some(Errno::EAGAIN)));
         let verdict = one_process(&scene);
         assert_eq!(verdict.judgement, Judgement::Safe);
         assert!(verdict.because.contains("hold by the VFS unix-excl, but"), "{}", verdict.because);
@@ -446,6 +329,80 @@ mod tests {
         assert_eq!(verdict.judgement, Judgement::Safe);
         assert!(verdict.because.contains("hold by locking_mode=EXCLUSIVE"), "{}", verdict.because);
         assert!(verdict.because.contains("unix-excl is not proven"), "{}", verdict.because);
+    }
+
+    /// What SMB does, by the outcome of the session on a database that is in WAL mode already.
+    fn smb(existing: Outcome) -> Scene {
+        let mut scene = Scene::new();
+        let refused = [
+            EvidenceKind::ProbeLockUpgrade,
+            EvidenceKind::SessionWal,
+            EvidenceKind::SessionRollback,
+        ];
+        let existing_kind = EvidenceKind::SessionWalExisting;
+        scene.all_hold_except(&[&refused[..], &[existing_kind]].concat());
+        refused.iter().for_each(|kind| scene.fails(*kind, Outcome::Refused, Some(Errno::EACCES)));
+        scene.fails(existing_kind, existing, None);
+        scene
+    }
+
+    #[test]
+    fn a_database_in_wal_mode_already_is_told_from_the_step_into_it() {
+        for (existing, judgement) in [
+            (Outcome::Holds, Judgement::Safe),
+            (Outcome::Refused, Judgement::Fails),
+            (Outcome::Violated, Judgement::Unsafe),
+            // Where it was not tried, "fails" would promise that nothing is lost.
+            (Outcome::NotRun, Judgement::NotProven),
+        ] {
+            let scene = smb(existing);
+            assert_eq!(cell(&scene, Mode::Wal, Openers::OneKernel), judgement, "{existing:?}");
+            assert_eq!(cell(&scene, Mode::Rollback, Openers::OneKernel), Judgement::Fails);
+        }
+        // A second program is refused beside the first, whose commits are acknowledged.
+        let mut half = smb(Outcome::NotRun);
+        let refused = Observation::new(EvidenceKind::SessionWalExisting, Outcome::Refused, "15");
+        half.log.record(refused.value(TRANSACTIONS, 2_u64));
+        assert_eq!(cell(&half, Mode::Wal, Openers::OneKernel), Judgement::Fails);
+        half.known.words.push((Mode::Wal, Openers::OneKernel, KnownWord::Risky));
+        assert_eq!(cell(&half, Mode::Wal, Openers::OneKernel), Judgement::NotProven);
+        let mut scene = smb(Outcome::Holds);
+        let of_wal =
+            |verdict: &Verdict| verdict.mode == Mode::Wal && verdict.openers == Openers::OneKernel;
+        let because =
+            |scene: &Scene| judge(&scene.case()).into_iter().find(of_wal).expect("filled").because;
+        assert!(because(&scene).contains("put into WAL mode here fails"), "{}", because(&scene));
+        scene.known.words.push((Mode::Wal, Openers::OneKernel, KnownWord::Risky));
+        assert_eq!(cell(&scene, Mode::Wal, Openers::OneKernel), Judgement::NotProven);
+        assert!(because(&scene).contains("put into WAL mode here fails"), "{}", because(&scene));
+    }
+
+    /// A lock of another mode is no ground for a verdict: diod locks whole files.
+    #[test]
+    fn a_mode_is_judged_by_its_own_locks() {
+        let mut scene = Scene::new();
+        let of_wal = [
+            EvidenceKind::ProbeWalLocks,
+            EvidenceKind::ProbeWalLockQuery,
+            EvidenceKind::SessionWal,
+            EvidenceKind::SessionWalExisting,
+        ];
+        scene.all_hold_except(&of_wal);
+        of_wal.iter().for_each(|kind| scene.fails(*kind, Outcome::Refused, Some(Errno::EAGAIN)));
+        assert_eq!(cell(&scene, Mode::Wal, Openers::OneKernel), Judgement::Fails);
+        for mode in [Mode::WalOneProcess, Mode::Rollback] {
+            assert_eq!(cell(&scene, mode, Openers::OneKernel), Judgement::Safe);
+        }
+    }
+
+    #[test]
+    fn a_session_that_held_where_a_part_was_refused_is_neither_safe_nor_a_failure() {
+        let mut scene = Scene::new();
+        scene.all_hold_except(&[EvidenceKind::ProbeLockQuery]);
+        scene.fails(EvidenceKind::ProbeLockQuery, Outcome::Refused, Some(Errno::EINVAL));
+        assert_eq!(cell(&scene, Mode::Rollback, Openers::OneKernel), Judgement::NotProven);
+        scene.fails(EvidenceKind::SessionRollback, Outcome::Refused, None);
+        assert_eq!(cell(&scene, Mode::Rollback, Openers::OneKernel), Judgement::Fails);
     }
 
     #[test]

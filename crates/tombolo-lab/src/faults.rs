@@ -208,8 +208,8 @@ pub enum Creation {
     /// At once: of two that make it with O_EXCL, one is refused.
     #[default]
     Exclusive,
-    /// When its maker closes it, as on object stores. Until then the other mount does not find it,
-    /// and makes it as well, O_EXCL or not.
+    /// When the process that made it closes it, as on object stores. Until then the other mount
+    /// does not find it, and makes it as well, O_EXCL or not.
     OnClose,
 }
 

@@ -1,7 +1,9 @@
 //! The shares of real kernels that two FUSE mounts can stand for, and what it takes of each.
 //!
 //! What is said of a share was measured on real kernels (Linux 6.1 clients, SQLite 3.40.1) unless
-//! a source is named. A FUSE mount cannot imitate everything: what differs is said as well.
+//! a source is named. A FUSE mount cannot imitate everything: what differs in the experiments of
+//! the matrix stands in `imitations.toml`, with the reason, and a test of the lab holds the two
+//! against each other.
 
 use crate::faults::{Faults, Gone, Kept, Locks, Maps, Pages};
 use rustix::io::Errno;
@@ -31,7 +33,8 @@ pub enum Share {
     /// imitated.
     Nfs,
     /// SMB 3.1.1 `cache=strict` between two clients: locks cross, but a shared one is never made
-    /// exclusive, which SQLite's rollback modes need; sizes are late by `actimeo` (mount.cifs(8)).
+    /// exclusive, which SQLite's rollback modes need; sizes and new names are late by `actimeo`
+    /// (mount.cifs(8)).
     /// There a lock keeps others from reading its range, and `flock` crosses too; not here.
     SmbStrict,
     /// sshfs: no lock crosses; names and attributes for 20 seconds (`dcache_timeout`, sshfs(1)).
@@ -70,6 +73,23 @@ impl Share {
             Share::SmbStrict => "SMB 3.1.1 cache=strict",
             Share::Sshfs => "sshfs",
             Share::Mergerfs => "mergerfs cache.files=off",
+        }
+    }
+
+    /// The rigs of `matrix.toml` that it stands for, as they are under Linux 6.1.
+    #[must_use]
+    pub fn rigs(self) -> &'static [&'static str] {
+        match self {
+            Share::NinePNone => &["9p-none", "9p-none-mapped-xattr", "9p-none-passthrough"],
+            Share::NinePMmap => &["9p-mmap"],
+            Share::NinePLoose => &["9p-loose", "9p-fscache"],
+            Share::VirtiofsNever => &["virtiofs-c-none", "virtiofs-rust-never"],
+            Share::VirtiofsAuto => &["virtiofs-c-auto", "virtiofs-rust-auto"],
+            Share::VirtiofsAlways => &["virtiofs-c-always", "virtiofs-rust-always"],
+            Share::Nfs => &["nfs-4-2"],
+            Share::SmbStrict => &["smb-strict"],
+            Share::Sshfs => &["sshfs"],
+            Share::Mergerfs => &["mergerfs-off"],
         }
     }
 
@@ -114,6 +134,7 @@ impl Share {
                 locks: Locks::UpgradeRefused,
                 pages: Pages::UntilLocked,
                 attributes: seconds(1),
+                missing_names: seconds(1),
                 ..by_path
             },
             Share::Sshfs => {

@@ -38,7 +38,13 @@ const PARTS: &[Part] = &[
     part(&["mergerfs"], &["mergerfs"], "a union of directories"),
     part(&["zfs-fuse"], &["zfs-fuse"], "ZFS without a module"),
     part(&["crun", "runc"], &["crun", "runc"], "containers in guests"),
+    part(&["dockerd"], &["docker.io"], "Docker in guests, the daemon"),
+    part(&["/usr/bin/docker"], &["docker-cli", "docker.io"], "Docker in guests, the client"),
+    part(&[POSTGRES], &["postgresql"], "a server database"),
 ];
+
+/// Outside of the directories of programs, as several versions may stand side by side.
+const POSTGRES: &str = "/usr/lib/postgresql/*/bin/postgres";
 
 /// Up to Debian 12 it comes with QEMU; later versions have the one written in Rust.
 const VIRTIOFSD: &[&str] = &["virtiofsd", "qemu-system-common"];
@@ -113,8 +119,13 @@ pub fn virtiofsd() -> Option<PathBuf> {
     built.or_else(|| find("/usr/libexec/virtiofsd")).or_else(|| find("virtiofsd"))
 }
 
-/// A program, by its name or path.
+/// A program, by its name or path; for a `*` in a path, the last directory that has it.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    if let Some((before, after)) = name.split_once("/*/") {
+        let directories = std::fs::read_dir(before).into_iter().flatten().flatten();
+        let paths = directories.map(|directory| directory.path().join(after));
+        return paths.filter(|path| path.is_file()).max();
+    }
     if name.contains('/') {
         return Some(PathBuf::from(name)).filter(|path| path.is_file());
     }
@@ -223,6 +234,15 @@ mod tests {
         assert!(find("/bin/sh").is_some());
         assert_eq!(find("no-such-program-of-the-lab"), None);
         assert_eq!(find("/no/such/program"), None);
+        let tree = tempfile::tempdir().expect("a directory");
+        for version in ["14", "15"] {
+            let directory = tree.path().join(version).join("bin");
+            std::fs::create_dir_all(&directory).expect("made");
+            std::fs::write(directory.join("server"), "").expect("written");
+        }
+        let newest = tree.path().join("15/bin/server");
+        assert_eq!(find(&format!("{}/*/bin/server", tree.path().display())), Some(newest));
+        assert_eq!(find(&format!("{}/*/bin/client", tree.path().display())), None);
     }
 
     #[test]

@@ -4,6 +4,9 @@
 //! Making and listing names tells a kernel's caches what has changed in a directory and, as NFS
 //! reads attributes along with names, in all that stands there. What is measured must not be
 //! freshened by talk, so it stands elsewhere.
+//!
+//! A name that has served is moved to the next one: a server that holds a descriptor of each file
+//! that its clients remember would run out of them, were each message a new file.
 
 use crate::worker::pause;
 use rustix::fs::{AtFlags, CWD, Dir, DirEntry, Mode, OFlags};
@@ -15,6 +18,9 @@ use tombolo_core::peer::part::{PREFIX, Part, PeerId};
 
 /// Most entries of the directory that are read.
 const ENTRIES_MAX: usize = 32 * 1024;
+
+/// Most files that are kept for further names.
+const SPARE_MAX: usize = 64;
 
 /// The directory of the messages.
 const NAME: &str = "peer.mail";
@@ -28,6 +34,11 @@ pub struct Mailbox {
     directory: OwnedFd,
     own: PeerId,
     lists: u64,
+    /// The file that is moved before each list.
+    look: Option<String>,
+    /// Files that have served, by their names.
+    spare: Vec<String>,
+    spares: u64,
 }
 
 impl Mailbox {
@@ -58,7 +69,8 @@ impl Mailbox {
     }
 
     fn enter(own: PeerId) -> Result<Self, Errno> {
-        Ok(Mailbox { directory: open(CWD, NAME).map_err(errno)?, own, lists: 0 })
+        let directory = open(CWD, NAME).map_err(errno)?;
+        Ok(Mailbox { directory, own, lists: 0, look: None, spare: Vec::new(), spares: 0 })
     }
 
     /// Makes a name.
@@ -66,6 +78,23 @@ impl Mailbox {
     /// # Errors
     /// What the kernel said; `ENOENT` where the directory was removed.
     pub fn put(&mut self, name: &str) -> Result<(), Errno> {
+        match self.spare.pop() {
+            Some(spare) if self.rename(&spare, name) => Ok(()),
+            _ => self.create(name),
+        }
+    }
+
+    /// Whether a file could be moved. One that could not is removed: it may be gone, and some
+    /// servers move nothing.
+    fn rename(&self, from: &str, to: &str) -> bool {
+        let moved = rustix::fs::renameat(&self.directory, from, &self.directory, to).is_ok();
+        if !moved {
+            let _ = rustix::fs::unlinkat(&self.directory, from, AtFlags::empty());
+        }
+        moved
+    }
+
+    fn create(&self, name: &str) -> Result<(), Errno> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let mode = Mode::RUSR | Mode::WUSR;
         rustix::fs::openat(&self.directory, name, flags, mode).map(drop).map_err(errno)
@@ -73,23 +102,40 @@ impl Mailbox {
 
     /// Removes a name of one's own. One that is gone already has served.
     pub fn remove(&mut self, name: &str) {
-        let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        self.spares += 1;
+        let spare = format!("{PREFIX}{}.spare.{}", self.own.0, self.spares);
+        if self.spare.len() < SPARE_MAX && self.rename(name, &spare) {
+            self.spare.push(spare);
+        } else {
+            let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        }
     }
 
-    /// All messages that can be seen. A name is made and removed first: that tells this kernel's
-    /// own caches that the directory has changed (NFS holds a listing for up to a minute else:
-    /// `acdirmax` of nfs(5)).
+    /// All messages that can be seen. A name is changed first: that tells this kernel's own caches
+    /// that the directory has changed (NFS holds a listing for up to a minute else: `acdirmax` of
+    /// nfs(5)).
     ///
     /// # Errors
     /// What the kernel said.
     pub fn list(&mut self) -> Result<Vec<Part>, Errno> {
         self.lists += 1;
         let fresh = format!("{PREFIX}{}.look.{}", self.own.0, self.lists);
-        self.put(&fresh)?;
-        self.remove(&fresh);
+        let moved = self.look.take().is_some_and(|look| self.rename(&look, &fresh));
+        if !moved {
+            self.create(&fresh)?;
+        }
+        self.look = Some(fresh);
         let entries = read(&open(&self.directory, ".").map_err(errno)?)?;
         let parts = entries.iter().filter_map(|entry| Part::parse(entry.file_name().to_bytes()));
         Ok(parts.collect())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        for name in self.look.iter().chain(&self.spare) {
+            let _ = rustix::fs::unlinkat(&self.directory, name.as_str(), AtFlags::empty());
+        }
     }
 }
 
@@ -111,6 +157,7 @@ fn errno(errno: RawErrno) -> Errno {
 mod tests {
     use super::*;
     use crate::worker;
+    use std::path::Path;
     use std::time::{Duration, Instant};
     use tombolo_core::peer::link::Link;
     use tombolo_core::peer::part::LEADER;
@@ -147,6 +194,46 @@ mod tests {
     }
 
     #[test]
+    fn a_long_conversation_makes_few_files() {
+        use std::os::unix::fs::MetadataExt as _;
+        let directory = tempfile::tempdir().expect("a directory");
+        within(directory.path(), || {
+            let mut mailbox = Mailbox::make(LEADER).expect("made");
+            let mut link = Link::new(LEADER, PeerId(7), 0);
+            let mut files = std::collections::BTreeSet::new();
+            for round in 0..200 {
+                let names = link.say(b"hello", round).expect("fits");
+                names.iter().for_each(|name| mailbox.put(name).expect("made"));
+                assert_eq!(mailbox.list().expect("listed").len(), names.len());
+                for entry in std::fs::read_dir(NAME).expect("readable") {
+                    let entry = entry.expect("readable");
+                    files.insert(entry.metadata().expect("a status").ino());
+                }
+                names.iter().for_each(|name| mailbox.remove(name));
+            }
+            assert!(files.len() <= 3, "{} files", files.len());
+        });
+    }
+
+    /// As on a server that moves nothing, or when somebody else tidies up.
+    #[test]
+    fn a_file_that_cannot_be_moved_is_made_anew() {
+        let directory = tempfile::tempdir().expect("a directory");
+        within(directory.path(), || {
+            let mut mailbox = Mailbox::make(LEADER).expect("made");
+            mailbox.put("peer.one").expect("made");
+            mailbox.remove("peer.one");
+            mailbox.list().expect("listed");
+            for entry in std::fs::read_dir(NAME).expect("readable") {
+                std::fs::remove_file(entry.expect("readable").path()).expect("removed");
+            }
+            mailbox.put("peer.two").expect("made");
+            mailbox.list().expect("listed");
+            assert!(Path::new(NAME).join("peer.two").exists());
+        });
+    }
+
+    #[test]
     fn a_directory_that_was_removed_is_told_from_an_empty_one() {
         let directory = tempfile::tempdir().expect("a directory");
         within(directory.path(), || {
@@ -155,7 +242,7 @@ mod tests {
             Mailbox::make(LEADER).expect("made");
             let mut mailbox = Mailbox::find(PeerId(7), soon).expect("found");
             assert_eq!(mailbox.list(), Ok(Vec::new()));
-            std::fs::remove_dir(NAME).expect("removed");
+            std::fs::remove_dir_all(NAME).expect("removed");
             assert_eq!(mailbox.list(), Err(Errno::ENOENT));
         });
     }

@@ -36,6 +36,11 @@ pub(crate) enum Command {
     /// Exit code: 0 done or shown, 1 refused and nothing was changed, 2 stopped half-way (run it
     /// again, or undo it), 3 usage.
     Fix(FixArguments),
+    /// Run a program that alone has databases in WAL mode, without shared memory
+    ///
+    /// Exit code: the program's, or 125 where a database was not opened through this door; what is
+    /// refused beforehand has the exit codes of `tombolo fix`.
+    Run(RunArguments),
     /// Carry a database over to PostgreSQL, with a report of all that does not arrive as it was
     ///
     /// Exit code: 0 all of it is there as it was, 1 the report names what is not, or nothing was
@@ -92,9 +97,12 @@ pub(crate) struct DoctorArguments {
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
-    /// Seconds that the examination of one path, or of the whole machine, may take
-    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) timeout: Duration,
+    /// Seconds that the examination of one path, or of the whole machine, may take [default: 30]
+    ///
+    /// Without it, experiments go on for up to 90 seconds more as long as each of them comes to its
+    /// end, as on a busy machine. A mount that does not answer is given up all the same.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
     /// See the paths as this process does; a relative one is below its root directory
     ///
     /// Its mount namespace is entered from outside: nothing has to be installed in a container.
@@ -104,9 +112,9 @@ pub(crate) struct DoctorArguments {
     pub(crate) pid: Option<i32>,
     /// See the paths as this container does, by its name or the beginning of its id
     ///
-    /// Containers of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn are found by the
-    /// state that these keep on disk and by control groups; one of a Kubernetes pod also by
-    /// POD/NAME or NAMESPACE/POD/NAME. This needs root.
+    /// Containers of Docker, Podman, CRI-O, containerd, LXC, systemd-nspawn, crun and runc are
+    /// found by the state that these keep on disk and by control groups; one of a Kubernetes pod
+    /// also by POD/NAME or NAMESPACE/POD/NAME. This needs root.
     #[arg(long, value_name = "NAME", requires = "paths")]
     pub(crate) container: Option<String>,
     /// Measure together with other sides, each under a kernel of its own, and wait for them
@@ -213,6 +221,27 @@ pub(crate) enum FixRemedy {
         #[arg(long)]
         no_link: bool,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The -shm of each database is then memory of the one process that opens it, so WAL mode works \
+where shared maps are refused. Other processes of this kernel are kept out: those of the same \
+program are refused and told why, others get \"database is locked\". Programs of other kernels are \
+not kept out.")]
+pub(crate) struct RunArguments {
+    /// One process has the databases for itself; the only way there is
+    #[arg(long, required = true)]
+    pub(crate) exclusive: bool,
+    /// A database; it must exist
+    #[arg(long = "db", value_name = "PATH", required = true)]
+    pub(crate) databases: Vec<PathBuf>,
+    /// Do not look for signs of another kernel: you know that nobody uses the databases
+    #[arg(long)]
+    pub(crate) assume_unused: bool,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]

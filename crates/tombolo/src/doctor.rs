@@ -7,7 +7,7 @@ use crate::render::{self, Detail, Page};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tombolo_core::report::{
     Completeness, Container, DatabaseState, MachineReport, Report, Severity, TargetKind,
 };
@@ -39,7 +39,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<Exit, Failure> {
             path: path.clone(),
             viewpoint,
             probes: if arguments.no_probes { Probes::Skip } else { Probes::Run },
-            timeout: arguments.timeout,
+            timeout: timeout(arguments),
+            overtime: if arguments.timeout.is_none() { OVERTIME } else { Duration::ZERO },
             peers: peers.clone(),
         };
         let mut line = ProgressLine::new();
@@ -92,12 +93,22 @@ fn invitation(arguments: &DoctorArguments, path: &Path, code: &Invitation) -> St
     )
 }
 
+/// The time for one path, if none is given.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much longer a path may take then, on a machine that is busy with other things.
+const OVERTIME: Duration = Duration::from_secs(90);
+
+fn timeout(arguments: &DoctorArguments) -> Duration {
+    arguments.timeout.unwrap_or(TIMEOUT)
+}
+
 /// Through whose eyes the paths are seen, and the container that was asked for.
 fn viewpoint(arguments: &DoctorArguments) -> Result<(Viewpoint, Option<Container>), Failure> {
     let Some(name) = &arguments.container else {
         return Ok((arguments.pid.map_or(Viewpoint::Own, Viewpoint::Process), None));
     };
-    let found = find_container(name, Instant::now() + arguments.timeout).map_err(|error| {
+    let found = find_container(name, Instant::now() + timeout(arguments)).map_err(|error| {
         let hint = "the state of containers and their processes are seen by root, on the machine \
                     that runs them; --pid takes the number of any process";
         Failure::new(Exit::NotExamined, error).hint(hint)
@@ -107,7 +118,7 @@ fn viewpoint(arguments: &DoctorArguments) -> Result<(Viewpoint, Option<Container
 
 /// Every database that a running program has open.
 fn survey(arguments: &DoctorArguments) -> Result<Exit, Failure> {
-    let request = machine::Request { timeout: arguments.timeout };
+    let request = machine::Request { timeout: timeout(arguments) };
     let mut line = ProgressLine::new();
     let report = machine::survey(&request, &mut |text| line.show(text));
     drop(line);

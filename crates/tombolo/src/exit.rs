@@ -70,14 +70,14 @@ pub(crate) fn printed(written: io::Result<()>) -> Result<(), Failure> {
 
 /// Turns the end of a subcommand into the exit code, and says what failed.
 pub(crate) fn from(result: Result<Exit, Failure>) -> ExitCode {
-    match result {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            // Nobody may be left to read this either.
-            let _ = writeln!(anstream::stderr(), "{failure}");
-            failure.exit.into()
-        }
-    }
+    result.map_or_else(failed, ExitCode::from)
+}
+
+/// Says what failed.
+pub(crate) fn failed(failure: Failure) -> ExitCode {
+    // Nobody may be left to read this either.
+    let _ = writeln!(anstream::stderr(), "{failure}");
+    failure.exit.into()
 }
 
 /// Help and version are no failures; everything else that `clap` refuses is [`Exit::Usage`].

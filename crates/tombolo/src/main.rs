@@ -11,6 +11,8 @@ mod manual;
 mod migrate;
 mod progress;
 mod render;
+mod run;
+mod unused;
 
 use args::{Arguments, Color, Command};
 use clap::Parser;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never.write_global(),
     }
     exit::from(match &arguments.command {
+        Command::Run(run) => return run::run(run).unwrap_or_else(exit::failed),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(explain),
         Command::Fix(fix) => fix::run(fix),

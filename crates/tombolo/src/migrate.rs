@@ -2,9 +2,10 @@
 
 use crate::args::{Format, MigrateArguments};
 use crate::exit::{self, Exit, Failure};
-use crate::fix::tools::{Kernel, Shown};
+use crate::fix::tools::Shown;
 use crate::progress::ProgressLine;
 use crate::render::{self, Page};
+use crate::unused::Kernel;
 use std::cell::RefCell;
 use std::io::Write as _;
 use tombolo_os::signal;

@@ -18,10 +18,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tombolo-vfs", &["tombolo-core", "tombolo-os", "tombolo-door"]),
     (
         "tombolo",
-        &["tombolo-core", "tombolo-os", "tombolo-doctor", "tombolo-remedy", "tombolo-owner"],
+        &[
+            "tombolo-core",
+            "tombolo-os",
+            "tombolo-doctor",
+            "tombolo-remedy",
+            "tombolo-owner",
+            "tombolo-preload",
+        ],
     ),
     (LAB, &["tombolo-lab-preload"]),
     ("tombolo-lab-preload", &[]),
+    ("tombolo-preload", &[]),
     ("xtask", &[]),
 ];
 

@@ -5,7 +5,7 @@ use crate::text::printable;
 use serde::{Deserialize, Serialize};
 
 /// Changes with the meaning of any message or step. Sides of different numbers do not talk.
-pub const PROTOCOL: u16 = 1;
+pub const PROTOCOL: u16 = 2;
 
 /// Longest text of a [`Hello`], in bytes.
 const TEXT_BYTES_MAX: usize = 100;

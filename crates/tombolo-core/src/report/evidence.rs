@@ -66,14 +66,18 @@ kinds! {
     ProbeSharedMap = "probe.shared-map",
     /// Shared map against `pread` and `pwrite`.
     ProbeMapCoherence = "probe.map-coherence",
-    /// POSIX locks on SQLite's byte ranges, from a second process.
+    /// POSIX locks on SQLite's bytes of a database, from a second process.
     ProbePosixLocks = "probe.posix-locks",
-    /// Open-file-description locks on the same ranges.
+    /// POSIX locks on SQLite's bytes of a `-shm`, from a second process.
+    ProbeWalLocks = "probe.wal-locks",
+    /// Open-file-description locks on all of these bytes.
     ProbeOfdLocks = "probe.ofd-locks",
     /// The step from SHARED to EXCLUSIVE on one range.
     ProbeLockUpgrade = "probe.lock-upgrade",
-    /// Whether `F_GETLK` tells the truth.
+    /// Whether `F_GETLK` tells the truth of a database.
     ProbeLockQuery = "probe.lock-query",
+    /// Whether `F_GETLK` tells the truth of a `-shm`.
+    ProbeWalLockQuery = "probe.wal-lock-query",
     /// Whether locks vanish when another descriptor of the file is closed (POSIX says so).
     ProbeLockClose = "probe.lock-close",
     /// `flock`.
@@ -94,8 +98,10 @@ kinds! {
     ProbeDirectorySync = "probe.directory-sync",
     /// Latency of writes, locks and `fsync`.
     ProbeLatency = "probe.latency",
-    /// Stock SQLite in WAL mode.
+    /// Stock SQLite in WAL mode, on a database that it puts into this mode.
     SessionWal = "session.wal",
+    /// Stock SQLite on a database that is in WAL mode already.
+    SessionWalExisting = "session.wal-existing",
     /// Stock SQLite in WAL mode with `locking_mode=EXCLUSIVE`.
     SessionWalExclusive = "session.wal-exclusive",
     /// Stock SQLite in WAL mode through the VFS `unix-excl`.

@@ -59,7 +59,8 @@ pub enum ContainerRuntime {
     Kubernetes,
     /// systemd-nspawn.
     SystemdNspawn,
-    /// Some other container: own namespaces, nothing that names the tool.
+    /// Some other container: of crun or runc alone, or own namespaces and nothing that names the
+    /// tool.
     Other,
 }
 

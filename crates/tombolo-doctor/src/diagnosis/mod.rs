@@ -13,7 +13,7 @@ mod place;
 mod summary;
 
 use crate::peer::{self, News, Role};
-use crate::probe;
+use crate::probe::{self, Time};
 use look::Looked;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -44,6 +44,9 @@ pub struct Request {
     /// The time for everything that this side does alone. Beside others, also how long each of
     /// them may be silent.
     pub timeout: Duration,
+    /// How much longer experiments on the path may go on as long as each of them comes to its end:
+    /// a busy machine is not taken for a mount that hangs.
+    pub overtime: Duration,
     /// Whether others take part, who look at the same directory from other kernels.
     pub peers: Option<Role>,
 }
@@ -75,11 +78,16 @@ pub fn diagnose(request: &Request, on_progress: &mut dyn FnMut(Progress<'_>)) ->
     let start = Instant::now();
     let deadline = start + request.timeout;
     let (around, unseen) = around::gather(request.viewpoint, start + request.timeout.mul_f32(0.2));
-    let spot = Spot { path: &request.path, home: None, deadline };
+    let spot = Spot { path: &request.path, home: None, deadline, overtime: request.overtime };
     let (mut looked, mut observations) = examine(request, spot, on_progress);
     looked.missing.extend(unseen);
-    // What others take of the time is not this side's.
+    // What others take of the time is not this side's, nor what experiments took beyond theirs.
     let left = deadline.saturating_duration_since(Instant::now());
+    let left = if request.overtime.is_zero() {
+        left
+    } else {
+        left.max(request.timeout.mul_f32(1.0 - DIRECTORY_SHARE))
+    };
     meet(request, &mut looked, &mut observations, on_progress);
     let deadline = Instant::now() + left;
     let mut report = if looked.kind == TargetKind::Directory {
@@ -128,7 +136,12 @@ struct Spot<'a> {
     /// Where the experiments are made, if not in the path's own directory.
     home: Option<&'a Path>,
     deadline: Instant,
+    overtime: Duration,
 }
+
+/// The part of the time that the experiments beside a directory may take when they hang; the rest
+/// is for the search of it.
+const DIRECTORY_SHARE: f32 = 0.5;
 
 fn examine(
     request: &Request,
@@ -143,14 +156,13 @@ fn examine(
         home.clone_into(directory);
     }
     openers::look(&mut looked, request.viewpoint, start + left.mul_f32(0.7));
-    // Hung experiments must leave time to search a directory.
-    let share = if looked.kind == TargetKind::Directory { 0.5 } else { 1.0 };
+    let share = if looked.kind == TargetKind::Directory { DIRECTORY_SHARE } else { 1.0 };
     let mut observations = Vec::new();
     let scratch = |outcome, why: &str| Observation::new(EvidenceKind::ProbeScratch, outcome, why);
     match (&looked.directory, request.probes) {
         (Some(directory), Probes::Run) => {
-            let deadline = start + left.mul_f32(share);
-            probe::run_all(directory, request.viewpoint, deadline, &mut |observation| {
+            let time = Time { deadline: start + left.mul_f32(share), overtime: spot.overtime };
+            probe::run_all(directory, request.viewpoint, time, &mut |observation| {
                 on_progress(Progress::Probe(observation.kind));
                 observations.push(observation);
             });
@@ -178,7 +190,14 @@ mod tests {
 
     fn request(path: PathBuf) -> Request {
         let timeout = Duration::from_secs(10);
-        Request { path, viewpoint: Viewpoint::Own, probes: Probes::Run, timeout, peers: None }
+        Request {
+            path,
+            viewpoint: Viewpoint::Own,
+            probes: Probes::Run,
+            timeout,
+            overtime: Duration::ZERO,
+            peers: None,
+        }
     }
 
     #[test]

@@ -124,8 +124,10 @@ mod tests {
         std::fs::remove_file(directory.path().join("app.db-wal")).expect("deleted");
         let timeout = Duration::from_secs(20);
         let (viewpoint, probes) = (Viewpoint::Own, Probes::Skip);
-        let report =
-            diagnose(&Request { path, viewpoint, probes, timeout, peers: None }, &mut |_| {});
+        let report = diagnose(
+            &Request { path, viewpoint, probes, timeout, overtime: Duration::ZERO, peers: None },
+            &mut |_| {},
+        );
         let database = report.database.expect("a database");
         let opener = database.openers.first().expect("the program");
         assert_eq!((opener.pid, opener.program.as_str()), (program.pid(), "sqlite3"));
@@ -147,8 +149,10 @@ mod tests {
         std::fs::remove_file(path.join("b.db-wal")).expect("deleted");
         let timeout = Duration::from_secs(20);
         let (viewpoint, probes) = (Viewpoint::Own, Probes::Skip);
-        let report =
-            diagnose(&Request { path, viewpoint, probes, timeout, peers: None }, &mut |_| {});
+        let report = diagnose(
+            &Request { path, viewpoint, probes, timeout, overtime: Duration::ZERO, peers: None },
+            &mut |_| {},
+        );
         let pids = report.databases.iter().map(|one| one.openers.first().map(|one| one.pid));
         assert_eq!(pids.collect::<Vec<_>>()[0], Some(program.pid()));
         let findings = &report.databases[1].findings;

@@ -8,7 +8,7 @@ use tombolo_os::testing::Namespace;
 fn request(path: PathBuf, pid: i32) -> Request {
     let timeout = Duration::from_secs(10);
     let viewpoint = Viewpoint::Process(pid);
-    Request { path, viewpoint, probes: Probes::Run, timeout, peers: None }
+    Request { path, viewpoint, probes: Probes::Run, timeout, overtime: Duration::ZERO, peers: None }
 }
 
 fn empty(directory: &std::path::Path) -> bool {

@@ -115,7 +115,8 @@ fn apart(text: &Text) -> Option<FailedCall> {
     let errno = text.lines().find_map(unsupported)?;
     let call = match (maps, locks, errno) {
         // ENODEV is what a file gives that cannot be mapped (mmap(2)), and nothing else here.
-        (true, false, _) | (_, _, Errno::ENODEV) => Call::Map,
+        (true, false, _) => Call::Map,
+        (_, _, Errno::ENODEV) if !text.plain.contains("unable to open") => Call::Map,
         // No call on an open file is left out as often as locks.
         (false, true, _) | (false, false, Errno::ENOSYS) => Call::Lock,
         _ => return None,
@@ -133,6 +134,7 @@ fn unsupported(line: &str) -> Option<Errno> {
     };
     let known = |errno: &Errno| ERRORS.contains(errno);
     let device = line.contains("no such device or") || line.contains("no such device:");
+    let device = device || line.contains("unable to open") && line.contains("no such device");
     let found = numbered(line).filter(known).or_else(|| named().filter(known));
     found.or_else(|| error_text(line).filter(known)).filter(|_| !device)
 }
@@ -330,5 +332,10 @@ mod tests {
     fn answers_and_searches_are_no_failures() {
         assert_eq!(only("fcntl(3, F_SETLK, {}) = -1 EAGAIN (Resource)"), None);
         assert_eq!(only("openat(AT_FDCWD, \"/a-journal\", 0) = -1 ENOENT (No such)"), None);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_no_refused_map() {
+        assert_eq!(only("unable to open database file\nls: no such device"), None);
     }
 }

@@ -73,16 +73,18 @@ fn clears(sentence: &Sentence<'_>) -> bool {
         || (none || not_more) && !sentence.has(LIMITS)
 }
 
+/// Words that tell of harm.
+#[rustfmt::skip]
+pub(super) const HARMS: &[&str] = &[
+    "crash*", "garbage", "corrupt*", "damaged", "malformed", "abort*", "panic*", "segfault*",
+    "lose", "loses", "losing", "missing", "vanish*", "disappear*", "gone", "blank", "stuck",
+    "hang*", "hung", "freez*", "frozen", "froze", "killed", "dies", "died", "unreadable",
+    "unusable", "incomplete", "stops", "stopped", "slow", "timeout*", "cannot", "can't",
+    "won't", "unable", "fails", "failed", "locked", "wrongly",
+];
+
 /// Harm that no word clears away.
 fn harms(sentence: &Sentence<'_>) -> bool {
-    #[rustfmt::skip]
-    const HARMS: &[&str] = &[
-        "crash*", "garbage", "corrupt*", "damaged", "malformed", "abort*", "panic*", "segfault*",
-        "lose", "loses", "losing", "missing", "vanish*", "disappear*", "gone", "blank", "stuck",
-        "hang*", "hung", "freez*", "frozen", "froze", "killed", "dies", "died", "unreadable",
-        "unusable", "incomplete", "stops", "stopped", "slow", "timeout*", "cannot", "can't",
-        "won't", "unable", "fails", "failed", "locked", "wrongly",
-    ];
     let heard = |at: usize| {
         let before = sentence.words.get(at.saturating_sub(3)..at).unwrap_or(&[]);
         !before.iter().any(|word| super::sentence::is(word, super::sentence::DENIALS))

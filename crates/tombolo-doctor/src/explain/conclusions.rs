@@ -1,18 +1,21 @@
 //! What takes a sentence or a line to say, and not only a phrase.
 
+use super::calm;
 use super::clearance;
 use super::contention;
 use super::course;
 use super::cures;
 use super::facts::{Journal, journal};
 use super::handles;
+use super::load;
 use super::locks;
 use super::losses;
 use super::maps;
 use super::place;
+use super::readback;
 use super::rights;
 use super::scan::Mention;
-use super::sentence::sentences;
+use super::sentence::{Sentence, sentences};
 use super::sidecars;
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
@@ -31,7 +34,6 @@ pub(super) fn drawn(
     let unnamed = holder.is_none_or(place::is_vague);
     let said = sentences(text);
     let orphan = locks::nobody_holds(&said) && locks::copy_is_free(&said);
-    let sound = clearance::check_passed(&said) && clearance::goes_on(&said);
     let found = [
         (Sign::ManyProcesses, contention::found(text)),
         (Sign::Slow, line(syncs_slowly) || course::takes_long(text, &said)),
@@ -47,6 +49,7 @@ pub(super) fn drawn(
         (Sign::IoErrorAtWal, line(io_error_at_wal)),
         (Sign::FileWentAway, line(file_went_away)),
         (Sign::SidecarsGone, sidecars::parted(text) || alone()),
+        (Sign::SidecarsGone, sidecars::two_names(&said)),
         (Sign::CuredWithoutLocks, cures::without_locks(text)),
         (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
         (Sign::CuredByPageCache, cures::by_page_cache(text)),
@@ -55,7 +58,10 @@ pub(super) fn drawn(
         (Sign::WorksSlowly, course::works_slowly(text)),
         (Sign::RebootCures, cures::reboot(text)),
         (Sign::SameElsewhere, cures::same_elsewhere(text)),
-        (Sign::PlatformChanged, versions::platform_changed(text, holder)),
+        (
+            Sign::PlatformChanged,
+            versions::platform_changed(text, holder) || versions::versions_differ(text),
+        ),
         (Sign::DriverChanged, versions::driver_changed(text)),
         (Sign::OldKernel, versions::old_kernel(text)),
         (Sign::MountNotTold, unnamed && place::left_open(text, mentions)),
@@ -67,26 +73,77 @@ pub(super) fn drawn(
         (Sign::LocksRefused, locks::absent(&said)),
         (Sign::DatabaseTrouble, course::database_fails(&said)),
         (Sign::OrphanLock, orphan),
-        (Sign::RightsAreRight, rights::are_right(&said)),
+        (
+            Sign::RightsAreRight,
+            rights::are_right(&said) && !signs.contains(&Sign::PermissionDenied),
+        ),
         (Sign::SingleFileMount, sidecars::file_mounted(&said)),
         (Sign::KernelBug, versions::other_client_does_well(&said)),
         (Sign::OwnerMismatch, rights::are_wrong(&said)),
         (Sign::WrongPath, rights::path_is_wrong(&said)),
         (Sign::NotWritable, rights::not_writable(&said)),
-        (Sign::ReplacedWhileOpen, handles::replaced_while_open(&said)),
-        (Sign::FailsAfterWhile, handles::restart_heals(&said)),
-        (Sign::OtherProgramHolds, cures::closing(&said)),
-        (Sign::FailsAtOnce, cures::new_files_fail(&said)),
+    ];
+    let found = found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign);
+    found.chain(of_course(text, &said)).chain(of_situation(text, &said)).collect()
+}
+
+/// What the sentences say of how it began, what ends it, and whose fault it is.
+fn of_course(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
+    let sound = clearance::check_passed(said) && clearance::goes_on(said);
+    let found = [
+        (Sign::ReplacedWhileOpen, handles::replaced_while_open(said)),
+        (Sign::FailsAfterWhile, handles::restart_heals(said)),
+        (Sign::OtherProgramHolds, cures::closing(said)),
+        (Sign::FailsAtOnce, cures::new_files_fail(said)),
         (Sign::SinceReboot, cures::since_reboot(text)),
-        (Sign::Cleared, clearance::found(&said)),
+        (Sign::Cleared, clearance::found(said)),
         (Sign::FoundSound, sound),
         (Sign::OldLibrary, versions::old_library(text)),
-        (Sign::SinceUpgrade, versions::since_upgrade(&said)),
+        (Sign::SinceUpgrade, versions::since_upgrade(said)),
         (Sign::WalSinceVersion, versions::wal_since(text)),
-        (Sign::ForeignDriver, versions::foreign_driver(&said)),
-        (Sign::KernelBug, versions::owned_up_to(&said)),
+        (Sign::ForeignDriver, versions::foreign_driver(said)),
+        (Sign::KernelBug, versions::owned_up_to(said)),
     ];
     found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
+}
+
+/// What the sentences say of the surroundings: load, comparisons, doubts.
+fn of_situation(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
+    let found = [
+        (Sign::DoubtOnly, calm::found(text)),
+        (Sign::LockServiceRuns, locks::service_runs(said)),
+        (Sign::OtherLocalClean, readback::other_local_clean(said)),
+        (Sign::NoErrorNow, text.lines().any(calm::says_none)),
+        (Sign::ConstantWait, course::constant_wait(said)),
+        (Sign::SqlError, said.iter().any(table_is_missing)),
+        (Sign::Intermittent, course::intermittent(said)),
+        (Sign::Loaded, load::loaded(said)),
+        (Sign::FarServer, load::far(said)),
+        (Sign::CuredByPatience, load::patience_helps(said)),
+        (Sign::CuredByQuiet, load::quiet_helps(said)),
+        (Sign::ReadsBackWrong, readback::differs(said)),
+        (Sign::ComparedElsewhere, readback::compared(said)),
+        (Sign::PlaceInDoubt, place::in_doubt(said)),
+        (Sign::DirectoryForFile, rights::directory_for_file(said)),
+        (Sign::RelativeUrl, course::relative_url(text)),
+        (Sign::FailsLocallyToo, cures::same_on_local_disk(said)),
+        (Sign::SchemaNotParsed, text.lines().any(schema_not_parsed)),
+        (Sign::ReadOnlyPlace, rights::mounted_read_only(said)),
+    ];
+    found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
+}
+
+/// "The table `main.user` does not exist".
+fn table_is_missing(one: &Sentence<'_>) -> bool {
+    one.near(&["table", "column", "tables", "relation"], &["exist", "exists"], 6) && one.denies()
+}
+
+/// "malformed database schema (x) - near "WHERE": syntax error": made by a newer SQLite than the
+/// one that reads it.
+fn schema_not_parsed(line: &str) -> bool {
+    const PARSER: &[&str] =
+        &["near \"", "syntax error", "near '", "unknown tokenizer", "no such module"];
+    line.contains("malformed database schema") && PARSER.iter().any(|words| line.contains(words))
 }
 
 /// "PRAGMA journal_mode = WAL: database is locked", "failed executing PRAGMA journal_mode = 'wal'".
@@ -176,5 +233,23 @@ fn brought_in_wal_mode(line: &str) -> bool {
             made |= MADE.contains(&word);
         });
         wal && came && made
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_of_a_newer_version() {
+        assert!(schema_not_parsed("malformed database schema (v) - near \"over\": syntax error"));
+        assert!(!schema_not_parsed("malformed database schema (v)"));
+    }
+
+    #[test]
+    fn a_table_that_is_missing_is_no_path() {
+        assert!(table_is_missing(&Sentence::of("the table main.x does not exist")));
+        assert!(!table_is_missing(&Sentence::of("the table exists")));
+        assert!(!table_is_missing(&Sentence::of("the folder does not exist")));
     }
 }

@@ -102,6 +102,74 @@ fn is_relative_path(word: &str) -> bool {
     starts && !before.ends_with('.') && !after.contains(":/") && after.len() > 2
 }
 
+/// "every statement takes between 29 and 31 seconds": as long as a time-out, whatever the load.
+pub(super) fn constant_wait(sentences: &[Sentence<'_>]) -> bool {
+    const REQUESTS: &[&str] = &[
+        "statement*",
+        "query",
+        "queries",
+        "lock",
+        "locks",
+        "commit",
+        "commits",
+        "write",
+        "writes",
+        "open",
+        "command",
+        "access",
+        "transaction",
+        "insert",
+        "call",
+    ];
+    const UNITS: &[&str] = &["s", "sec", "seconds", "secs"];
+    sentences.iter().any(|one| {
+        let long = (0..one.words.len()).any(|at| {
+            let count = one.word(at).parse().unwrap_or(0_u32);
+            (10..=180).contains(&count) && UNITS.contains(&one.word(at + 1))
+        });
+        long && one.near(&["every", "each", "any", "per"], REQUESTS, 2)
+    })
+}
+
+/// Whether a URL of SQLAlchemy or Prisma has three slashes and a path that looks absolute: then it
+/// is relative to the working directory.
+pub(super) fn relative_url(text: &Text) -> bool {
+    const ROOTS: &[&str] = &["mnt/", "data/", "srv/", "var/", "opt/", "home/", "config/", "app/"];
+    text.lines().flat_map(text::head_words).any(|word| {
+        let path = word.split_once("sqlite:///").map(|(_, path)| path);
+        path.is_some_and(|path| ROOTS.iter().any(|root| path.starts_with(root)))
+    })
+}
+
+/// "about 1 in 200 writes", "at random", "some days": it comes and goes by itself.
+pub(super) fn intermittent(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const COMES: &[&str] = &[
+        "intermittent*", "sporadic*", "sometimes", "occasional*", "randomly", "rarely", "flaky",
+        "unpredictab*", "erratic*",
+    ];
+    const SAID: &[&str] = &[
+        "at random",
+        "now and then",
+        "from time to time",
+        "once in a while",
+        "every few",
+        "comes and goes",
+        "most of the time",
+        "not always",
+        "some days",
+        "in some runs",
+    ];
+    sentences.iter().any(|one| {
+        let share = (0..one.words.len()).any(|at| {
+            let number =
+                |at: usize| one.word(at).starts_with(|letter: char| letter.is_ascii_digit());
+            number(at) && matches!(one.word(at + 1), "in" | "of") && number(at + 2)
+        });
+        one.has(COMES) || one.says(SAID) || share
+    })
+}
+
 /// Whether it works in the end and takes long: no error, many small requests, a slow start.
 pub(super) fn works_slowly(text: &Text) -> bool {
     const WAITS: &[&str] = &[
@@ -132,6 +200,7 @@ pub(super) fn works_slowly(text: &Text) -> bool {
         let free = ["no error", "without error", "without an error", "without any error"];
         free.iter().any(|words| passage.contains(words))
     };
+    let for_ever = |passage: &str| passage.contains("forever") || passage.contains("never");
     let compared = |passage: &str| {
         let quick = ["instead of", "rather than", "compared"].iter();
         passage.contains("minute") && quick.into_iter().any(|words| passage.contains(words))
@@ -144,7 +213,8 @@ pub(super) fn works_slowly(text: &Text) -> bool {
                 && words.by_ref().any(|word| THEN.contains(&word))
                 && words.take(6).any(|word| WORKS.contains(&word))
         };
-        slow && (harmless(&passage) || in_the_end() || compared(&passage)) && !turned_down(&passage)
+        slow && (harmless(&passage) && !for_ever(&passage) || in_the_end() || compared(&passage))
+            && !turned_down(&passage)
     }) || text.lines().any(many_requests)
         || text.lines().flat_map(|line| line.split(". ").take(64)).any(compares_times)
 }
@@ -153,7 +223,7 @@ pub(super) fn works_slowly(text: &Text) -> bool {
 fn compares_times(sentence: &str) -> bool {
     const UNITS: &[&str] = &[
         "s", "sec", "secs", "seconds", "second", "min", "mins", "minutes", "minute", "hours",
-        "hour", "ms",
+        "hour", "ms", "h",
     ];
     const SIDES: &[&str] = &["local", "locally", "ssd", "instead", "versus", "vs", "than", "disk"];
     const OTHER: &[&str] = &["network", "nfs", "smb", "cifs", "share", "nas", "remote", "over"];
@@ -183,8 +253,9 @@ pub(super) fn storage_stalls(sentences: &[Sentence<'_>]) -> bool {
 
 /// "commands take up to five seconds", where nothing is said to be locked.
 pub(super) fn takes_long(text: &Text, sentences: &[Sentence<'_>]) -> bool {
-    const TAKES: &[&str] = &["take*", "took", "delay*", "wait*", "lasts", "lag*", "pause*"];
-    const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs"];
+    const TAKES: &[&str] =
+        &["take*", "took", "need", "needs", "delay*", "wait*", "lasts", "lag*", "pause*"];
+    const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs", "s"];
     !text.plain.contains("locked")
         && sentences.iter().any(|one| one.follows(TAKES, TIMES, 5) && !one.denies())
 }
@@ -344,5 +415,43 @@ mod tests {
         for report in ["it does not start", "strace shows fcntl(5, F_SETLK)", "no rows returned"] {
             assert!(!found(report), "{report}");
         }
+    }
+
+    #[test]
+    fn a_url_that_looks_absolute_and_is_relative() {
+        assert!(relative_url(&Text::new("DB=sqlite:///srv/app.db")));
+        assert!(!relative_url(&Text::new("DB=sqlite:////srv/app.db")));
+        assert!(!relative_url(&Text::new("DB=sqlite:///app.db")));
+    }
+
+    #[test]
+    fn what_comes_and_goes() {
+        let found =
+            |report: &str| intermittent(&super::super::sentence::sentences(&Text::new(report)));
+        assert!(found("3 of 400 saves fail"));
+        assert!(found("it fails sporadically"));
+        assert!(found("at random, not always"));
+        assert!(!found("each save fails"));
+        assert!(!found("2 in parallel"));
+    }
+
+    #[test]
+    fn what_hangs_for_ever_is_not_slow() {
+        assert!(!works_slowly(&Text::new("no error, it hangs forever")));
+    }
+
+    #[test]
+    fn a_wait_as_long_as_a_time_out() {
+        let found =
+            |report: &str| constant_wait(&super::super::sentence::sentences(&Text::new(report)));
+        assert!(found("each write takes 30 s"));
+        assert!(found("per lock 25 seconds"));
+        assert!(!found("each write takes 3 s"));
+        assert!(!found("it runs each 30 s"));
+    }
+
+    #[test]
+    fn two_times_of_two_places_are_slowness() {
+        assert!(works_slowly(&Text::new("a scan takes 7 h, on the local disk 12 min")));
     }
 }

@@ -38,10 +38,28 @@ const LETS: &[&str] = &[
     "succeeds",
     "succeeded",
     "boots",
+    "saves",
+    "stopped",
+    "silenced",
+    "brings",
+    "saved",
+    "removes",
+    "ended",
+    "clean",
+    "succeed",
 ];
 
 /// Options that keep locks from the server.
-const WITHOUT_LOCKS: &[&str] = &["nobrl", "nolock", "local_lock", "locallocks", "localflock"];
+const WITHOUT_LOCKS: &[&str] = &[
+    "nobrl",
+    "nolock",
+    "local_lock",
+    "locallocks",
+    "localflock",
+    "nfs_filesystem",
+    "unix-excl",
+    "unix-dotfile",
+];
 
 /// Whether an option that keeps locks from the server made the trouble go away. It does so where
 /// the server refuses or loses lock requests.
@@ -164,6 +182,21 @@ pub(super) fn same_elsewhere(text: &Text) -> bool {
         &["command", "shell", "cli", "copy", "copied", "fresh", "new", "another", "different"];
     sentences(text).any(|sentence| {
         SAME.iter().any(|words| sentence.contains(words)) && opens(sentence, OTHERS)
+    })
+}
+
+/// Whether the same error comes on a local disk too: then it is not the place.
+pub(super) fn same_on_local_disk(sentences: &[Sentence<'_>]) -> bool {
+    const ALIKE: &[&str] = &["same", "also", "too", "likewise", "identical", "alike"];
+    #[rustfmt::skip]
+    const FAILS: &[&str] =
+        &["error*", "fail*", "problem", "happens", "result", "message", "locked", "malformed"];
+    let local = |one: &Sentence<'_>| {
+        one.has(&["/tmp", "tmpfs", "ssd", "nvme", "laptop", "ramdisk"])
+            || one.says(&["/tmp", "/dev/shm", "local disk", "local ext4", "local drive", "locally"])
+    };
+    sentences.iter().any(|one| {
+        local(one) && one.near(ALIKE, FAILS, 3) && !one.denies() && !one.has(&["works", "fine"])
     })
 }
 
@@ -340,5 +373,16 @@ mod tests {
         assert!(found("another pod with a new empty database gives the same message"));
         assert!(found("also a brand-new one is locked"));
         assert!(!found("a new version of the database driver"));
+    }
+
+    #[test]
+    fn an_error_that_a_local_disk_gives_too() {
+        let found = |report: &str| {
+            same_on_local_disk(&super::super::sentence::sentences(&Text::new(report)))
+        };
+        assert!(found("a copy in /tmp gives the same error"));
+        assert!(found("fails on the local disk too: same message"));
+        assert!(!found("on a local disk it works"));
+        assert!(!found("the same error on another share"));
     }
 }

@@ -70,6 +70,16 @@ impl Facts {
         read_options(&mounts, &mut signs);
         let holder = suspected(place::holder(&text, &mentions, &mounts), &signs);
         signs.extend(conclusions::drawn(&text, &mentions, holder, &signs));
+        if signs.contains(&Sign::DoubtOnly) {
+            // Then harm is what somebody fears, and not what has happened.
+            use Sign::{Corrupt, DatabaseTrouble, Hang, LostData, Slow, StorageStall};
+            for feared in [Corrupt, DatabaseTrouble, Hang, LostData, Slow, StorageStall] {
+                signs.remove(&feared);
+            }
+        }
+        if signs.contains(&Sign::LockServiceRuns) {
+            signs.remove(&Sign::LockService);
+        }
         let on = |usage: Use| {
             mentions.iter().filter(move |one| one.usage == usage).filter_map(|one| {
                 match one.meaning {

@@ -8,7 +8,8 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const EXCHANGES: &[&str] = &[
         "overwrit*", "overwrote", "replac*", "swap*", "renam*", "re-download*", "redownload*",
-        "downloaded", "unlink*", "exchanged", "recreated", "moves",
+        "downloaded", "unlink*", "exchanged", "recreated", "moves", "re-clon*", "reclon*",
+        "re-creat*",
     ];
     const OPENED: &[&str] = &["open", "connection*", "handle*", "descriptor*", "fd", "opened"];
     #[rustfmt::skip]
@@ -22,15 +23,49 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
     };
     let held = |one: &Sentence<'_>| {
         let running = one.near(&["without"], &["stopping", "closing", "restarting", "stop"], 3)
-            || one.near(&["while", "still"], &["running", "runs"], 5);
+            || one.near(&["while", "still"], &["running", "runs", "ran"], 5);
         (running || one.near(STILL, OPENED, 5))
             && !one.has(&["error*", "unable"])
             && !one.says(&["not open"])
     };
     let one = sentences.iter().any(|one| exchanges(one) && held(one));
-    one || sentences.windows(2).any(|pair| match pair {
-        [first, second] => exchanges(first) && held(second),
-        _ => false,
+    // "shows yesterday's data until it is restarted"
+    let until = |one: &Sentence<'_>| one.follows(&["until", "till"], &["restart*"], 5);
+    let over = |one: &Sentence<'_>| {
+        exchanges(one) && one.has(&["over", "replac*"]) || one.has(&["mv"]) && !one.denies()
+    };
+    one || sentences.iter().any(over) && sentences.iter().any(until)
+        || sentences.windows(2).any(|pair| match pair {
+            [first, second] => exchanges(first) && held(second),
+            _ => false,
+        })
+}
+
+/// "USB disconnect, then mounted again": who holds the old mount still points at what is gone.
+fn place_came_back(sentences: &[Sentence<'_>]) -> bool {
+    const PLACES: &[&str] =
+        &["usb", "disk", "drive", "share", "volume", "mount", "nas", "server", "connection"];
+    #[rustfmt::skip]
+    const LEFT: &[&str] =
+        &["disconnect*", "dropped", "unplugged", "replugged", "unmounted", "migrated", "moved"];
+    const BACK: &[&str] =
+        &["again", "back", "new", "becomes", "reconnect*", "remount*", "re-mounted"];
+    const HELD: &[&str] = &["container", "still", "old", "before", "process", "inside"];
+    sentences.iter().any(|one| one.near(PLACES, LEFT, 3) && !one.near(&["not", "never"], LEFT, 2))
+        && sentences.iter().any(|one| one.has(BACK))
+        && sentences.iter().any(|one| one.has(HELD))
+        && !sentences.iter().any(|one| one.near(&["moved", "migrated"], &["local", "locally"], 4))
+}
+
+/// "fine for some hours, then every file gives an error".
+fn works_for_a_while(sentences: &[Sentence<'_>]) -> bool {
+    const TIMES: &[&str] = &[
+        "hour*", "minutes", "day", "days", "week*", "while", "night", "time", "boot", "reboot",
+        "start", "login", "morning",
+    ];
+    sentences.iter().any(|one| {
+        one.near(&["works", "worked", "fine", "ok", "runs"], TIMES, 4)
+            && one.follows(TIMES, &["then", "until", "before", "afterwards"], 4)
     })
 }
 
@@ -58,7 +93,9 @@ pub(super) fn restart_heals(sentences: &[Sentence<'_>]) -> bool {
             one.near(SERVERS, &["restart*", "reboot*", "updated", "failover", "failed"], 4)
                 && one.has(&["after", "since", "until", "when"]);
         served && (one.has(GOES) || heals) || heals && one.has(GOES)
-    })
+    }) || works_for_a_while(sentences)
+        && sentences.iter().any(|one| one.near(RESTARTS, HEALS, 6) && !one.denies())
+        || place_came_back(sentences)
 }
 
 #[cfg(test)]
@@ -102,5 +139,26 @@ mod tests {
         for report in ["it fails after every restart", "I restarted the app twice"] {
             assert!(!found(report), "{report}");
         }
+    }
+
+    #[test]
+    fn a_mount_that_goes_away_after_a_while() {
+        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        assert!(found("fine for a few days, then each call fails. A restart of the VM helps."));
+        assert!(!found("fine for a few days, then each call fails. A restart does not change it."));
+    }
+
+    #[test]
+    fn a_directory_that_is_made_anew_under_a_program() {
+        let report = "the folder was removed and re-created while the app ran";
+        assert!(replaced_while_open(&sentences(&Text::new(report))));
+    }
+
+    #[test]
+    fn a_place_that_left_and_came_back() {
+        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        assert!(found("the drive was unplugged and plugged in again, the container sees nothing"));
+        assert!(!found("the drive was not unplugged"));
+        assert!(!found("the drive was unplugged"));
     }
 }

@@ -36,13 +36,24 @@ pub(super) fn refused(sentences: &[Sentence<'_>]) -> bool {
     // A hand that takes a lock file away is no lock that is refused.
     const FILES: &[&str] = &["delet*", "remov*", "rm", "unlock*", "stale", "without"];
     sentences.iter().any(|sentence| {
-        let fails =
-            sentence.near(LOCKS, FAILS, REACH) || sentence.has(LOCKS) && sentence.says(FAILS_SAID);
+        // `LockFailed`, `LockException`: the name that a library gives it.
+        let named = sentence.words.iter().any(|word| {
+            word.starts_with("lock") && (word.contains("fail") || word.contains("exception"))
+        });
+        let fails = named
+            || sentence.near(LOCKS, FAILS, REACH)
+            || sentence.has(LOCKS) && sentence.says(FAILS_SAID);
         fails
             && !sentence.says(&["locking protocol"])
             && !sentence.says(GUESSES)
             && !sentence.has(FILES)
+            && !of_lock_file(sentence)
     })
+}
+
+/// "the lock file cannot be created".
+fn of_lock_file(sentence: &Sentence<'_>) -> bool {
+    sentence.pair(&["lock"], &["file", "files"]) && sentence.has(&["creat*", "made"])
 }
 
 /// "FileSystem does not appear to support flock": there are none to be had.
@@ -56,14 +67,27 @@ pub(super) fn absent(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "rpc.statd and rpc.lockd are running": the service is not what is missing.
+pub(super) fn service_runs(sentences: &[Sentence<'_>]) -> bool {
+    const SERVICES: &[&str] =
+        &["lockd", "statd", "rpcbind", "nlockmgr", "nfs-lock", "rpc-statd", "portmap"];
+    const RUNS: &[&str] = &["running", "runs", "active", "up", "reachable", "started"];
+    const NOT: &[&str] = &["after", "until", "when", "once", "must", "should", "fix*", "help*"];
+    let about = |one: &Sentence<'_>| one.near(SERVICES, RUNS, 4);
+    let refused = ["no locks available", "enolck", "errno 37"];
+    sentences.iter().any(|one| about(one) && !one.denies() && !one.has(NOT))
+        && !sentences.iter().any(|one| one.says(&refused) || about(one) && one.denies())
+}
+
 /// "nobody has the file open", "lsof is empty on both sides".
 pub(super) fn nobody_holds(sentences: &[Sentence<'_>]) -> bool {
     const NOBODY: &[&str] = &["nobody", "none", "no", "nothing", "empty"];
     const HOLDS: &[&str] = &["open", "holds", "uses", "using", "lsof", "fuser", "holder", "opens"];
     sentences.iter().any(|sentence| {
-        sentence.near(NOBODY, HOLDS, 5)
-            && (sentence.has(&["lsof", "fuser", "nobody"])
-                || sentence.says(&["no process", "no other process", "no program", "no one"]))
+        sentence.says(&["not open on any", "not open anywhere", "open nowhere"])
+            || sentence.near(NOBODY, HOLDS, 5)
+                && (sentence.has(&["lsof", "fuser", "nobody"])
+                    || sentence.says(&["no process", "no other process", "no program", "no one"]))
     })
 }
 
@@ -77,7 +101,8 @@ pub(super) fn copy_is_free(sentences: &[Sentence<'_>]) -> bool {
         sentence.near(COPIES, WORKS, 8)
             && !sentence.denies()
             && !sentence.says(ELSEWHERE)
-            && sentence.words.iter().any(|word| sentence::is(word, &["back", "again", "same"]))
+            && (sentence.near(&["copy", "copied"], WORKS, 2)
+                || sentence.words.iter().any(|word| sentence::is(word, &["back", "again", "same"])))
     })
 }
 
@@ -131,5 +156,24 @@ mod tests {
         assert!(free("moving the file away and copying it back works"));
         assert!(free("if I rename the database and copy it to the same name it opens"));
         assert!(!free("a copy on the local disk works"));
+    }
+
+    #[test]
+    fn a_lock_service_that_is_up() {
+        let runs = |report: &str| service_runs(&sentences(&Text::new(report)));
+        assert!(runs("lockd and rpcbind are active on the server"));
+        assert!(!runs("statd is not running"));
+        assert!(!runs("it works after rpcbind is started"));
+        assert!(!runs("lockd is running. fcntl: No locks available"));
+    }
+
+    #[test]
+    fn a_lock_file_that_cannot_be_made_is_no_refused_lock() {
+        assert!(!refused(&sentences(&Text::new("the lock file cannot be created"))));
+    }
+
+    #[test]
+    fn a_library_has_its_own_name_for_a_refused_lock() {
+        assert!(refused(&sentences(&Text::new("LockFailed: /x/y"))));
     }
 }

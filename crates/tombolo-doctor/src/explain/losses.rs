@@ -8,7 +8,8 @@ const DATA: &[&str] = &[
     "change", "changes", "write", "writes", "transaction*", "commit", "commits", "history",
     "message", "messages", "note", "notes", "account", "accounts", "users", "item", "items",
     "update", "updates", "insert", "inserts", "events", "bookmarks", "contacts", "edits", "jobs",
-    "tables", "table", "value", "values", "list", "progress", "sessions", "orders",
+    "days", "hours", "weeks", "hour", "week", "tables", "table", "value", "values", "list",
+    "progress", "sessions", "orders",
 ];
 
 #[rustfmt::skip]
@@ -30,7 +31,7 @@ pub(super) fn found(sentences: &[Sentence<'_>]) -> bool {
     // Lost are also locks, power, connections and other people's files.
     #[rustfmt::skip]
     const OTHERS: &[&str] = &[
-        "permission*", "package*", "column*", "index", "file", "files", "module*", "lock*", "no",
+        "permission*", "package*", "column*", "index", "file", "files", "module*", "lock*",
         "connection*", "entitlement*", "such", "header*", "type", "would", "could", "might", "may",
         "risk", "unless", "if", "avoid", "power", "schema",
     ];

@@ -9,6 +9,7 @@
 //! what counts is the class of the file system, the error and who opens the file.
 
 mod calls;
+mod calm;
 mod cause;
 mod clearance;
 mod codes;
@@ -18,6 +19,7 @@ mod course;
 mod cures;
 mod facts;
 mod handles;
+mod load;
 mod locks;
 mod losses;
 mod maps;
@@ -26,6 +28,7 @@ mod openers;
 mod phrases;
 mod place;
 mod questions;
+mod readback;
 mod remedies;
 mod rights;
 mod rules;
@@ -126,8 +129,13 @@ pub fn explain(text: &str) -> Explanation {
 
 fn rank(facts: &Facts) -> Vec<Cause> {
     let mut cases = rules::weigh(facts);
-    cases.retain(|(_, case)| case.points() >= POINTS_NAMED);
     cases.sort_by_key(|(_, case)| -case.points());
+    // The main alternative is named although little speaks for it.
+    let mut place = 0;
+    cases.retain(|(_, case)| {
+        place += 1;
+        case.points() >= POINTS_NAMED || place == 2 && case.points() > 0
+    });
     let weight = |points: i32| (f64::from(points.min(200)) / POINTS_PER_NATURAL_STEP).exp();
     let whole: f64 = cases.iter().map(|(_, case)| weight(case.points())).sum();
     cases.truncate(CAUSES_NAMED);

@@ -37,7 +37,8 @@ pub(super) fn find(text: &Text) -> Mounts {
             mounts.lines.push(mount);
         }
         mounts.single_file |= mounts_one_file(line);
-        mounts.unc_path |= line.contains("\\\\") && text::head_words(line).any(is_unc_path);
+        mounts.unc_path |= line.contains("\\\\") && text::head_words(line).any(is_unc_path)
+            || line.contains("//") && text::head_words(line).any(is_smb_source);
         for volume in text::head_words(line).filter_map(volume) {
             mounts.single_file |= volume.single_file;
             mounts.read_only |= volume.read_only;
@@ -158,6 +159,16 @@ fn is_unc_path(word: &str) -> bool {
     })
 }
 
+/// `//server/share`, as the source of an SMB mount, and no URL or comment.
+fn is_smb_source(word: &str) -> bool {
+    let word = word.trim_matches(['"', '\'', '(', ')', ',']);
+    word.strip_prefix("//").is_some_and(|path| {
+        let server = path.split('/').next().unwrap_or("");
+        let name = server.starts_with(|letter: char| letter.is_ascii_alphanumeric());
+        name && !server.starts_with("wsl") && path.len() > server.len() + 1
+    })
+}
+
 struct Volume {
     single_file: bool,
     read_only: bool,
@@ -268,5 +279,13 @@ mod tests {
         assert!(!find(&Text::new("- ./data:/data")).single_file);
         assert!(!find(&Text::new("jdbc:sqlite:/data/app.db")).single_file);
         assert!(find(&Text::new("- /srv/app:/data:ro")).read_only);
+    }
+
+    #[test]
+    fn a_source_of_an_smb_mount() {
+        let smb = |report: &str| find(&Text::new(report)).unc_path;
+        assert!(smb("fstab has //box/files"));
+        assert!(!smb("see https://example.org/page"));
+        assert!(!smb("// a comment"));
     }
 }

@@ -43,6 +43,11 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
     mounted.extend(mounts.unc_path.then_some(FileSystem::Smb));
     let strong = named(Use::Asserted, false);
     let prose = named(Use::Asserted, true);
+    // Where the VM keeps its own volumes is not where it shows those of the host.
+    let own_volume = strong.contains(&FileSystem::Local)
+        && strong.contains(&FileSystem::DesktopShare)
+        && labelled_as_volume(text);
+    let strong = if own_volume { vec![FileSystem::Local] } else { strong };
     let vague = strong.iter().all(|kind| kind.is_local() || is_vague(*kind));
     let first = match vague && labelled_as_local(text) {
         true => Some(FileSystem::Local),
@@ -63,6 +68,11 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
             .or_else(|| choose(&named(Use::Contrasted, true)).filter(|kind| !kind.is_local())),
     };
     let platform = || by_program(text, mentions).filter(|_| !untold(text));
+    let of_host = found.is_some_and(FileSystem::is_local) && !own_volume;
+    if of_host && counted(text) == Some(FileSystem::HypervisorShare) {
+        // A guest and its host both reach it, whatever the disk below is.
+        return platform().filter(|kind| kind.is_vm_share()).or(Some(FileSystem::HypervisorShare));
+    }
     let exact = found.filter(|kind| !is_vague(*kind));
     let found = exact.or_else(platform).or(found).or_else(|| counted(text));
     refine(found?, text, &prose, &mounted)
@@ -140,7 +150,7 @@ pub(super) fn is_about(text: &Text, mention: &Mention) -> bool {
         // The kernel's text behind an I/O error is about the call, and not about the path.
         Meaning::Says(Sign::WrongPath) => {
             let line = before.rsplit('\n').next().unwrap_or("");
-            !line.contains("i/o error")
+            !line.contains("i/o error") && !line.contains("table ")
         }
         _ => true,
     }
@@ -153,6 +163,44 @@ fn labelled_by<'text>(text: &'text Text, mention: &Mention) -> &'text str {
     line.split_once(':').map_or("", |(label, _)| label)
 }
 
+/// "might be iSCSI, might be a share", "don't know whether it is the user share or the disk".
+pub(super) fn in_doubt(sentences: &[sentence::Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const PLACES: &[&str] = &[
+        "share", "nfs*", "samba", "smb*", "cifs", "iscsi", "block", "local", "volume", "bind",
+        "mount*", "disk", "lun", "emptydir", "hostpath", "pvc", "efs", "ebs", "9p", "virtiofs",
+        "/mnt/user", "/mnt/cache", "cache", "bucket", "folder", "partition",
+    ];
+    const DOUBTS: &[&str] = &[
+        "don't know whether",
+        "don't know if",
+        "do not know whether",
+        "do not know if",
+        "not know whether",
+        "not sure whether",
+        "not sure if",
+        "unsure whether",
+        "unclear whether",
+        "unclear if",
+        "no idea whether",
+        "not clear whether",
+    ];
+    const MAY: &[&str] = &["could", "might", "may", "can"];
+    sentences.iter().any(|one| {
+        let two = one.places(PLACES).nth(1).is_some();
+        let left_open =
+            ["not stated", "not told", "not given", "not known", "not said", "not clear"];
+        let unsure = one.has(&["unsure", "unclear", "unknown"])
+            || one.says(&left_open)
+            || one.has(&["sure"]) && one.denies();
+        let doubt = one.says(DOUBTS) && one.has(PLACES) || two && unsure && one.has(&["or"]);
+        let either =
+            one.pair(MAY, &["be"]) && (one.has(&["or"]) || one.places(MAY).nth(1).is_some());
+        let guessed = one.has(&["either", "probably", "maybe"]) && one.has(&["or"]);
+        doubt || two && (either || guessed)
+    })
+}
+
 /// Names of a share, and not of which kind.
 pub(super) fn is_vague(kind: FileSystem) -> bool {
     use FileSystem::{HypervisorShare, OtherFuse, UnnamedShare};
@@ -160,6 +208,13 @@ pub(super) fn is_vague(kind: FileSystem) -> bool {
 }
 
 fn choose(kinds: &[FileSystem]) -> Option<FileSystem> {
+    // A box that exports a share by a protocol: on the other machine the protocol counts.
+    let protocol = kinds.iter().find(|kind| matches!(kind, FileSystem::Nfs | FileSystem::Smb));
+    if kinds.contains(&FileSystem::Shfs)
+        && let Some(protocol) = protocol
+    {
+        return Some(*protocol);
+    }
     let shares = || kinds.iter().filter(|kind| !kind.is_local());
     let block = kinds.iter().find(|kind| **kind == FileSystem::NetworkBlock);
     shares()
@@ -208,6 +263,9 @@ fn refine(
     };
     if matches!(kind, FileSystem::WslOwnFiles | FileSystem::WslFromWindows) {
         return Some(wsl(text, kind));
+    }
+    if kind == FileSystem::Local && also(FileSystem::SyncedFolder) {
+        return Some(FileSystem::SyncedFolder);
     }
     // What is mounted into a sandbox is not its root.
     let inner = [FileSystem::ObjectStore, FileSystem::Nfs, FileSystem::Smb];
@@ -279,7 +337,8 @@ fn counted(text: &Text) -> Option<FileSystem> {
     if ["client + server", "client + nfs", "clients + server"].into_iter().any(counts) {
         return Some(FileSystem::UnnamedShare);
     }
-    counts("guest kernel + host").then_some(FileSystem::HypervisorShare)
+    let guest = ["guest kernel + host", "guest + host", "guest and host"];
+    guest.into_iter().any(counts).then_some(FileSystem::HypervisorShare)
 }
 
 /// "local volume of a NAS": the label begins with what it is.
@@ -289,6 +348,17 @@ fn labelled_as_local(text: &Text) -> bool {
     text.lines().filter_map(|line| text::after_label(line, HOLDER_LABELS)).any(|place| {
         let words: Vec<&str> = text::words(place).take(4).collect();
         words.windows(2).any(|pair| matches!(pair, ["local", kind] if KINDS.contains(kind)))
+    })
+}
+
+/// "named volume, ext4 in the VM".
+fn labelled_as_volume(text: &Text) -> bool {
+    let place = |line| text::after_label(line, HOLDER_LABELS);
+    text.lines().filter_map(place).any(|place| {
+        place.contains("named volume")
+            || place.contains("docker volume") && place.contains("ext4")
+            || place.contains("inside the vm")
+            || place.contains("in the vm")
     })
 }
 
@@ -385,5 +455,36 @@ mod tests {
     fn a_9p_mount_in_a_sandbox_is_the_gofer() {
         let report = "runtime: gvisor\nnone /data 9p rw,trans=fd";
         assert_eq!(holder_of(report), Some(FileSystem::GvisorGofer));
+    }
+
+    #[test]
+    fn two_places_that_are_both_thought_possible() {
+        let doubt = |report: &str| in_doubt(&sentence::sentences(&Text::new(report)));
+        assert!(doubt("it may be the NFS export or the SMB share"));
+        assert!(doubt("don't know if this is a bind mount"));
+        assert!(doubt("a block device or a share, the tenant is not sure"));
+        assert!(!doubt("media on the share, the database on the local disk"));
+        assert!(!doubt("the volume may be full"));
+    }
+
+    #[test]
+    fn what_a_guest_and_its_host_both_reach_is_no_local_disk() {
+        let report = "filesystem: folder of a local disk\nkernels: kernels_opening: 1 guest + host";
+        assert_eq!(holder_of(report), Some(FileSystem::HypervisorShare));
+        let own = "app: shop in Docker Desktop\nfilesystem: Docker Desktop, named volume (ext4)";
+        assert_eq!(holder_of(own), Some(FileSystem::Local));
+    }
+
+    #[test]
+    fn the_protocol_counts_before_the_box_that_serves_it() {
+        let report = "filesystem: NFS export of an Unraid box";
+        assert_eq!(holder_of(report), Some(FileSystem::Nfs));
+    }
+
+    #[test]
+    fn a_protocol_that_is_left_open() {
+        let doubt = |report: &str| in_doubt(&sentence::sentences(&Text::new(report)));
+        assert!(doubt("by 9p or virtiofs is not told"));
+        assert!(!doubt("nfs or smb, both fail"));
     }
 }

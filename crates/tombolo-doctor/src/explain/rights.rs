@@ -93,6 +93,27 @@ pub(super) fn path_is_wrong(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "docker made a directory of that name": the file that was to be mounted did not exist.
+pub(super) fn directory_for_file(sentences: &[Sentence<'_>]) -> bool {
+    const DIRECTORIES: &[&str] = &["directory", "folder"];
+    sentences.iter().any(|one| {
+        let instead = one.near(DIRECTORIES, &["named", "instead", "name", "called"], 5)
+            && (one.has(&["file", "made", "created", "creates", "shows"]) || one.says(&[".db"]));
+        let is_one = one.says(&["is a directory", "is a folder", "is actually a directory"]);
+        (instead || is_one) && !one.has(&["different", "another", "wrong"])
+    })
+}
+
+/// "mount nfs4 ro", "NFS export (ro)".
+pub(super) fn mounted_read_only(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const PLACES: &[&str] = &[
+        "mount*", "export*", "volume*", "nfs*", "cifs", "smb*", "share", "bind*", "type", "fstab",
+        "ext4", "xfs", "overlay*", "disk", "snapshot*", "filesystem", "pvc", "remount*",
+    ];
+    sentences.iter().any(|one| one.near(&["ro"], PLACES, 4) && !one.has(&["errors"]))
+}
+
 /// "a user that may read and not write": a reader that cannot make what a reader of a WAL database
 /// needs.
 pub(super) fn only_reads(sentences: &[Sentence<'_>]) -> bool {
@@ -109,7 +130,11 @@ pub(super) fn only_reads(sentences: &[Sentence<'_>]) -> bool {
 pub(super) fn not_writable(sentences: &[Sentence<'_>]) -> bool {
     const DATABASES: &[&str] = &["database*", "db", "sqlite*", "settings", "file", "folder"];
     const WRITABLE: &[&str] = &["writable", "writeable"];
-    sentences.iter().any(|one| one.near(DATABASES, WRITABLE, 6) && one.denies())
+    let made = |one: &Sentence<'_>| {
+        one.near(&["file", "files", "journal"], &["create", "created"], 4)
+            && (one.has(&["cannot", "can't", "unable"]) || one.says(&["could not", "not be "]))
+    };
+    sentences.iter().any(|one| one.near(DATABASES, WRITABLE, 6) && one.denies() || made(one))
 }
 
 #[cfg(test)]
@@ -195,5 +220,26 @@ mod tests {
     fn what_cannot_be_written() {
         assert!(found(not_writable, "Settings database is not writeable."));
         assert!(!found(not_writable, "the database is writable"));
+    }
+
+    #[test]
+    fn a_directory_where_a_file_was_meant() {
+        assert!(found(directory_for_file, "the engine created a directory called x.db"));
+        assert!(found(directory_for_file, "/data/x.db is a directory"));
+        assert!(!found(directory_for_file, "it lies in another directory called files"));
+    }
+
+    #[test]
+    fn a_mount_that_is_read_only_by_its_option() {
+        assert!(found(mounted_read_only, "bind mount, ro"));
+        assert!(found(mounted_read_only, "type nfs4 (ro,relatime)"));
+        assert!(!found(mounted_read_only, "errors=remount-ro on the disk"));
+        assert!(!found(mounted_read_only, "the share is rw"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_made() {
+        assert!(found(not_writable, "the journal file could not be created"));
+        assert!(!found(not_writable, "a new file was created"));
     }
 }

@@ -232,6 +232,7 @@ fn usage(plain: &str, start: usize, end: usize) -> Use {
     if !same && PRAISE_BEFORE.iter().any(|words| near_end(before, words)) {
         return Use::Contrasted;
     }
+    let after = after.strip_prefix(": ").unwrap_or(after);
     let behind: Vec<&str> = text::words(text::clause_after(after)).take(6).collect();
     let praised = behind.iter().any(|word| PRAISE_AFTER.contains(word));
     let spoiled = behind.iter().any(|word| DENIALS.contains(word) || *word == "fails");
@@ -304,5 +305,12 @@ mod tests {
         for (_, names) in FILE_SYSTEMS {
             assert!(names.iter().all(|name| *name == name.to_lowercase()), "{names:?}");
         }
+    }
+
+    #[test]
+    fn praise_may_stand_behind_a_colon() {
+        let smb = Meaning::On(FileSystem::Smb);
+        assert_eq!(usage_of("the same over smb: works", smb), [Use::Contrasted]);
+        assert_eq!(usage_of("the same over smb: fails", smb), [Use::Asserted]);
     }
 }

@@ -41,6 +41,9 @@ const PLACINGS: &[&str] = &[
     "mov",
     "rm",
     "rsync",
+    "clone",
+    "commit",
+    "git",
     "upload",
     "download",
     "archiv",
@@ -60,6 +63,8 @@ const LEFT: &[&str] = &[
     "never",
     "only",
     "behind",
+    "leaving",
+    "leaves",
     "none",
     "forgot",
     "forgets",
@@ -86,6 +91,7 @@ const LEFT: &[&str] = &[
     "omits",
     "omitted",
     "ignored",
+    "gitignore",
 ];
 
 /// Whether the text says that a sidecar was deleted, or stayed or was left when its database was
@@ -109,7 +115,7 @@ pub(super) fn parted(text: &Text) -> bool {
 pub(super) fn copied_alone(text: &Text) -> bool {
     const COPIES: &[&str] = &[
         "cop", "backup", "backs", "backed", "restor", "rsync", "cp", "scp", "mov", "snapshot",
-        "replac", "overwr", "swap",
+        "replac", "overwr", "swap", "tar", "zip", "archiv", "export", "dump", "download", "upload",
     ];
     const ALONE: &[&str] = &["only", "just", "alone"];
     const LIVE: &[&str] = &["while", "live", "hot", "running"];
@@ -133,6 +139,10 @@ pub(super) fn copied_alone(text: &Text) -> bool {
             return true;
         }
         let words = || text::words(sentence).take(80);
+        let by_tool = words().any(|word| matches!(word, "cp" | "scp" | "rsync" | "robocopy"));
+        if by_tool && (sentence.contains("*.db") || sentence.contains("*.sqlite")) {
+            return true;
+        }
         let file = FILES.iter().any(|name| sentence.contains(name));
         let live = words().any(|word| LIVE.contains(&word));
         if sentence.contains("copied while") || sentence.contains("copied live") {
@@ -142,6 +152,20 @@ pub(super) fn copied_alone(text: &Text) -> bool {
         named
             && (live || words().any(|word| ALONE.contains(&word)))
             && words().any(|word| COPIES.iter().any(|stem| word.starts_with(stem)))
+    })
+}
+
+/// "a hard link in each release directory", "two -wal files in two directories": by two names one
+/// database has two sets of sidecars (sqlite.org/howtocorrupt.html, "Multiple links to the same
+/// file").
+pub(super) fn two_names(sentences: &[Sentence<'_>]) -> bool {
+    sentences.iter().any(|one| {
+        let linked = one.near(&["hard", "hardlink*", "hard-link*"], &["link*", "hardlink*"], 1)
+            || one.has(&["hardlink*", "hard-link*"])
+            || one.says(&["link count 2", "multiple links"]);
+        let two =
+            one.near(&["two", "both"], &["-wal", "-shm"], 2) && one.has(&["director*", "files"]);
+        (linked || two) && !one.denies()
     })
 }
 
@@ -215,7 +239,7 @@ fn parts(sentence: &str) -> bool {
     let sidecar = (0..words.len()).any(|at| names_sidecar(&words, at));
     let left = words.iter().any(|word| LEFT.contains(word));
     // SQLite itself removes both files when the last connection closes (sqlite.org/wal.html).
-    let closing = opens(&["clos", "quit", "exit"]);
+    let closing = opens(&["clos", "quit", "exit", "shutdown"]);
     sidecar && (removed(&words) && !closing || opens(PLACINGS) && left)
 }
 
@@ -322,5 +346,15 @@ mod tests {
         ] {
             assert!(!parted(&Text::new(report)), "{report}");
         }
+    }
+
+    #[test]
+    fn one_database_by_two_names() {
+        let found =
+            |report: &str| two_names(&super::super::sentence::sentences(&Text::new(report)));
+        assert!(found("the file is hardlinked into the new release"));
+        assert!(found("a hard link to the database of the old release"));
+        assert!(found("there are two -wal files in two directories"));
+        assert!(!found("there are no hard links"));
     }
 }

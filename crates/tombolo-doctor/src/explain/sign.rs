@@ -369,4 +369,40 @@ pub enum Sign {
     WalSinceVersion,
     /// A driver for a file system that is neither the kernel's nor the server's maker's.
     ForeignDriver,
+    /// `nolock=1` in the URI, or a VFS without locks: SQLite itself takes none.
+    NoLockUri,
+    /// The lock service of NFS is said to be up.
+    LockServiceRuns,
+    /// Another local file system on the same disk does well under the same load.
+    OtherLocalClean,
+    /// It comes and goes: what never works is not the cause.
+    Intermittent,
+    /// The text says by itself that there is no error at present.
+    NoErrorNow,
+    /// Each request takes the same long time, as long as a time-out.
+    ConstantWait,
+    /// A doubt about a set-up in which nothing has failed.
+    DoubtOnly,
+    /// Storage or network is under load, or rebuilds itself.
+    Loaded,
+    /// The server is far: a VPN, a slow link, many round trips.
+    FarServer,
+    /// It goes away with a longer time-out.
+    CuredByPatience,
+    /// It goes away when the load does.
+    CuredByQuiet,
+    /// One program reads back other bytes than it wrote.
+    ReadsBackWrong,
+    /// The same program was run on another file system, and only there does it do well.
+    ComparedElsewhere,
+    /// Two kinds of place are both thought possible.
+    PlaceInDoubt,
+    /// A directory stands where the file is expected.
+    DirectoryForFile,
+    /// A URL of a database whose path is relative where it looks absolute.
+    RelativeUrl,
+    /// The same error comes on a local disk.
+    FailsLocallyToo,
+    /// A schema that this version of SQLite cannot parse.
+    SchemaNotParsed,
 }

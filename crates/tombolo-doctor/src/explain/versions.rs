@@ -186,9 +186,80 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
         (place || says(sentence, ILL)) && !says(sentence, DOES_WELL)
     });
     let apart = product && well.is_some() && ill.is_some();
+    let served = holder.is_some_and(|kind| !kind.is_local());
+    const PATCHES: &[&str] = &["patch", "commit", "kernel", "rc", "mainline"];
+    let bisected = |sentence: &&str| {
+        let back =
+            opens(sentence, WAY_BACK) && says(sentence, PATCHES) || opens(sentence, &["bisect"]);
+        back && !of_program(sentence)
+    };
+    // The label of the place names what has versions.
+    let place = |line| text::after_label(line, &["filesystem", "file system", "mount"]);
+    let served = served || text.lines().filter_map(place).any(named);
     apart
+        || served && sentences.iter().any(bisected)
         || sentences.iter().any(|sentence| compares(sentence) || begins(sentence))
         || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
+}
+
+/// Whether two versions of one product are told apart by what they do: "6.9 corrupts, gone with
+/// 6.11". Those of the program and of SQLite do not count.
+pub(super) fn versions_differ(text: &Text) -> bool {
+    #[rustfmt::skip]
+    const TURNS: &[&str] = &[
+        "fine", "ok", "works", "worked", "right", "clean", "gone", "fixes", "fixed", "cures",
+        "cured", "cure", "passes", "unaffected", "good", "correct", "answers", "mends", "solves",
+        "solved", "shows", "not",
+    ];
+    let program = program_versions(text);
+    let of_program = |line: &&str| text::after_label(line, &["app", "application"]).is_none();
+    let mut versions: Vec<(&str, bool)> = Vec::new();
+    for line in text.lines().filter(of_program).take(512) {
+        let turns = says(line, TURNS);
+        if DRIVERS.iter().any(|driver| names(line, driver)) || line.contains("sqlite") {
+            continue;
+        }
+        versions.extend(product_versions(line).map(|version| (version, turns)).take(16));
+        versions.truncate(64);
+    }
+    if began_with_its_version(text) {
+        return true;
+    }
+    let major = |version: &str| version.split('.').next().unwrap_or("").to_owned();
+    versions.iter().any(|(one, turns)| {
+        *turns
+            && !program.contains(&major(one).as_str())
+            && versions.iter().any(|(other, _)| other != one && major(other) == major(one))
+    })
+}
+
+/// "filesystem: ChunkFS 4.2.1" here, "began with the upgrade to 4.2.1" there.
+fn began_with_its_version(text: &Text) -> bool {
+    const BEGAN: &[&str] =
+        &["began", "since", "after", "from", "started", "until", "broke", "with"];
+    let place = |line| text::after_label(line, &["filesystem", "file system", "mount", "storage"]);
+    let own: Vec<&str> = text.lines().filter_map(place).flat_map(product_versions).collect();
+    text.lines().filter(|line| place(line).is_none()).any(|line| {
+        says(line, BEGAN)
+            && opens(line, CHANGES)
+            && product_versions(line).any(|version| own.contains(&version))
+    })
+}
+
+/// Versions in a passage: `6.8.0-40`, `v1.10`, and no times, sizes or protocols.
+fn product_versions(passage: &str) -> impl Iterator<Item = &str> {
+    const UNITS: &[&str] =
+        &["s", "ms", "sec", "seconds", "min", "minutes", "mb", "gb", "kb", "mib", "gib", "%", "h"];
+    let words: Vec<&str> = passage.split_whitespace().take(120).collect();
+    let marks: &[char] = &[',', ';', ':', '(', ')', '\'', '"', '.'];
+    (0..words.len()).filter_map(move |at| {
+        let word = words.get(at)?.trim_matches(marks).trim_start_matches('v');
+        let next = words.get(at + 1).map_or("", |word| word.trim_matches(marks));
+        let number = word.split(['-', '/', '+']).next().unwrap_or(word);
+        let dots = number.matches('.').count();
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        ((1..3).contains(&dots) && plain && !UNITS.contains(&next)).then_some(number)
+    })
 }
 
 /// Whether a new version of the program turned WAL on: "WAL (since 0.41)", "release 3.3, which uses
@@ -237,11 +308,16 @@ pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const FOREIGN: &[&str] =
         &["third-party", "third", "unofficial", "experimental", "homegrown", "beta", "community"];
-    const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector", "filesystem"];
+    const DRIVERS: &[&str] = &["driver*", "client", "kext", "redirector"];
+    const OWN: &[&str] =
+        &["own", "custom", "prototype", "self-written", "experimental", "home-made", "homemade"];
     sentences.iter().any(|one| {
-        one.near(FOREIGN, DRIVERS, 5)
-            && !one.has(&["sqlite*"])
-            && !one.has(&["start", "time", "try"])
+        let own = one.near(OWN, &["fuse", "vfs", "driver", "filesystem"], 2)
+            && !one.has(&["kernel*", "vendor*", "docker*"]);
+        own && !one.has(&["sqlite*"])
+            || one.near(FOREIGN, DRIVERS, 5)
+                && !one.has(&["sqlite*"])
+                && !one.has(&["start", "time", "try"])
             || one.has(DRIVERS)
                 && one.says(&["not microsoft's", "is not apple's", "not the vendor's"])
     })
@@ -268,14 +344,15 @@ pub(super) fn other_client_does_well(sentences: &[Sentence<'_>]) -> bool {
 pub(super) fn owned_up_to(sentences: &[Sentence<'_>]) -> bool {
     #[rustfmt::skip]
     const MAKERS: &[&str] =
-        &["vendor*", "developers", "maker*", "manufacturer", "upstream", "driver's", "maintainer*"];
+        &["vendor*", "developer*", "maker*", "manufacturer", "upstream", "driver's", "maintainer*"];
     #[rustfmt::skip]
     const OWNS: &[&str] =
-        &["confirm*", "acknowledg*", "admit*", "fixed", "fixes", "fix", "regression", "bug"];
+        &["confirm*", "acknowledg*", "admit*", "fixed", "fixes", "fix", "regression", "bug",
+        "wrongly", "mistake", "our"];
     #[rustfmt::skip]
     const PLACES: &[&str] = &[
         "sharing", "driver*", "filesystem", "kernel", "virtiofs*", "client", "mount*", "fuse",
-        "firmware", "nas",
+        "firmware", "nas", "fcntl", "flags", "locks", "pread", "fsync",
     ];
     sentences.iter().any(|one| {
         let place = one.has(PLACES) || one.says(&["file system", "shared folder", "file share"]);
@@ -339,7 +416,8 @@ fn says(sentence: &str, list: &[&str]) -> bool {
 /// of such a version is said of the program.
 fn program_versions(text: &Text) -> Vec<&str> {
     let label = |line| text::after_label(line, &["app", "application", "program"]);
-    text.lines().filter_map(label).take(4).flat_map(majors).collect()
+    let platform = |label: &&str| !PLATFORMS.iter().any(|platform| names(label, platform));
+    text.lines().filter_map(label).filter(platform).take(4).flat_map(majors).collect()
 }
 
 /// The first numbers of the versions in a passage.
@@ -465,5 +543,40 @@ mod tests {
         for report in ["Linux 3.10.0-957.el7.x86_64", "kernel 6.1.0", "linux 22.04", "Linux 5.10"] {
             assert!(!old_kernel(&Text::new(report)), "{report}");
         }
+    }
+
+    #[test]
+    fn two_versions_of_one_product() {
+        let differ = |report: &str| versions_differ(&Text::new(report));
+        assert!(differ("filesystem: zfs 2.1.4\nblocks of zeros\n2.1.9 is clean"));
+        assert!(differ("linux 5.19 shows holes, 5.15 is right"));
+        assert!(differ("filesystem: blobfs 4.2.1\nbegan with the update to 4.2.1"));
+        assert!(!differ("app: shop 2.1\n2.0 works, 2.1 fails"));
+        assert!(!differ("a commit takes 0.2 s, 0.3 s with sync, that is fine"));
+        assert!(!differ("sqlite 3.40.1 works, sqlite 3.7.2 fails"));
+        assert!(!differ("10.0.0.4 works"));
+    }
+
+    #[test]
+    fn a_file_system_of_somebodys_own() {
+        let own = |report: &str| foreign_driver(&sentence::sentences(&Text::new(report)));
+        assert!(own("served by a custom FUSE server"));
+        assert!(!own("served by the kernel's own driver"));
+        assert!(!own("the community file system"));
+    }
+
+    #[test]
+    fn what_was_bisected_is_the_kernel() {
+        let changed = |report: &str| platform_changed(&Text::new(report), Some(FileSystem::Smb));
+        assert!(changed("bisected to a commit of the client"));
+        assert!(!changed("the commit of the client fails"));
+    }
+
+    #[test]
+    fn a_patch_that_was_taken_back_is_the_kernels() {
+        let changed =
+            |report: &str| platform_changed(&Text::new(report), Some(FileSystem::CopyOnWrite));
+        assert!(changed("filesystem: btrfs\na regression in 6.3-rc2, reverting the patch cures"));
+        assert!(!changed("filesystem: btrfs\nreverting the setting cures"));
     }
 }

@@ -21,7 +21,11 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
              permissions does not help",
         ));
     }
-    let exclusion = [EvidenceKind::ProbePosixLocks, EvidenceKind::ProbeLockUpgrade];
+    let exclusion = [
+        EvidenceKind::ProbePosixLocks,
+        EvidenceKind::ProbeLockUpgrade,
+        EvidenceKind::ProbeWalLocks,
+    ];
     for kind in exclusion {
         if let Some(evidence) = case.first(kind, Outcome::Violated) {
             drafts.push(case.draft(Code::LocksNotExclusive, Severity::Danger, &exclusion).says(
@@ -32,9 +36,10 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
             break;
         }
     }
-    if let Some(evidence) = case.first(EvidenceKind::ProbeLockQuery, Outcome::Violated) {
-        let kinds = [EvidenceKind::ProbeLockQuery];
-        drafts.push(case.draft(Code::LockQueryUntrue, Severity::Danger, &kinds).says(
+    let queries = [EvidenceKind::ProbeLockQuery, EvidenceKind::ProbeWalLockQuery];
+    let untrue = queries.into_iter().find_map(|kind| case.first(kind, Outcome::Violated));
+    if let Some(evidence) = untrue {
+        drafts.push(case.draft(Code::LockQueryUntrue, Severity::Danger, &queries).says(
             format!("F_GETLK gives a wrong answer: {}", evidence.summary),
             "do not use SQLite here: hot journals are not recovered, or a live wal-index is reset",
         ));
@@ -102,6 +107,21 @@ mod tests {
         let drafts = scene.conclude(conclude);
         assert_eq!(codes(&drafts), [Code::LocksNotExclusive, Code::LockQueryUntrue]);
         assert!(drafts.iter().all(|draft| draft.severity == Severity::Danger));
+    }
+
+    /// The bytes of a `-shm` are no other mode's: where their locks are refused, a session says so.
+    #[test]
+    fn what_is_untrue_of_a_wal_index_alone_is_a_danger_and_what_is_refused_there_stops_wal_alone() {
+        for (kind, code) in [
+            (EvidenceKind::ProbeWalLocks, Code::LocksNotExclusive),
+            (EvidenceKind::ProbeWalLockQuery, Code::LockQueryUntrue),
+        ] {
+            let mut scene = Scene::new();
+            scene.fails(kind, Outcome::Refused, Some(Errno::EAGAIN));
+            assert!(scene.conclude(conclude).is_empty(), "{kind:?}");
+            scene.fails(kind, Outcome::Violated, None);
+            assert_eq!(codes(&scene.conclude(conclude)), [code]);
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tombolo_core::report::{EvidenceKind, Outcome, Severity};
 
 const SESSIONS: &[(EvidenceKind, Code)] = &[
     (EvidenceKind::SessionWal, Code::SessionWalFails),
+    (EvidenceKind::SessionWalExisting, Code::SessionWalFails),
     (EvidenceKind::SessionWalExclusive, Code::SessionWalExclusiveFails),
     (EvidenceKind::SessionUnixExcl, Code::SessionUnixExclFails),
     (EvidenceKind::SessionRollback, Code::SessionRollbackFails),
@@ -29,7 +30,9 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
                 action,
             ));
         }
-        if let Some(evidence) = case.first(*kind, Outcome::Refused) {
+        let said = *kind == EvidenceKind::SessionWalExisting
+            && case.first(EvidenceKind::SessionWal, Outcome::Refused).is_some();
+        if let Some(evidence) = case.first(*kind, Outcome::Refused).filter(|_| !said) {
             let other = other_way(case, *kind);
             let severity = if other.is_some() { Severity::Warning } else { Severity::Fault };
             drafts.push(case.draft(*code, severity, &[*kind]).says(
@@ -43,17 +46,19 @@ pub(super) fn conclude(case: &Case<'_>, drafts: &mut Vec<Draft>) {
 /// WAL mode for several processes is the only user of shared memory.
 fn only_wal_is_broken(case: &Case<'_>) -> bool {
     SESSIONS.iter().all(|(kind, _)| {
-        let outcome = match kind {
-            EvidenceKind::SessionWal => Outcome::Violated,
-            _ => Outcome::Holds,
-        };
-        case.first(*kind, outcome).is_some()
+        let is_of_wal = matches!(kind, EvidenceKind::SessionWal | EvidenceKind::SessionWalExisting);
+        is_of_wal || case.first(*kind, Outcome::Holds).is_some()
     })
 }
 
-/// What to do where the other way to WAL mode from one process works.
+/// What to do where another way to WAL mode works.
 fn other_way(case: &Case<'_>, kind: EvidenceKind) -> Option<&'static str> {
     let (other, action) = match kind {
+        EvidenceKind::SessionWal => (
+            EvidenceKind::SessionWalExisting,
+            "make no database in WAL mode here; one that is in WAL mode already is served, but \
+             cannot leave it where the step is refused",
+        ),
         EvidenceKind::SessionWalExclusive => (
             EvidenceKind::SessionUnixExcl,
             "for WAL mode from one process, let the program open the database with vfs=unix-excl",
@@ -105,6 +110,28 @@ mod tests {
         assert_eq!(codes(&drafts), [Code::SessionWalExclusiveFails]);
         assert_eq!(drafts[0].severity, Severity::Warning);
         assert!(drafts[0].action.contains("unix-excl"), "{}", drafts[0].action);
+    }
+
+    /// SMB: the step into WAL mode takes EXCLUSIVE, and is refused.
+    #[test]
+    fn a_refused_step_into_wal_mode_is_told_from_wal_mode_that_fails() {
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::SessionWal, Outcome::Refused, None);
+        scene.fails(EvidenceKind::SessionWalExisting, Outcome::Holds, None);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(codes(&drafts), [Code::SessionWalFails]);
+        assert_eq!(drafts[0].severity, Severity::Warning);
+        assert!(drafts[0].action.contains("already is served"), "{}", drafts[0].action);
+        let mut scene = Scene::new();
+        scene.fails(EvidenceKind::SessionWal, Outcome::Refused, None);
+        scene.fails(EvidenceKind::SessionWalExisting, Outcome::Refused, None);
+        let drafts = scene.conclude(conclude);
+        assert_eq!(
+            (codes(&drafts), drafts[0].severity),
+            (vec![Code::SessionWalFails], Severity::Fault)
+        );
+        scene.fails(EvidenceKind::SessionWalExisting, Outcome::Violated, None);
+        assert!(codes(&scene.conclude(conclude)).contains(&Code::SessionCorrupts));
     }
 
     #[test]

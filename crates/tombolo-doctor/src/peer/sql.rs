@@ -15,6 +15,14 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(2);
 /// Between two transactions, so that the others find the lock free.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// After so many commits a side keeps its journal and marks it as served. One that is deleted, as
+/// SQLite does by default, is a new file each time, of which some servers hold a descriptor until
+/// all clients have forgotten it.
+const DELETED_JOURNALS: u32 = 100;
+
+/// Most commits through the VFS `unix-dotfile`, each of which makes a new directory as its lock.
+const DOTFILE_COMMITS: u32 = 100;
+
 /// After so many errors in a row a side gives up.
 const ERRORS_IN_A_ROW_MAX: u32 = 50;
 
@@ -80,10 +88,12 @@ fn increment(file: FileNumber, journal: Journal, time: Duration) -> Ran {
     let start = Instant::now();
     let (mut ran, mut last, mut in_a_row) = (Ran::default(), start, 0);
     let mut connection = None;
-    while start.elapsed() < time && in_a_row < ERRORS_IN_A_ROW_MAX {
+    let commits_max = if journal == Journal::Dotfile { DOTFILE_COMMITS } else { u32::MAX };
+    while start.elapsed() < time && in_a_row < ERRORS_IN_A_ROW_MAX && ran.acknowledged < commits_max
+    {
         let ending = match &connection {
             Some(connection) => once(connection),
-            None => match open(file, journal, OpenFlags::empty()) {
+            None => match connect(file, journal, ran.acknowledged) {
                 Ok(fresh) => once(connection.insert(fresh)),
                 Err(error) => Ending::Failed(code(&error)),
             },
@@ -94,6 +104,9 @@ fn increment(file: FileNumber, journal: Journal, time: Duration) -> Ran {
                 let waited_ms = u32::try_from(last.elapsed().as_millis()).unwrap_or(u32::MAX);
                 ran.longest_wait_ms = ran.longest_wait_ms.max(waited_ms);
                 (last, in_a_row) = (Instant::now(), 0);
+                if ran.acknowledged == DELETED_JOURNALS {
+                    connection = None;
+                }
                 0
             }
             Ending::Unknown(code) => {
@@ -113,6 +126,20 @@ fn increment(file: FileNumber, journal: Journal, time: Duration) -> Ran {
         pause(PAUSE);
     }
     ran
+}
+
+/// A connection for a side that has made so many commits.
+fn connect(file: FileNumber, journal: Journal, commits: u32) -> rusqlite::Result<Connection> {
+    let connection = open(file, journal, OpenFlags::empty())?;
+    let keeps_journal = match journal {
+        Journal::Rollback => commits >= DELETED_JOURNALS,
+        Journal::Dotfile => true,
+        Journal::Wal => false,
+    };
+    if keeps_journal {
+        connection.query_row("PRAGMA journal_mode=persist", [], |_| Ok(()))?;
+    }
+    Ok(connection)
 }
 
 fn count(errors: &mut Vec<(i32, u32)>, code: i32) {

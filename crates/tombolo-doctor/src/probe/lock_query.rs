@@ -13,7 +13,8 @@
 //! WAL in "locking protocol"; "free" for a held byte plays back a live journal or cuts a live
 //! `-shm`. Refused: SQLITE_IOERR_LOCK, or without an errno a shared lock that is said to be
 //! exclusive, which keeps a second program out of WAL mode (SQLITE_BUSY, SQLITE_PROTOCOL). Not run:
-//! nothing can be locked, which `probe.posix-locks` tells.
+//! nothing can be locked, which `probe.posix-locks` and `probe.wal-locks` tell. What is asked about
+//! a database and about a `-shm` are two experiments, as no mode but WAL has a `-shm`.
 //!
 //! *Sources.* `os_unix.c` as named; fcntl(2); `v9fs_file_lock` in `fs/9p/vfs_file.c` of Linux,
 //! which answers every question with "held" without 9p2000.L.
@@ -27,39 +28,51 @@ use std::path::Path;
 use tombolo_core::report::{EvidenceKind, Observation};
 use tombolo_os::lock::{Family, Strength};
 
-const KIND: EvidenceKind = EvidenceKind::ProbeLockQuery;
+const SOUND: &str = "F_GETLK names a lock of another process exactly where there is one";
 
 pub(super) fn query(directory: &Path) -> Observation {
-    let sound = "F_GETLK names a lock of another process exactly where there is one";
-    settle(KIND, play(KIND, &directory.join("probe.query"), &script(), sound))
+    let kind = EvidenceKind::ProbeLockQuery;
+    settle(kind, play(kind, &directory.join("probe.query"), &of_database(), SOUND))
 }
 
-fn script() -> Vec<Step> {
-    use Expect::{Granted, Holds, Nobody};
+pub(super) fn wal(directory: &Path) -> Observation {
+    let kind = EvidenceKind::ProbeWalLockQuery;
+    settle(kind, play(kind, &directory.join("probe.wal-query"), &of_wal(), SOUND))
+}
+
+fn set(who: Who, strength: Strength, bytes: Bytes, when: &'static str) -> Step {
+    let call = Call::Set(Family::Posix, strength, bytes);
+    Step { who, call, expect: Expect::Granted, purpose: Purpose::Preparation, when }
+}
+
+fn ask(bytes: Bytes, expect: Expect, when: &'static str) -> Step {
+    Step { who: Who::First, call: Call::Query(bytes), expect, purpose: Purpose::Trial, when }
+}
+
+fn of_database() -> Vec<Step> {
+    use Expect::{Holds, Nobody};
     use Strength::{Exclusive, None, Shared};
     use Who::{First, Second};
-    let set = |who, strength, bytes: Bytes, when| Step {
-        who,
-        call: Call::Set(Family::Posix, strength, bytes),
-        expect: Granted,
-        purpose: Purpose::Preparation,
-        when,
-    };
-    let ask = |bytes: Bytes, expect, when| Step {
-        who: First,
-        call: Call::Query(bytes),
-        expect,
-        purpose: Purpose::Trial,
-        when,
-    };
     vec![
         ask(RESERVED, Nobody, "while nothing is locked"),
-        ask(DMS, Nobody, "while nothing is locked"),
         set(Second, Exclusive, RESERVED, "while nobody holds it"),
         ask(RESERVED, Holds(Exclusive), "while the second holds it"),
         ask(PENDING, Nobody, "while the second holds only RESERVED"),
         ask(SHARED, Nobody, "while the second holds only RESERVED"),
-        ask(DMS, Nobody, "while the second holds only RESERVED"),
+        set(Second, None, ALL, "which has locks"),
+        ask(RESERVED, Nobody, "after the second let go"),
+        // A reader that finds a journal holds SHARED itself.
+        set(First, Shared, SHARED, "while nobody holds it"),
+        ask(RESERVED, Nobody, "while only the first itself reads"),
+    ]
+}
+
+fn of_wal() -> Vec<Step> {
+    use Expect::{Holds, Nobody};
+    use Strength::{Exclusive, None, Shared};
+    use Who::{First, Second};
+    vec![
+        ask(DMS, Nobody, "while nothing is locked"),
         set(Second, Exclusive, DMS, "while nobody holds it"),
         ask(DMS, Holds(Exclusive), "while the second holds it exclusive"),
         ask(WAL_ALL, Nobody, "while the second holds only DMS"),
@@ -69,7 +82,6 @@ fn script() -> Vec<Step> {
         ask(DMS, Holds(Shared), "while both hold it shared"),
         set(Second, None, ALL, "which has locks"),
         ask(DMS, Nobody, "while only the first itself holds it"),
-        ask(RESERVED, Nobody, "after the second let go"),
         set(Second, Shared, WAL_READ_3, "while nobody holds it"),
         ask(WAL_READERS, Holds(Shared), "while the second holds WAL_READ(3)"),
         ask(WAL_WRITE, Nobody, "while the second holds WAL_READ(3)"),
@@ -86,26 +98,31 @@ mod tests {
 
     #[test]
     fn it_holds_on_disk_and_in_memory_and_names_the_process() {
-        for seen in on_disk_and_in_memory(Outcome::Holds, query) {
-            assert_eq!(seen.values.get("names_holder"), Some(&Value::Flag(true)));
+        for probe in [query, wal] {
+            for seen in on_disk_and_in_memory(Outcome::Holds, probe) {
+                assert_eq!(seen.values.get("names_holder"), Some(&Value::Flag(true)));
+            }
+            not_run_without_a_directory(probe);
         }
-        not_run_without_a_directory(query);
     }
 
     #[test]
     fn false_words_are_violations() {
-        for (fault, outcome) in [
-            (Fault::Nothing, Outcome::Holds),
-            (Fault::GrantsAll, Outcome::Violated),
-            (Fault::QueryBlind, Outcome::Violated),
-            (Fault::QueryWholeFile, Outcome::Violated),
-            (Fault::QueryOwn, Outcome::Violated),
-            (Fault::QueryExclusive, Outcome::Refused),
-            (Fault::NeverReleases, Outcome::Violated),
-            (Fault::Fails(Errno::EINVAL), Outcome::Refused),
+        let (holds, refused, violated) = (Outcome::Holds, Outcome::Refused, Outcome::Violated);
+        for (fault, database, wal) in [
+            (Fault::Nothing, holds, holds),
+            (Fault::GrantsAll, violated, violated),
+            (Fault::QueryBlind, violated, violated),
+            (Fault::QueryWholeFile, violated, violated),
+            (Fault::QueryOwn, holds, violated),
+            (Fault::QueryExclusive, holds, refused),
+            (Fault::NeverReleases, violated, violated),
+            (Fault::Fails(Errno::EINVAL), refused, refused),
         ] {
-            let seen = Model::judges(fault, KIND, &script());
-            assert_eq!(seen.outcome, outcome, "{fault:?}: {seen:?}");
+            let seen = Model::judges(fault, EvidenceKind::ProbeLockQuery, &of_database());
+            assert_eq!(seen.outcome, database, "{fault:?}: {seen:?}");
+            let seen = Model::judges(fault, EvidenceKind::ProbeWalLockQuery, &of_wal());
+            assert_eq!(seen.outcome, wal, "{fault:?}: {seen:?}");
         }
     }
 
@@ -117,7 +134,8 @@ mod tests {
                 _ => super::super::lock_script::Answer::Failed(Errno::ENOLCK),
             })
         };
-        let seen = super::super::lock_script::follow(KIND, &script(), "", &mut locks_refused)
+        let kind = EvidenceKind::ProbeLockQuery;
+        let seen = super::super::lock_script::follow(kind, &of_database(), "", &mut locks_refused)
             .expect("an answer");
         assert_eq!((seen.outcome, seen.errno), (Outcome::NotRun, Some(Errno::ENOLCK)));
     }

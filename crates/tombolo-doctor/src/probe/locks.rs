@@ -7,7 +7,9 @@
 //!
 //! *How it is tried.* Each range is locked in one process and asked for in another, in both
 //! directions and again after its release, because POSIX locks never conflict within one process.
-//! The same is done with open-file-description locks, which SQLite does not use.
+//! What is locked in a database and what in a `-shm` are two experiments: a server that makes one
+//! lock of the whole file serves the one and not the other. The same is done with
+//! open-file-description locks, which SQLite does not use.
 //!
 //! *What the outcomes mean.* Holds: writers take turns. Refused: SQLite cannot lock; with ENOLCK it
 //! says "database is locked" for the lack of a lock service, with most others SQLITE_IOERR_LOCK.
@@ -26,33 +28,43 @@ use std::path::Path;
 use tombolo_core::report::{EvidenceKind, Observation};
 use tombolo_os::lock::{Family, Strength};
 
-const RANGES: &[Bytes] = &[PENDING, RESERVED, SHARED, WAL_ALL, DMS];
-
 pub(super) fn posix(directory: &Path) -> Observation {
     let kind = EvidenceKind::ProbePosixLocks;
-    let sound = "POSIX locks on all of SQLite's byte ranges exclude a second process";
-    settle(kind, play(kind, &directory.join("probe.locks"), &script(Family::Posix), sound))
+    let sound = "POSIX locks on SQLite's bytes of a database exclude a second process";
+    settle(kind, play(kind, &directory.join("probe.locks"), &of_database(Family::Posix), sound))
+}
+
+pub(super) fn wal(directory: &Path) -> Observation {
+    let kind = EvidenceKind::ProbeWalLocks;
+    let sound = "POSIX locks on SQLite's bytes of a -shm exclude a second process";
+    settle(kind, play(kind, &directory.join("probe.wal-locks"), &of_wal(Family::Posix), sound))
 }
 
 pub(super) fn open_file(directory: &Path) -> Observation {
     let kind = EvidenceKind::ProbeOfdLocks;
-    let sound = "open-file-description locks on the same ranges exclude a second process";
-    settle(kind, play(kind, &directory.join("probe.ofd-locks"), &script(Family::OpenFile), sound))
+    let sound = "open-file-description locks on all of SQLite's bytes exclude a second process";
+    let script = [of_database(Family::OpenFile), of_wal(Family::OpenFile)].concat();
+    settle(kind, play(kind, &directory.join("probe.ofd-locks"), &script, sound))
 }
 
-fn script(family: Family) -> Vec<Step> {
-    use Expect::{Excluded, Granted};
-    use Strength::{Exclusive, None, Shared};
-    use Who::{First, Second};
-    let step = |who, strength, bytes, expect, when| Step {
+fn step(family: Family) -> impl Fn(Who, Strength, Bytes, Expect, &'static str) -> Step {
+    move |who, strength, bytes, expect, when| Step {
         who,
         call: Call::Set(family, strength, bytes),
         expect,
         purpose: Purpose::Trial,
         when,
-    };
+    }
+}
+
+/// Each range in both directions, and again after its release.
+fn each_way(family: Family, ranges: &[Bytes]) -> Vec<Step> {
+    use Expect::{Excluded, Granted};
+    use Strength::{Exclusive, None};
+    use Who::{First, Second};
+    let step = step(family);
     let mut steps = Vec::new();
-    for bytes in RANGES.iter().copied() {
+    for bytes in ranges.iter().copied() {
         steps.extend([
             step(First, Exclusive, bytes, Granted, "while nobody holds it"),
             step(Second, Exclusive, bytes, Excluded, "while the first holds it"),
@@ -62,6 +74,15 @@ fn script(family: Family) -> Vec<Step> {
             step(Second, None, bytes, Granted, "which holds it"),
         ]);
     }
+    steps
+}
+
+fn of_database(family: Family) -> Vec<Step> {
+    use Expect::{Excluded, Granted};
+    use Strength::{Exclusive, None, Shared};
+    use Who::{First, Second};
+    let step = step(family);
+    let mut steps = each_way(family, &[PENDING, RESERVED, SHARED]);
     steps.extend([
         step(First, Shared, SHARED, Granted, "while nobody holds it"),
         step(Second, Shared, SHARED, Granted, "while the first reads"),
@@ -71,6 +92,17 @@ fn script(family: Family) -> Vec<Step> {
         step(First, Exclusive, SHARED, Granted, "after the second let go"),
         step(Second, Shared, SHARED, Excluded, "while the first holds it"),
         step(First, None, SHARED, Granted, "which holds it"),
+    ]);
+    steps
+}
+
+fn of_wal(family: Family) -> Vec<Step> {
+    use Expect::Granted;
+    use Strength::Exclusive;
+    use Who::{First, Second};
+    let step = step(family);
+    let mut steps = each_way(family, &[WAL_ALL, DMS]);
+    steps.extend([
         step(First, Exclusive, WAL_WRITE, Granted, "while nobody holds it"),
         step(Second, Exclusive, WAL_CHECKPOINT, Granted, "while the first holds only byte 120"),
     ]);
@@ -87,8 +119,10 @@ mod tests {
 
     #[test]
     fn posix_locks_hold_on_disk_and_in_memory() {
-        on_disk_and_in_memory(Outcome::Holds, posix);
-        not_run_without_a_directory(posix);
+        for probe in [posix, wal] {
+            on_disk_and_in_memory(Outcome::Holds, probe);
+            not_run_without_a_directory(probe);
+        }
     }
 
     #[test]
@@ -105,15 +139,26 @@ mod tests {
             (Fault::Blind, Outcome::Violated, None),
             (Fault::Fails(Errno::ENOLCK), Outcome::Refused, Some(Errno::ENOLCK)),
             (Fault::Fails(Errno::ENOSYS), Outcome::Refused, Some(Errno::ENOSYS)),
-            (Fault::WholeFile, Outcome::Refused, Some(Errno::EAGAIN)),
             (Fault::NeverReleases, Outcome::Refused, Some(Errno::EAGAIN)),
             (Fault::NoUpgrade, Outcome::Holds, None),
         ] {
             for family in [Family::Posix, Family::OpenFile] {
-                let kind = EvidenceKind::ProbePosixLocks;
-                let seen = Model::judges(fault, kind, &script(family));
-                assert_eq!((seen.outcome, seen.errno), (outcome, errno), "{fault:?}: {seen:?}");
+                for script in [of_database(family), of_wal(family)] {
+                    let kind = EvidenceKind::ProbePosixLocks;
+                    let seen = Model::judges(fault, kind, &script);
+                    assert_eq!((seen.outcome, seen.errno), (outcome, errno), "{fault:?}: {seen:?}");
+                }
             }
         }
+    }
+
+    /// As diod does: one lock of each file is enough for a rollback journal, not for WAL mode.
+    #[test]
+    fn a_lock_of_the_whole_file_fails_wal_mode_alone() {
+        let seen = |script: &[Step]| {
+            Model::judges(Fault::WholeFile, EvidenceKind::ProbeWalLocks, script).outcome
+        };
+        assert_eq!(seen(&of_database(Family::Posix)), Outcome::Holds);
+        assert_eq!(seen(&of_wal(Family::Posix)), Outcome::Refused);
     }
 }

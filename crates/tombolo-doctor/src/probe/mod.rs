@@ -26,6 +26,7 @@ mod unlink_open;
 
 use crate::child::{self, NotSeen, Viewpoint};
 pub(crate) use map_coherence::MAPS_AGREE_WITH_READS;
+pub(crate) use session::TRANSACTIONS;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -42,13 +43,17 @@ type Probe = fn(&Path) -> Observation;
 const PROBES: &[(EvidenceKind, Probe)] = &[
     (EvidenceKind::ProbeSharedMap, maps::shared_map),
     (EvidenceKind::ProbePosixLocks, locks::posix),
+    (EvidenceKind::ProbeWalLocks, locks::wal),
     (EvidenceKind::ProbeLockUpgrade, lock_upgrade::upgrade),
     (EvidenceKind::ProbeLockQuery, lock_query::query),
+    (EvidenceKind::ProbeWalLockQuery, lock_query::wal),
     (EvidenceKind::ProbeFileSync, file_sync::file_sync),
     (EvidenceKind::ProbeLatency, latency::latency),
     (EvidenceKind::ProbeFileSize, file_size::file_size),
     (EvidenceKind::ProbeMapCoherence, map_coherence::coherence),
     (EvidenceKind::SessionRollback, session::rollback),
+    (EvidenceKind::SessionWal, session::wal),
+    (EvidenceKind::SessionWalExisting, session::wal_existing),
     (EvidenceKind::SessionWalExclusive, session::wal_exclusive),
     (EvidenceKind::SessionUnixExcl, session::unix_excl),
     (EvidenceKind::ProbeUnlinkOpen, unlink_open::unlink_open),
@@ -59,17 +64,40 @@ const PROBES: &[(EvidenceKind, Probe)] = &[
     (EvidenceKind::ProbeOfdLocks, locks::open_file),
     (EvidenceKind::ProbeLockClose, lock_close::close),
     (EvidenceKind::ProbeFlock, flock::flock),
-    // Last: where locks on the wal-index never settle, SQLite tries for ten seconds.
-    (EvidenceKind::SessionWal, session::wal),
 ];
+
+/// Where one of these does not hold, SQLite may wait long for what it never gets.
+const LOCKS_OF_WAL: [EvidenceKind; 2] =
+    [EvidenceKind::ProbeWalLocks, EvidenceKind::ProbeWalLockQuery];
 
 /// An experiment that was cut off sooner than this had too little time; the mount may be well.
 const HANG_TIME: Duration = Duration::from_secs(5);
+
+/// The time of one experiment that begins near the deadline or after it. More than the ten seconds
+/// that SQLite itself goes on trying to read a wal-index.
+const OVERTIME_EACH: Duration = Duration::from_secs(15);
 
 /// How long the removal of the scratch directory is waited for, at least and at most. It goes on
 /// without us.
 const REMOVAL_TIME_MIN: Duration = Duration::from_millis(100);
 const REMOVAL_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// The time for experiments.
+#[derive(Clone, Copy, Debug)]
+pub struct Time {
+    /// When those must be over that do not come to an end, as on a mount whose server is gone.
+    pub deadline: Instant,
+    /// How much longer they go on as long as each of them does come to its end, as on a busy
+    /// machine.
+    pub overtime: Duration,
+}
+
+impl Time {
+    /// When an experiment that begins now is given up.
+    fn end_of_next(self, now: Instant) -> Instant {
+        self.deadline.max((now + OVERTIME_EACH).min(self.deadline + self.overtime))
+    }
+}
 
 /// Makes a scratch directory in `directory` as `viewpoint` sees it, runs every experiment in it and
 /// hands out the results.
@@ -79,9 +107,10 @@ const REMOVAL_TIME_MAX: Duration = Duration::from_secs(1);
 pub fn run_all(
     directory: &Path,
     viewpoint: Viewpoint,
-    deadline: Instant,
+    time: Time,
     sink: &mut dyn FnMut(Observation),
 ) {
+    let Time { deadline, overtime } = time;
     let scratch = match Scratch::new(directory, viewpoint, deadline) {
         Ok(scratch) => scratch,
         Err(error) => return sink(no_scratch(&error)),
@@ -90,31 +119,24 @@ pub fn run_all(
     sink(Observation::new(EvidenceKind::ProbeScratch, Outcome::Holds, made));
     let removal_time =
         (deadline.saturating_duration_since(Instant::now()) / 4).min(REMOVAL_TIME_MAX);
-    let experiments_end = deadline.checked_sub(removal_time).unwrap_or(deadline);
-    let mut stopped_by = None;
-    for (kind, probe) in PROBES {
-        if let Some(why) = stopped_by {
-            sink(Observation::new(*kind, Outcome::NotRun, why));
-            continue;
+    let deadline = deadline.checked_sub(removal_time).unwrap_or(deadline);
+    let mut bench = Bench {
+        place: scratch.place(),
+        viewpoint,
+        time: Time { deadline, overtime },
+        stopped_by: None,
+        wal_holds: false,
+        locks_settle: true,
+    };
+    let mut later = Vec::new();
+    for entry in PROBES {
+        if bench.waits(entry.0) {
+            later.push(entry);
+        } else {
+            bench.run(entry, sink);
         }
-        let (mut observation, end) =
-            in_child(*kind, *probe, scratch.place(), viewpoint, experiments_end);
-        stopped_by = match end {
-            None if observation.outcome != Outcome::Holds => {
-                let lost = lost(scratch.place(), viewpoint, experiments_end);
-                lost.map(|errno| {
-                    let summary =
-                        format!("no result, because the scratch directory is lost: {errno}");
-                    observation = Observation::new(*kind, Outcome::NotRun, summary).errno(errno);
-                    "not begun, because the scratch directory is lost"
-                })
-            }
-            Some(End::DeadlinePassed { .. }) => Some("not begun: the time was up"),
-            Some(End::StopWanted) => Some("not begun: interrupted"),
-            _ => None,
-        };
-        sink(observation);
     }
+    later.into_iter().for_each(|entry| bench.run(entry, sink));
     let path = scratch.path().to_owned();
     let now = Instant::now();
     let removal_end = deadline.clamp(now + REMOVAL_TIME_MIN, now + REMOVAL_TIME_MAX);
@@ -125,6 +147,60 @@ pub fn run_all(
             path.display()
         );
         sink(Observation::new(EvidenceKind::ProbeScratch, Outcome::Noted, summary));
+    }
+}
+
+/// What experiments are made on, and what came of those that decide about others.
+struct Bench<'a> {
+    place: &'a Place,
+    viewpoint: Viewpoint,
+    time: Time,
+    /// Why nothing more is begun.
+    stopped_by: Option<&'static str>,
+    wal_holds: bool,
+    locks_settle: bool,
+}
+
+impl Bench<'_> {
+    /// Whether an experiment comes after all others: where locks on the wal-index never settle,
+    /// SQLite tries for ten seconds (`walTryBeginRead` in `wal.c`).
+    fn waits(&self, kind: EvidenceKind) -> bool {
+        let uses_them = matches!(kind, EvidenceKind::SessionWal | EvidenceKind::SessionWalExisting);
+        uses_them && !self.locks_settle
+    }
+
+    /// Whether an experiment can tell nothing more. A database that was put into WAL mode and
+    /// worked was also opened again, in WAL mode already.
+    fn is_told(&self, kind: EvidenceKind) -> bool {
+        kind == EvidenceKind::SessionWalExisting && self.wal_holds
+    }
+
+    fn run(&mut self, (kind, probe): &(EvidenceKind, Probe), sink: &mut dyn FnMut(Observation)) {
+        if self.is_told(*kind) {
+            return;
+        }
+        if let Some(why) = self.stopped_by {
+            return sink(Observation::new(*kind, Outcome::NotRun, why));
+        }
+        let deadline = self.time.end_of_next(Instant::now());
+        let (mut observation, end) = in_child(*kind, *probe, self.place, self.viewpoint, deadline);
+        self.stopped_by = match end {
+            None if observation.outcome != Outcome::Holds => {
+                lost(self.place, self.viewpoint, deadline).map(|errno| {
+                    let summary =
+                        format!("no result, because the scratch directory is lost: {errno}");
+                    observation = Observation::new(*kind, Outcome::NotRun, summary).errno(errno);
+                    "not begun, because the scratch directory is lost"
+                })
+            }
+            Some(End::DeadlinePassed { .. }) => Some("not begun: the time was up"),
+            Some(End::StopWanted) => Some("not begun: interrupted"),
+            _ => None,
+        };
+        let holds = observation.outcome == Outcome::Holds;
+        self.wal_holds |= *kind == EvidenceKind::SessionWal && holds;
+        self.locks_settle &= holds || !LOCKS_OF_WAL.contains(kind);
+        sink(observation);
     }
 }
 
@@ -199,15 +275,90 @@ fn no_result(kind: EvidenceKind, end: &End, after: Duration) -> Observation {
 mod tests {
     use super::*;
 
+    fn strictly(deadline: Instant) -> Time {
+        Time { deadline, overtime: Duration::ZERO }
+    }
+
+    fn bench(place: &Place, time: Time) -> Bench<'_> {
+        let viewpoint = Viewpoint::Own;
+        Bench { place, viewpoint, time, stopped_by: None, wal_holds: false, locks_settle: true }
+    }
+
+    /// A machine that is so busy that the deadline has passed before the first experiment ends.
+    #[test]
+    fn experiments_that_end_go_on_over_the_deadline_where_that_is_allowed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for (overtime, complete) in [(Duration::from_secs(60), true), (Duration::ZERO, false)] {
+            let mut outcomes = Vec::new();
+            let scratch =
+                Scratch::new(directory.path(), Viewpoint::Own, Instant::now() + HANG_TIME)
+                    .expect("a scratch directory");
+            let deadline = Instant::now();
+            let mut bench = bench(scratch.place(), Time { deadline, overtime });
+            for entry in &PROBES[..3] {
+                bench.run(entry, &mut |seen| outcomes.push(seen.outcome));
+            }
+            assert_eq!(outcomes.iter().all(|one| *one == Outcome::Holds), complete, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn overtime_is_bounded_for_each_and_for_all() {
+        let now = Instant::now();
+        let seconds = Duration::from_secs;
+        let time = Time { deadline: now + seconds(30), overtime: seconds(90) };
+        assert_eq!(time.end_of_next(now), now + seconds(30), "a hung mount is told in time");
+        assert_eq!(time.end_of_next(now + seconds(29)), now + seconds(29) + OVERTIME_EACH);
+        assert_eq!(time.end_of_next(now + seconds(119)), now + seconds(120));
+        let strict = Time { overtime: Duration::ZERO, ..time };
+        assert_eq!(strict.end_of_next(now + seconds(29)), now + seconds(30));
+    }
+
+    #[test]
+    fn a_hang_in_overtime_ends_all() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let scratch = Scratch::new(directory.path(), Viewpoint::Own, Instant::now() + HANG_TIME)
+            .expect("a scratch directory");
+        let deadline = Instant::now();
+        let overtime = Duration::from_millis(200);
+        let mut bench = bench(scratch.place(), Time { deadline, overtime });
+        let hangs: Probe = |_| {
+            loop {
+                std::thread::park();
+            }
+        };
+        let mut seen = Vec::new();
+        for kind in [EvidenceKind::ProbeFlock, EvidenceKind::ProbeHardLink] {
+            bench.run(&(kind, hangs), &mut |one| seen.push(one.summary));
+        }
+        assert!(seen[0].contains("in time"), "{seen:?}");
+        assert_eq!(seen[1], "not begun: the time was up");
+    }
+
+    #[test]
+    fn wal_sessions_come_last_only_where_their_locks_do_not_settle() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let scratch = Scratch::new(directory.path(), Viewpoint::Own, Instant::now() + HANG_TIME)
+            .expect("a scratch directory");
+        let mut bench = bench(scratch.place(), strictly(Instant::now() + HANG_TIME));
+        assert!(!bench.waits(EvidenceKind::SessionWal));
+        let refused: Probe =
+            |_| Observation::new(EvidenceKind::ProbeWalLocks, Outcome::Refused, "refused");
+        bench.run(&(EvidenceKind::ProbeWalLocks, refused), &mut |_| {});
+        assert!(bench.waits(EvidenceKind::SessionWal));
+        assert!(!bench.waits(EvidenceKind::SessionRollback));
+    }
+
     #[test]
     fn a_local_disk_holds_and_is_left_as_it_was() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut found = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
-        run_all(directory.path(), Viewpoint::Own, deadline, &mut |observation| {
+        run_all(directory.path(), Viewpoint::Own, strictly(deadline), &mut |observation| {
             found.push(observation)
         });
-        assert_eq!(found.len(), PROBES.len() + 1);
+        // The directory is one more, and where WAL mode works there is nothing left to try of it.
+        assert_eq!(found.len(), PROBES.len());
         for observation in &found {
             let neither = matches!(
                 observation.kind,
@@ -264,7 +415,7 @@ mod tests {
         let mut found = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(10);
         let nowhere = Path::new("/nonexistent/tombolo");
-        run_all(nowhere, Viewpoint::Own, deadline, &mut |one| found.push(one));
+        run_all(nowhere, Viewpoint::Own, strictly(deadline), &mut |one| found.push(one));
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].outcome, found[0].errno), (Outcome::NotRun, Some(Errno::ENOENT)));
     }

@@ -3,9 +3,13 @@
 //! "Safe" needs all of it: locks that cross in both directions, data that are fresh under a lock,
 //! names that are seen at once, and a run of stock SQLite that lost nothing; WAL mode also one
 //! memory. A single broken promise is enough for "unsafe".
+//!
+//! What is known of a file system says how it is set up as a rule; whether locks cross was measured
+//! as it is set up here. So that knowledge is cited and decides nothing. Damage under long load and
+//! what a crash takes cannot be measured in a short time, and are believed.
 
 use super::known_to_be_worse;
-use crate::findings::{Case, across, refused_on_one_side, slow};
+use crate::findings::{Case, KnownWord, across, refused_on_one_side, slow};
 use tombolo_core::report::{
     Evidence, EvidenceId, EvidenceKind, Judgement, Mode, Openers, Outcome, Verdict,
 };
@@ -96,13 +100,27 @@ pub(super) fn measured(case: &Case<'_>, mode: Mode) -> Verdict {
         return verdict(Judgement::Fails, because.to_owned(), cited);
     }
     let good = "everything it needs was seen to hold from all sides".to_owned();
-    known_to_be_worse(
-        case,
-        match slow(case.log.entries()) {
-            Some(slow) => verdict(Judgement::Slow, slow, cited),
-            None => verdict(Judgement::Safe, good, cited),
-        },
-    )
+    let good = match slow(case.log.entries()) {
+        Some(slow) => verdict(Judgement::Slow, slow, cited),
+        None => verdict(Judgement::Safe, good, cited),
+    };
+    match case.known.word(mode, Openers::SeveralKernels) {
+        KnownWord::LosesData | KnownWord::FailsSafe => with_caution(case, good),
+        KnownWord::LosesInCrash | KnownWord::Risky | KnownWord::Fine | KnownWord::NotKnown => {
+            known_to_be_worse(case, good)
+        }
+    }
+}
+
+/// What was measured, against what is known: it holds as long as nobody sets the share up anew.
+fn with_caution(case: &Case<'_>, mut good: Verdict) -> Verdict {
+    good.because = format!(
+        "{}; {} is known not to carry locks and data to other kernels, unless it is set up for it \
+         as here: measure again after every change of the server, the mount or their versions",
+        good.because, case.known.name
+    );
+    good.evidence.extend(case.log.last(EvidenceKind::Knowledge).map(|entry| entry.id));
+    good
 }
 
 /// Whether it is a run of SQLite on all sides at once, not between each two.
@@ -239,16 +257,41 @@ mod tests {
         assert_eq!(cell(&half, Mode::Wal), Judgement::Unsafe);
     }
 
+    fn verdict(scene: &Scene, mode: Mode) -> Verdict {
+        measured(&scene.case(), mode)
+    }
+
+    /// virtiofsd with `posix_lock`: what is known of it is what it does without.
     #[test]
-    fn what_is_known_can_only_make_it_worse_and_so_can_one_kernel() {
+    fn what_was_measured_outweighs_what_is_known_of_locks_and_the_knowledge_is_cited() {
+        let plain = verdict(&scene(&[]), Mode::Rollback);
         let mut known = scene(&[]);
         known.known = known_9p();
+        let about = Observation::new(EvidenceKind::Knowledge, Outcome::Noted, "9p of QEMU");
+        let cited = known.log.record(about);
+        assert_eq!(cell(&known, Mode::Rollback), plain.judgement);
+        let cautious = verdict(&known, Mode::Rollback);
+        assert!(cautious.because.contains("9p of QEMU is known"), "{}", cautious.because);
+        assert!(cautious.evidence.contains(&cited), "{:?}", cautious.evidence);
+        record(&mut known, EvidenceKind::PeerContent, Outcome::Violated);
         assert_eq!(cell(&known, Mode::Rollback), Judgement::Unsafe);
+    }
+
+    #[test]
+    fn what_no_short_run_shows_makes_it_worse_and_so_does_one_kernel() {
+        for (word, judgement) in
+            [(KnownWord::Risky, Judgement::NotProven), (KnownWord::LosesInCrash, Judgement::Unsafe)]
+        {
+            let mut known = scene(&[]);
+            known.known.words = vec![(Mode::Rollback, Openers::SeveralKernels, word)];
+            assert_eq!(cell(&known, Mode::Rollback), judgement);
+        }
         let mut bad = scene(&[]);
         bad.fails(EvidenceKind::ProbePosixLocks, Outcome::Violated, None);
         assert_eq!(cell(&bad, Mode::Rollback), Judgement::Unsafe);
         let mut failing = scene(&[]);
         failing.fails(EvidenceKind::ProbePosixLocks, Outcome::Refused, None);
+        failing.fails(EvidenceKind::SessionRollback, Outcome::Refused, None);
         assert_eq!(cell(&failing, Mode::Rollback), Judgement::Fails);
     }
 }

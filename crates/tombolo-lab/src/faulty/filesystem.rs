@@ -4,8 +4,9 @@ use super::caches::ToKernel;
 use super::gate::Gate;
 use super::handles::Handles;
 use super::inodes::{Inode, Inodes};
+use super::known_names::KnownNames;
 use super::locks::Asked;
-use super::server::Server;
+use super::server::{Maker, Server};
 use crate::faults::{Faults, Listings, Operation};
 use fuser::{
     BsdFileFlags, Errno, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, KernelConfig,
@@ -27,7 +28,8 @@ pub(super) struct FaultyFilesystem {
     /// The number by which the server knows this mount.
     pub(super) client: u32,
     pub(super) kernel: Arc<ToKernel>,
-    pub(super) inodes: Inodes,
+    pub(super) inodes: Arc<Inodes>,
+    pub(super) known_names: KnownNames,
     pub(super) handles: Handles,
 }
 
@@ -43,7 +45,7 @@ impl FaultyFilesystem {
         viewer: u32,
         reply: ReplyEntry,
     ) {
-        match found.and_then(|inode| inode.attributes(viewer)) {
+        match found.and_then(|inode| self.given(inode, viewer)) {
             Ok(attributes) => reply.entry(&self.kept(), &attributes, Generation(0)),
             Err(errno) => reply.error(translate(errno)),
         }
@@ -64,6 +66,10 @@ impl Filesystem for FaultyFilesystem {
             Err(rustix::io::Errno::NOENT) => self.reply_missing(reply),
             Err(errno) => reply.error(translate(errno)),
         }
+    }
+
+    fn forget(&self, _request: &Request, ino: INodeNo, lookups: u64) {
+        self.inodes.forget(ino, lookups);
     }
 
     fn getattr(&self, request: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
@@ -188,8 +194,8 @@ impl Filesystem for FaultyFilesystem {
         reply: ReplyCreate,
     ) {
         let Some(reply) = self.gate.pass(Operation::Names, reply) else { return };
-        let created = self.create_file(parent, name, mode, flags);
-        match created.and_then(|(file, inode)| Ok((file, inode.attributes(request.pid())?))) {
+        let created = self.create_file(parent, name, mode, flags, request.pid());
+        match created.and_then(|(file, inode)| Ok((file, self.given(inode, request.pid())?))) {
             Ok((file, attributes)) => {
                 let flags = self.open_flags(attributes.ino);
                 let handle = self.handles.add_file(attributes.ino, file, true);
@@ -259,7 +265,8 @@ impl Filesystem for FaultyFilesystem {
             self.inodes.get(ino).map(|inode| {
                 inode.show_changes(request.pid());
                 self.server.locks(inode.number, |locks| locks.drop_owner(self.of(owner.0)));
-                self.server.end_file(inode.number, self.client);
+                let closer = Maker { client: self.client, process: request.pid() };
+                self.server.close_file(inode.number, closer);
             }),
         );
     }
@@ -274,10 +281,13 @@ impl Filesystem for FaultyFilesystem {
         _flush: bool,
         reply: ReplyEmpty,
     ) {
-        if let Ok(inode) = self.inodes.get(ino) {
-            self.server.locks(inode.number, |locks| locks.drop_handle(self.of(handle.0)));
+        let closed = self.handles.close(handle);
+        // The kernel may have forgotten the inode by now: it waits for neither of the two calls.
+        self.server.locks(ino.0, |locks| locks.drop_handle(self.of(handle.0)));
+        if !self.handles.is_written(ino) {
+            self.server.leave_file(ino.0, self.client);
         }
-        self.handles.close(handle);
+        drop(closed);
         reply.ok();
     }
 
@@ -300,9 +310,9 @@ impl Filesystem for FaultyFilesystem {
         let Some(reply) = self.gate.pass(Operation::Data, reply) else { return };
         let opened = self.inodes.get(ino).map_err(io::Error::from).and_then(|inode| {
             let directory = std::fs::File::open(inode.magic_path())?;
-            let is_shown = |number| match self.faults.listings {
+            let is_shown = |name: &OsStr| match self.faults.listings {
                 Listings::All => true,
-                Listings::KnownNames => self.inodes.is_known(number),
+                Listings::KnownNames => self.known_names.has(inode.number, name),
             };
             Ok(self.handles.add_directory(&directory, is_shown)?)
         });

@@ -3,9 +3,9 @@
 use fuser::{FileHandle, FileType, INodeNo};
 use rustix::io::Errno;
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A name in a directory, as it was when the directory was opened.
@@ -47,23 +47,23 @@ impl Handles {
         self.table().open.values().any(is_it)
     }
 
-    /// With those of its names that are to be shown, by inode number.
+    /// With those of its names that are to be shown.
     pub(super) fn add_directory(
         &self,
         directory: &File,
-        is_shown: impl Fn(u64) -> bool,
+        is_shown: impl Fn(&OsStr) -> bool,
     ) -> Result<FileHandle, Errno> {
         let mut entries = Vec::new();
         for entry in rustix::fs::Dir::read_from(directory)? {
             let entry = entry?;
-            let is_itself_or_above = matches!(entry.file_name().to_bytes(), b"." | b"..");
-            if !is_itself_or_above && !is_shown(entry.ino()) {
+            let name = entry.file_name().to_bytes();
+            if !matches!(name, b"." | b"..") && !is_shown(OsStr::from_bytes(name)) {
                 continue;
             }
             entries.push(Entry {
                 number: entry.ino(),
                 kind: super::inodes::kind(entry.file_type()),
-                name: OsString::from_vec(entry.file_name().to_bytes().to_vec()),
+                name: OsStr::from_bytes(name).to_owned(),
             });
         }
         Ok(self.add(Open::Directory(Arc::new(entries))))
@@ -83,8 +83,13 @@ impl Handles {
         }
     }
 
-    pub(super) fn close(&self, handle: FileHandle) {
-        self.table().open.remove(&handle.0);
+    /// Answers the file, so that its inode number is not used again before the caller has done
+    /// with it; nothing for a directory.
+    pub(super) fn close(&self, handle: FileHandle) -> Option<Arc<File>> {
+        match self.table().open.remove(&handle.0) {
+            Some(Open::File { file, .. }) => Some(file),
+            Some(Open::Directory(_)) | None => None,
+        }
     }
 
     /// Whoever has `inode` open has `file` from now on.

@@ -5,22 +5,24 @@ use fuser::{FileAttr, FileType, INodeNo};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A size that its author alone sees.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Unseen {
     author: u32,
     shown_bytes: u64,
 }
 
 /// One file, directory or link.
+#[derive(Debug)]
 pub(super) struct Inode {
     pub(super) number: u64,
     /// An O_PATH descriptor; another file's after a rename that replaces holders' files.
@@ -96,38 +98,99 @@ impl Inode {
     }
 }
 
-/// All inodes that were ever looked up. None is forgotten before the mount goes, so that a number
-/// is never used for a second file.
+/// An inode that the kernel remembers.
+#[derive(Debug)]
+struct Remembered {
+    inode: Arc<Inode>,
+    /// How often the kernel was given it and has not yet said that it forgets it.
+    lookups: u64,
+}
+
+#[derive(Debug)]
+struct Table {
+    remembered: HashMap<u64, Remembered>,
+    /// Most that were there at once.
+    peak: usize,
+}
+
+/// The inodes that the kernel of the mount remembers. A number is not used for a second file as
+/// long as its inode is here, because a descriptor of it is open.
+#[derive(Debug)]
 pub(super) struct Inodes {
-    table: Mutex<HashMap<u64, Arc<Inode>>>,
+    table: Mutex<Table>,
+    forgotten: Condvar,
 }
 
 impl Inodes {
     pub(super) fn new(root: OwnedFd) -> Self {
-        let root = Inode::new(INodeNo::ROOT.0, root);
-        Inodes { table: Mutex::new(HashMap::from([(root.number, Arc::new(root))])) }
+        let root = Arc::new(Inode::new(INodeNo::ROOT.0, root));
+        let number = root.number;
+        let remembered = HashMap::from([(number, Remembered { inode: root, lookups: 1 })]);
+        let table = Mutex::new(Table { remembered, peak: 1 });
+        Inodes { table, forgotten: Condvar::new() }
     }
 
     pub(super) fn get(&self, number: INodeNo) -> Result<Arc<Inode>, Errno> {
-        let found = self.table().get(&number.0).cloned().ok_or(Errno::STALE)?;
+        let known = self.table().remembered.get(&number.0).map(|known| known.inode.clone());
+        let found = known.ok_or(Errno::STALE)?;
         if found.stale.load(Ordering::Relaxed) { Err(Errno::STALE) } else { Ok(found) }
     }
 
-    /// Whether this mount has looked it up or made it.
-    pub(super) fn is_known(&self, number: u64) -> bool {
-        self.table().contains_key(&number)
-    }
-
-    /// The inode with this name in `parent`.
+    /// The inode with this name in `parent`, which the kernel need not know.
     pub(super) fn find(&self, parent: &Inode, name: &OsStr) -> Result<Arc<Inode>, Errno> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let place = rustix::fs::openat(&*parent.place(), name, flags, Mode::empty())?;
         let number = rustix::fs::fstat(&place)?.st_ino;
-        let mut table = self.table();
-        Ok(table.entry(number).or_insert_with(|| Arc::new(Inode::new(number, place))).clone())
+        let known = self.table().remembered.get(&number).map(|known| known.inode.clone());
+        Ok(known.unwrap_or_else(|| Arc::new(Inode::new(number, place))))
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<u64, Arc<Inode>>> {
+    /// Called before the kernel is given an inode. Answers the one that stays: another call may
+    /// have found the same file at the same time.
+    pub(super) fn remember(&self, inode: Arc<Inode>) -> Arc<Inode> {
+        let mut table = self.table();
+        let entry = table.remembered.entry(inode.number);
+        let known = entry.or_insert(Remembered { inode, lookups: 0 });
+        known.lookups += 1;
+        let inode = known.inode.clone();
+        table.peak = table.peak.max(table.remembered.len());
+        inode
+    }
+
+    /// The kernel has forgotten an inode that it was given so many times. It may have been given it
+    /// again since (`FUSE_FORGET`, fuse(4) and `fuse_lowlevel.h`).
+    pub(super) fn forget(&self, number: INodeNo, lookups: u64) {
+        let mut table = self.table();
+        if number != INodeNo::ROOT
+            && let Entry::Occupied(mut known) = table.remembered.entry(number.0)
+        {
+            let left = known.get().lookups.saturating_sub(lookups);
+            known.get_mut().lookups = left;
+            if left == 0 {
+                known.remove();
+                self.forgotten.notify_all();
+            }
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.table().remembered.len()
+    }
+
+    /// Waits until there are at most so many; answers whether that came.
+    pub(super) fn wait_for_few(&self, few: usize, at_most: Duration) -> bool {
+        let many = |table: &mut Table| table.remembered.len() > few;
+        let waited = self.forgotten.wait_timeout_while(self.table(), at_most, many);
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+    }
+
+    /// How many there were at most.
+    pub(super) fn peak(&self) -> usize {
+        self.table().peak
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

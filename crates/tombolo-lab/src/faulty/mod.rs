@@ -6,6 +6,7 @@ mod filesystem;
 mod gate;
 mod handles;
 mod inodes;
+mod known_names;
 mod lock_table;
 mod locks;
 mod names;
@@ -25,6 +26,7 @@ use fuser::{BackgroundSession, Config, Session, SessionACL};
 use gate::Gate;
 use handles::Handles;
 use inodes::Inodes;
+use known_names::KnownNames;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags};
 use server::Server;
@@ -50,6 +52,7 @@ pub struct FaultyMount {
     server: Arc<Server>,
     /// The number by which the server knows this mount.
     client: u32,
+    inodes: Arc<Inodes>,
     session: Option<BackgroundSession>,
 }
 
@@ -73,7 +76,7 @@ impl FaultyMount {
         faults: Faults,
     ) -> Result<Self, LabError> {
         let (behind, server) = (namespace.directory("behind")?, Arc::default());
-        Self::mount(namespace, behind, filesystem, faults, server)
+        Self::mount(namespace.directory("faulty")?, behind, filesystem, faults, server)
     }
 
     /// Mounts `behind`, by a server of its own: whatever else is mounted over it, no lock crosses.
@@ -82,17 +85,16 @@ impl FaultyMount {
     /// # Errors
     /// As [`Self::new`].
     pub fn over(namespace: &Namespace, behind: PathBuf, faults: Faults) -> Result<Self, LabError> {
-        Self::mount(namespace, behind, "fuse", faults, Arc::default())
+        Self::mount(namespace.directory("faulty")?, behind, "fuse", faults, Arc::default())
     }
 
     fn mount(
-        namespace: &Namespace,
+        path: PathBuf,
         behind: PathBuf,
         filesystem: &str,
         faults: Faults,
         server: Arc<Server>,
     ) -> Result<Self, LabError> {
-        let path = namespace.directory("faulty")?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(&behind, flags, Mode::empty())
             .map_err(LabError::call("open", &behind))?;
@@ -101,12 +103,14 @@ impl FaultyMount {
         // From here on the drop unmounts.
         let gate = Arc::new(Gate::new(faults.delays));
         let client = server.join();
+        let inodes = Arc::new(Inodes::new(directory));
         let mut mount = FaultyMount {
             path,
             behind,
             gate: gate.clone(),
             server: server.clone(),
             client,
+            inodes: inodes.clone(),
             session: None,
         };
         let kernel = Arc::new(ToKernel::new());
@@ -116,7 +120,8 @@ impl FaultyMount {
             server,
             client,
             kernel: kernel.clone(),
-            inodes: Inodes::new(directory),
+            inodes,
+            known_names: KnownNames::default(),
             handles: Handles::default(),
         };
         let mut config = Config::default();
@@ -178,6 +183,26 @@ impl FaultyMount {
         drop(self);
         server.memory.crash().map_err(LabError::call("write", &behind))?;
         Ok(behind)
+    }
+
+    /// How many files and directories the kernel of this mount remembers. The server holds a
+    /// descriptor of each until it is told that it is forgotten, as virtiofsd does for its guest.
+    #[must_use]
+    pub fn inodes(&self) -> usize {
+        self.inodes.count()
+    }
+
+    /// Waits until it remembers at most so many: it tells the server a little later. Answers
+    /// whether that came in time.
+    #[must_use]
+    pub fn remembers_few(&self, few: usize, in_time: Duration) -> bool {
+        self.inodes.wait_for_few(few, in_time)
+    }
+
+    /// How many it remembered at most.
+    #[must_use]
+    pub fn inodes_peak(&self) -> usize {
+        self.inodes.peak()
     }
 
     /// How many calls hang.

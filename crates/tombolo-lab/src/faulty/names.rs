@@ -2,7 +2,8 @@
 
 use super::filesystem::FaultyFilesystem;
 use super::inodes::Inode;
-use crate::faults::{Creation, HardLinks, Holders, Replacement, Writes};
+use super::server::Maker;
+use crate::faults::{Creation, HardLinks, Holders, Listings, Replacement, Writes};
 use fuser::{FileAttr, INodeNo, RenameFlags};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
@@ -19,11 +20,27 @@ impl FaultyFilesystem {
         name: &OsStr,
         viewer: u32,
     ) -> Result<FileAttr, Errno> {
-        let inode = self.inodes.find(&*self.inodes.get(parent)?, name)?;
+        let inode = self.found(&*self.inodes.get(parent)?, name)?;
         if self.server.is_hidden(inode.number, self.client) {
             return Err(Errno::NOENT);
         }
-        inode.attributes(viewer)
+        self.given(inode, viewer)
+    }
+
+    /// What is told of a file that the kernel is given by name, and remembers from now on.
+    pub(super) fn given(&self, inode: Arc<Inode>, viewer: u32) -> Result<FileAttr, Errno> {
+        let attributes = inode.attributes(viewer)?;
+        self.inodes.remember(inode);
+        Ok(attributes)
+    }
+
+    /// The inode of a name that the kernel has asked for or has had made.
+    fn found(&self, parent: &Inode, name: &OsStr) -> Result<Arc<Inode>, Errno> {
+        let inode = self.inodes.find(parent, name)?;
+        if self.faults.listings == Listings::KnownNames {
+            self.known_names.add(parent.number, name);
+        }
+        Ok(inode)
     }
 
     /// EROFS where nothing may be changed.
@@ -46,6 +63,7 @@ impl FaultyFilesystem {
         name: &OsStr,
         mode: u32,
         flags: i32,
+        process: u32,
     ) -> Result<(File, Arc<Inode>), Errno> {
         let parent = self.parent(parent)?;
         let exclusive = match self.faults.creation {
@@ -55,9 +73,9 @@ impl FaultyFilesystem {
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW | exclusive;
         let mode = Mode::from_raw_mode(mode & 0o7777);
         let file = rustix::fs::openat(&*parent.place(), name, flags, mode)?;
-        let inode = self.inodes.find(&parent, name)?;
+        let inode = self.found(&parent, name)?;
         if self.faults.creation == Creation::OnClose {
-            self.server.begin_file(inode.number, self.client);
+            self.server.begin_file(inode.number, Maker { client: self.client, process });
         }
         Ok((File::from(file), inode))
     }
@@ -70,7 +88,7 @@ impl FaultyFilesystem {
     ) -> Result<Arc<Inode>, Errno> {
         let parent = self.parent(parent)?;
         rustix::fs::mkdirat(&*parent.place(), name, Mode::from_raw_mode(mode & 0o7777))?;
-        self.inodes.find(&parent, name)
+        self.found(&parent, name)
     }
 
     pub(super) fn make_link_to(
@@ -81,7 +99,7 @@ impl FaultyFilesystem {
     ) -> Result<Arc<Inode>, Errno> {
         let parent = self.parent(parent)?;
         rustix::fs::symlinkat(target, &*parent.place(), name)?;
-        self.inodes.find(&parent, name)
+        self.found(&parent, name)
     }
 
     pub(super) fn make_hard_link(
@@ -97,7 +115,7 @@ impl FaultyFilesystem {
         let from = self.inodes.get(inode)?.magic_path();
         let follow = AtFlags::SYMLINK_FOLLOW;
         rustix::fs::linkat(rustix::fs::CWD, from, &*parent.place(), name, follow)?;
-        self.inodes.find(&parent, name)
+        self.found(&parent, name)
     }
 
     pub(super) fn remove_file(&self, parent: INodeNo, name: &OsStr) -> Result<(), Errno> {
@@ -135,6 +153,9 @@ impl FaultyFilesystem {
         let flags = rustix::fs::RenameFlags::from_bits_retain(flags.bits());
         let (old_place, new_place) = (old_parent.place(), new_parent.place());
         rustix::fs::renameat_with(&*old_place, from.1, &*new_place, to.1, flags)?;
+        if self.faults.listings == Listings::KnownNames {
+            self.known_names.add(new_parent.number, to.1);
+        }
         if let Some(replaced) = &replaced {
             self.give_room_back(replaced);
         }

@@ -36,11 +36,35 @@ impl TwoMounts {
         Self::mount(namespace, share.filesystem(), share.faults())
     }
 
+    /// The same over a directory that is there already, at two empty ones.
+    ///
+    /// # Errors
+    /// As [`FaultyMount::new`].
+    pub(crate) fn like_at(
+        share: Share,
+        behind: &Path,
+        places: [PathBuf; 2],
+    ) -> Result<Self, LabError> {
+        Self::at(share.filesystem(), share.faults(), behind, places)
+    }
+
     fn mount(namespace: &Namespace, filesystem: &str, faults: Faults) -> Result<Self, LabError> {
-        let (behind, server) = (namespace.directory("behind")?, Arc::<Server>::default());
+        let behind = namespace.directory("behind")?;
+        let places = [namespace.directory("faulty")?, namespace.directory("faulty")?];
+        Self::at(filesystem, faults, &behind, places)
+    }
+
+    fn at(
+        filesystem: &str,
+        faults: Faults,
+        behind: &Path,
+        places: [PathBuf; 2],
+    ) -> Result<Self, LabError> {
+        let server = Arc::<Server>::default();
         let mount =
-            || FaultyMount::mount(namespace, behind.clone(), filesystem, faults, server.clone());
-        Ok(TwoMounts { first: mount()?, second: mount()? })
+            |at| FaultyMount::mount(at, behind.to_owned(), filesystem, faults, server.clone());
+        let [first, second] = places;
+        Ok(TwoMounts { first: mount(first)?, second: mount(second)? })
     }
 
     /// One of them.

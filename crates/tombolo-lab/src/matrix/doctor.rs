@@ -144,7 +144,7 @@ fn verdicts(report: &str) -> Option<Vec<Verdict>> {
 
 /// How bad it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Harm {
+pub(super) enum Harm {
     Nothing,
     /// SQLite got errors, and what it had acknowledged is there.
     Errors,
@@ -189,7 +189,7 @@ fn agreement(said: &str, harm: Harm) -> Agreement {
 }
 
 /// What a pair showed of one way; nothing where it was not tried.
-fn what_happened(pair: &PairReport, way: Way) -> Option<(Harm, String)> {
+pub(super) fn what_happened(pair: &PairReport, way: Way) -> Option<(Harm, String)> {
     let updates = pair.updates.iter().find(|updates| updates.way == way)?;
     let names = format!("{}+{}", pair.first, pair.second);
     if updates.lost > 0 {

@@ -8,12 +8,15 @@ mod data;
 mod databases;
 mod doctor;
 mod facts;
+mod known;
+mod likeness;
 mod outcome;
 mod rig;
 mod session;
 mod table;
 
 pub use data::{RigData, rigs};
+pub use likeness::{Difference, Limit, differences, limits};
 pub use outcome::{
     Agreement, Client, Compared, Fact, Matrix, Opened, PairReport, RigReport, State, Updates, Way,
 };
@@ -28,8 +31,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MatrixError {
-    /// The data of the rigs is not TOML as it must be.
-    #[error("the rigs' data: {0}")]
+    /// Data of rigs, or of the limits of imitations, is not TOML as it must be.
+    #[error("the matrix's data: {0}")]
     Data(#[source] Box<toml::de::Error>),
     /// A rig makes no sense.
     #[error("rig {name:?} {wrong}")]

@@ -1,6 +1,7 @@
 //! The matrix as Markdown.
 
 use super::facts::NAMES_OF_FACTS;
+use super::known::Known;
 use super::outcome::{
     Agreement, Client, Compared, Matrix, OPENS, PairReport, RigReport, State, Updates, Way,
 };
@@ -53,6 +54,14 @@ For one kernel beside A+A, for several beside the pairs with two. \"not confirme
 with nothing lost in this run; **contradicted** is a promise that was not kept.
 ";
 
+const ABOUT_KNOWN: &str = "\
+## Where the knowledge base says otherwise
+
+The doctor has sentences and verdicts about file systems beside what it measures. Here are those
+that a rig did not bear out. A mode that is called unsafe and lost nothing in one run is not among
+them.
+";
+
 /// The whole page.
 pub(super) fn render(matrix: &Matrix) -> String {
     let ran: Vec<&RigReport> =
@@ -64,6 +73,7 @@ pub(super) fn render(matrix: &Matrix) -> String {
     opens(&mut page, &ran);
     pairs(&mut page, &ran);
     doctor(&mut page, &ran);
+    known(&mut page, &ran);
     mounts(&mut page, &ran);
     page
 }
@@ -239,6 +249,31 @@ fn doctor(page: &mut String, ran: &[&RigReport]) {
     }
 }
 
+fn known(page: &mut String, ran: &[&RigReport]) {
+    let known = match Known::load() {
+        Ok(known) => known,
+        Err(error) => {
+            let _ = write!(page, "\n{ABOUT_KNOWN}\nNot compared: {}\n", error.message());
+            return;
+        }
+    };
+    let (mut lines, mut all) = (String::new(), 0);
+    for rig in ran {
+        let (otherwise, count) = known.compare(rig);
+        all += count;
+        for one in otherwise {
+            line(&mut lines, [title(rig), one.what, one.known, one.measured]);
+        }
+    }
+    if lines.is_empty() {
+        let _ = write!(page, "\n{ABOUT_KNOWN}\nNone of {all} statements.\n");
+        return;
+    }
+    let about = format!("{ABOUT_KNOWN}\n{} of {all} statements:\n", lines.lines().count());
+    head(page, &about, &["rig", "of what", "the knowledge base", "measured"]);
+    page.push_str(&lines);
+}
+
 fn mounts(page: &mut String, ran: &[&RigReport]) {
     let about = "## Mounts\n\nType and options, as A has them, and how long the rig took.\n";
     head(page, about, &["rig", "mount", "seconds"]);
@@ -281,6 +316,24 @@ mod tests {
         let page = render(&Matrix { rigs: vec![rig], ..Matrix::default() });
         assert!(page.contains(&format!("| 9p over TCP | NOT RUN | {why} |")), "{page}");
         assert_eq!(page.matches("9p over TCP").count(), 1);
+    }
+
+    #[test]
+    fn what_the_knowledge_base_says_otherwise_stands_in_the_page() {
+        let rig = |seen: &str| {
+            let fact = super::super::Fact {
+                name: "flock seen".to_owned(),
+                from: "A".to_owned(),
+                to: "B".to_owned(),
+                seen: seen.to_owned(),
+            };
+            let (name, title) = ("sshfs".to_owned(), "sshfs".to_owned());
+            let rig = RigReport { name, title, facts: vec![fact], ..RigReport::default() };
+            render(&Matrix { rigs: vec![rig], ..Matrix::default() })
+        };
+        assert!(rig("no").contains("None of 1 statements."), "{}", rig("no"));
+        let told = "| sshfs | flock seen, A to B | flock: this kernel alone | yes |";
+        assert!(rig("yes").contains(told), "{}", rig("yes"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ impl Offer for Local {
             server: side("server"),
             clients: vec![side("A"), side("B")],
             mounted: mounted.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
+            _two_mounts: None,
             _mounts: Vec::new(),
             _servers: Vec::new(),
         })

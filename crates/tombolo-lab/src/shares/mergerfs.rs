@@ -1,12 +1,12 @@
 //! mergerfs, mounted twice on the host over one directory: a pass-through FUSE file system.
 
-use super::{HostMount, Offer, PATIENCE, Rig, Site, require};
+use super::{HostMount, Offer, PATIENCE, Rig, Site, described_on_host, mount_point, require};
 use crate::error::LabError;
 use crate::server::ServerSpec;
 use crate::side::Side;
 use serde::Deserialize;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const FUSE: &str = "/dev/fuse";
 
@@ -43,18 +43,9 @@ impl Offer for Mergerfs {
             clients.push(host(name, &place));
         }
         fs::remove_file(&marker).map_err(LabError::call("unlink", &marker))?;
-        let mounts_text = fs::read_to_string("/proc/self/mounts");
-        let mounts_text = mounts_text.map_err(LabError::call("read", Path::new("/proc/mounts")))?;
-        let first = format!(" {} ", clients[0].directory().display());
-        let line = mounts_text.lines().find(|line| line.contains(&first)).unwrap_or_default();
         let server = host("server", &site.directory);
-        let mounted = super::described(line);
-        Ok(Rig { server, clients, mounted, _mounts: mounts, _servers: servers })
+        let mounted = described_on_host(clients[0].directory())?;
+        let _two_mounts = None;
+        Ok(Rig { server, clients, mounted, _two_mounts, _mounts: mounts, _servers: servers })
     }
-}
-
-fn mount_point(site: &Site<'_>, name: &str) -> Result<PathBuf, LabError> {
-    let place = site.lab.directory().join(format!("mount-{name}"));
-    fs::create_dir(&place).map_err(LabError::call("mkdir", &place))?;
-    Ok(place)
 }

@@ -1,6 +1,7 @@
 //! Shares between real kernels: how each kind is served, and how guests mount it.
 
 mod diod;
+mod imitation;
 mod local;
 mod mergerfs;
 mod nfs;
@@ -10,6 +11,7 @@ mod virtfs;
 mod virtiofs;
 
 use crate::error::LabError;
+use crate::faulty::TwoMounts;
 use crate::guest::{Guest, GuestSpec, QemuShare};
 use crate::lab::Lab;
 use crate::needs::find;
@@ -45,6 +47,7 @@ pub(crate) enum Share {
     Sshfs(sshfs::Sshfs),
     Diod(diod::Diod),
     Mergerfs(mergerfs::Mergerfs),
+    Imitation(imitation::Imitation),
 }
 
 /// What each kind does.
@@ -64,6 +67,7 @@ impl Share {
             Share::Sshfs(share) => share,
             Share::Diod(share) => share,
             Share::Mergerfs(share) => share,
+            Share::Imitation(share) => share,
         }
     }
 
@@ -83,7 +87,7 @@ impl Share {
 
     /// Whether its sides are mounts of this kernel, without guests.
     pub(crate) fn is_on_host(&self) -> bool {
-        matches!(self, Share::Local(_) | Share::Mergerfs(_))
+        matches!(self, Share::Local(_) | Share::Mergerfs(_) | Share::Imitation(_))
     }
 }
 
@@ -94,6 +98,7 @@ pub struct Rig {
     server: Side,
     clients: Vec<Side>,
     mounted: String,
+    _two_mounts: Option<TwoMounts>,
     _mounts: Vec<HostMount>,
     _servers: Vec<Server>,
 }
@@ -154,7 +159,8 @@ impl Site<'_> {
     fn rig(&self, guests: &[Guest], mount: &str, servers: Vec<Server>) -> Result<Rig, LabError> {
         let (clients, mounted) = mount_all(guests, mount)?;
         let server = Side::host("server", self.lab.shared(), &self.directory);
-        Ok(Rig { server, clients, mounted, _mounts: Vec::new(), _servers: servers })
+        let (_mounts, _two_mounts) = (Vec::new(), None);
+        Ok(Rig { server, clients, mounted, _two_mounts, _mounts, _servers: servers })
     }
 }
 
@@ -189,6 +195,21 @@ impl Drop for HostMount {
     fn drop(&mut self) {
         let _ = rustix::mount::unmount(&self.0, UnmountFlags::DETACH);
     }
+}
+
+/// Makes a directory of the lab to mount at.
+fn mount_point(site: &Site<'_>, name: &str) -> Result<PathBuf, LabError> {
+    let place = site.lab.directory().join(format!("mount-{name}"));
+    fs::create_dir(&place).map_err(LabError::call("mkdir", &place))?;
+    Ok(place)
+}
+
+/// Type and options of what is mounted there, in the namespace of this thread.
+fn described_on_host(place: &Path) -> Result<String, LabError> {
+    let table = Path::new("/proc/thread-self/mounts");
+    let mounts = fs::read_to_string(table).map_err(LabError::call("read", table))?;
+    let at = format!(" {} ", place.display());
+    Ok(described(mounts.lines().find(|line| line.contains(&at)).unwrap_or_default()))
 }
 
 /// A program that this rig cannot do without.

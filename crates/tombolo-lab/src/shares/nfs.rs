@@ -76,7 +76,8 @@ impl Offer for Nfs {
         let mount = format!("mount -t nfs -o {options} {}:{path}", server.address());
         let (clients, mounted) = mount_all(clients, &mount)?;
         let server = Side::guest("server", server, Path::new(EXPORT));
-        Ok(Rig { server, clients, mounted, _mounts: Vec::new(), _servers: Vec::new() })
+        let (_two_mounts, _mounts, _servers) = (None, Vec::new(), Vec::new());
+        Ok(Rig { server, clients, mounted, _two_mounts, _mounts, _servers })
     }
 }
 

@@ -41,6 +41,40 @@ fn sizes_and_names_are_kept_by_the_mount_that_did_not_change_them() {
     }
 }
 
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn the_server_forgets_what_the_kernel_forgets_and_nothing_else() {
+    Namespace::run(|namespace| {
+        let faults = Faults { attributes: Kept::ForADay, ..Faults::default() };
+        let mounts = TwoMounts::new(namespace, faults).expect("the test's mounts");
+        let [first, second] = [mounts.first(), mounts.second()];
+        let name = |root: &Path, number: u32| root.join(format!("f{number}"));
+        for number in 0..50 {
+            std::fs::write(name(first.path(), number), "four").expect("written");
+            // Looked up twice: remembered until both are forgotten.
+            std::fs::hard_link(name(first.path(), number), name(first.path(), number + 100))
+                .expect("linked");
+            assert_eq!(size(&name(second.path(), number)), Some(4));
+        }
+        assert_eq!([first.inodes(), second.inodes()], [51, 51], "and the root");
+        let kept = File::open(name(first.path(), 0)).expect("opened");
+        (0..50).for_each(|number| {
+            std::fs::remove_file(name(first.path(), number)).expect("removed");
+        });
+        assert!(!first.remembers_few(50, Duration::from_millis(100)), "each has another name");
+        (100..150).for_each(|number| {
+            std::fs::remove_file(name(first.path(), number)).expect("removed");
+        });
+        assert!(first.remembers_few(2, SOON), "{} are remembered", first.inodes());
+        assert_eq!(kept.metadata().expect("stat").len(), 4, "an open file is not forgotten");
+        drop(kept);
+        assert!(first.remembers_few(1, SOON), "{} are remembered", first.inodes());
+        assert_eq!([first.inodes_peak(), second.inodes_peak()], [51, 51]);
+        assert_eq!(second.inodes(), 51, "it has not been told");
+    });
+}
+
 #[test]
 fn a_mount_learns_a_size_by_a_change_of_its_own() {
     with(Faults { attributes: Kept::ForADay, ..Faults::default() }, |first, second| {

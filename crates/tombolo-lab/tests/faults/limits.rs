@@ -8,6 +8,7 @@ use rustix::io::Errno as Refusal;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tombolo_lab::{
     Creation, Delays, Faults, FaultyMount, Locks, Namespace, Room, TwoMounts, sqlite,
@@ -89,6 +90,30 @@ fn a_file_that_is_made_on_close_is_there_after_the_close() {
         assert_eq!(std::fs::read(&theirs).expect("there now"), b"x");
         make(&theirs).expect_err("there already");
     });
+}
+
+/// The kernel tells a server of each descriptor that is closed. A child has copies of all of them
+/// until it starts its program; other tests start programs at any time.
+#[test]
+fn a_file_is_not_made_by_a_child_that_closes_its_copy() {
+    with(Faults { creation: Creation::OnClose, ..Faults::default() }, |mounts| {
+        let [ours, theirs] = [mounts.first(), mounts.second()].map(|mount| mount.path().join("f"));
+        let made = make(&ours).expect("made");
+        assert!(Command::new("true").status().expect("it ran").success());
+        assert!(!theirs.exists());
+        // In another thread, which is another process to the kernel: last of all, it counts.
+        std::thread::scope(|scope| scope.spawn(move || drop(made)).join()).expect("dropped");
+        wait_until_it_is_there(&theirs);
+    });
+}
+
+/// The server learns that the last descriptor is gone after the call that has closed it.
+fn wait_until_it_is_there(path: &Path) {
+    let begun = Instant::now();
+    while !path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{}", path.display());
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 #[test]

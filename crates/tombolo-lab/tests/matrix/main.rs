@@ -1,6 +1,11 @@
 //! The matrix on small rigs, most of which need no guest: what must be lost is lost, what must not
 //! be is not, and what cannot run is a row that says so.
 
+#[path = "../common/tool.rs"]
+mod tool;
+
+mod imitations;
+
 use std::path::Path;
 use std::time::Duration;
 use tombolo_lab::matrix::{self, Matrix, Options, PairReport, RigReport, State, Updates, Way};
@@ -20,6 +25,12 @@ share = { kind = 'mergerfs', cache-files = 'off' }
 name = '9p'
 title = '9p'
 share = { kind = 'virtfs', cache = 'none' }
+
+[[rig]]
+name = 'smb'
+title = 'SMB'
+kernels = ['6.1.']
+share = { kind = 'smb', cache = 'strict' }
 
 [[rig]]
 name = 'no-kernel'
@@ -74,6 +85,24 @@ fn two_guests_on_9p_get_what_users_report() {
             assert!(!updates(pair, Way::Delete).is_harmed(), "{pair:?}");
         }
     }
+}
+
+#[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
+fn two_guests_on_smb_exclude_each_other_and_get_nowhere() {
+    let output = tempfile::tempdir().expect("a directory");
+    let matrix = run(&options(output.path(), &["smb"]));
+    let report = only(&matrix);
+    assert_eq!(report.state, State::Complete);
+    let seen = report.facts.iter().find(|fact| fact.name == "POSIX lock seen" && fact.to == "B");
+    assert_eq!(seen.map(|fact| fact.seen.as_str()), Some("yes (EACCES)"));
+    let between = report.pairs.iter().find(|pair| pair.first == "A" && pair.second == "B");
+    let between = between.expect("tried");
+    // A shared lock is never made exclusive, not even without another client.
+    assert_eq!(between.exclusive, ["SQLITE_BUSY", "SQLITE_BUSY"]);
+    let rollback = updates(between, Way::Delete);
+    assert!(!rollback.is_harmed(), "{rollback:?}");
+    assert!(rollback.clients.iter().all(|client| client.acknowledged == 0), "{rollback:?}");
 }
 
 #[test]

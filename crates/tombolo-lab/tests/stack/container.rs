@@ -16,18 +16,23 @@ const CONFIGURATION: &str = include_str!("container.json");
 /// A running container with a directory of the guest at `/config`.
 #[derive(Debug)]
 pub(crate) struct Container<'a> {
-    stack: &'a Stack,
-    runtime: &'a str,
-    /// One for each directory.
-    name: String,
+    pub(crate) stack: &'a Stack,
+    /// The program that runs it.
+    pub(crate) runtime: &'a str,
+    /// How that starts a command in it, with the caller's standard input.
+    pub(crate) enter: &'static [&'static str],
+    /// How that removes it, running or not.
+    pub(crate) remove: &'static str,
+    /// Its name.
+    pub(crate) name: String,
     /// Its first process, by the guest's number.
     pub(crate) pid: String,
 }
 
 impl<'a> Container<'a> {
-    /// Starts one on a directory of the guest, by crun or runc. Its root directory is the guest's.
-    pub(crate) fn start(stack: &'a Stack, runtime: &'a str, directory: &str) -> Self {
-        let name = directory.trim_start_matches('/').replace('/', "-");
+    /// Starts one on a directory of the guest, by crun or runc. Its root directory is the guest's,
+    /// and its name is unique.
+    pub(crate) fn start(stack: &'a Stack, runtime: &'a str, name: &str, directory: &str) -> Self {
         let bundle = format!("/run/bundles/{name}");
         // Each system that runs containers has the control groups mounted. The file is a sign of
         // what the lab itself may run in.
@@ -49,11 +54,19 @@ impl<'a> Container<'a> {
             "{runtime} run --detach --bundle {bundle} --pid-file {bundle}/pid {name} \
              < /dev/null > {bundle}/log 2>&1 || {{ cat {bundle}/log; exit 1; }}; cat {bundle}/pid"
         );
-        Container { stack, runtime, pid: stack.shell(&run), name }
+        Container {
+            stack,
+            runtime,
+            enter: &["exec"],
+            remove: "delete",
+            pid: stack.shell(&run),
+            name: name.to_owned(),
+        }
     }
 
-    fn within(&self) -> [&str; 3] {
-        [self.runtime, "exec", &self.name]
+    fn within(&self) -> Vec<&str> {
+        let program = std::iter::once(self.runtime);
+        program.chain(self.enter.iter().copied()).chain([self.name.as_str()]).collect()
     }
 
     /// Runs a command in it to its end.
@@ -75,7 +88,13 @@ impl<'a> Container<'a> {
         self.exec(&argv.into_iter().chain(arguments.iter().copied()).collect::<Vec<_>>())
     }
 
-    /// The same, which must succeed; with the items that it has acknowledged.
+    /// Starts the app in it, on the database at this path.
+    pub(crate) fn start_app(&self, path: &str, arguments: &[&str]) -> Running {
+        self.spawn(&[&[PYTHON, "-I", APP, path], arguments].concat())
+    }
+
+    /// Runs the app to a good end, on a database in its `/config`; with the items that it has
+    /// acknowledged.
     pub(crate) fn working_app(&self, database: &str, arguments: &[&str]) -> Vec<String> {
         let output = self.app(database, arguments).require_success().expect("it works");
         added(&output.text())
@@ -97,6 +116,6 @@ impl<'a> Container<'a> {
 
     /// Ends it; the guest's end does so too.
     pub(crate) fn delete(&self) {
-        self.stack.shell(&format!("{} delete --force {}", self.runtime, self.name));
+        self.stack.shell(&format!("{} {} --force {}", self.runtime, self.remove, self.name));
     }
 }

@@ -14,7 +14,7 @@ use tombolo_lab::{
 };
 
 /// A fresh database in the shared directory, with the tables for increments.
-fn database(stack: &Stack, name: &str, journal_mode: &str) -> PathBuf {
+pub(crate) fn database(stack: &Stack, name: &str, journal_mode: &str) -> PathBuf {
     let path = stack.directory.join(name);
     let made = sqlite(&path, &format!("PRAGMA journal_mode={journal_mode};{TABLES}"));
     assert_eq!(made, format!("{journal_mode}\n"));
@@ -22,14 +22,14 @@ fn database(stack: &Stack, name: &str, journal_mode: &str) -> PathBuf {
 }
 
 /// What stock SQLite says, where these increments were acknowledged.
-fn verdict(path: &Path, acknowledged: &[&str]) -> Verdict {
+pub(crate) fn verdict(path: &Path, acknowledged: &[&str]) -> Verdict {
     let log = tempfile::NamedTempFile::new().expect("a file");
     let lines: String = acknowledged.iter().flat_map(|line| [*line, "\n"]).collect();
     std::fs::write(log.path(), lines).expect("written");
     judge(path, &Charge::of_increments(vec![log.path().to_owned()])).expect("judged")
 }
 
-fn host(path: &Path) -> Session {
+pub(crate) fn host(path: &Path) -> Session {
     Session::new(path).expect("started")
 }
 
@@ -90,7 +90,7 @@ fn both_write_what_they_have_read(path: &Path, mut of_guest: GuestSession) {
 }
 
 /// An acknowledged row is gone, and the check of the file finds nothing.
-fn assert_lost_in_silence(verdict: &Verdict, row: &str) {
+pub(crate) fn assert_lost_in_silence(verdict: &Verdict, row: &str) {
     assert_eq!((&verdict.missing, &verdict.integrity), (&vec![row.to_owned()], &Integrity::Sound));
 }
 

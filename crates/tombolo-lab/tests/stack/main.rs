@@ -11,14 +11,21 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/tool.rs"]
+mod tool_build;
 
 mod app;
+mod arrangements;
 mod besides;
 mod container;
 mod dangers;
+mod docker;
+mod docker_engine;
 mod doctor;
 mod failure;
+mod postgres;
 mod rig;
+mod server;
 mod storage;
 mod tool;
 mod ways_out;

@@ -42,8 +42,18 @@ pub(crate) struct Stack {
 impl Stack {
     /// Runs `test` on a fresh stack, up to the guest.
     pub(crate) fn run(storage: Storage, besides: Besides, test: impl FnOnce(&Stack) + Send) {
+        Stack::run_with(&[], storage, besides, test);
+    }
+
+    /// The same, where the test needs more of the machine.
+    pub(crate) fn run_with(
+        required: &[&str],
+        storage: Storage,
+        besides: Besides,
+        test: impl FnOnce(&Stack) + Send,
+    ) {
         Namespace::run(|namespace| {
-            let lab = lab(REQUIRED);
+            let lab = lab(&[REQUIRED, required].concat());
             let stored = storage.make(namespace, &lab);
             let directory = stored.directory("media");
             let share = QemuShare::virtfs(&directory, "media");
@@ -77,9 +87,14 @@ impl Stack {
         self.shell(&format!("umount {IN_GUEST}"));
     }
 
-    /// Starts a container on a directory of the guest.
+    /// Starts the container on a directory of the guest that is named after it.
     pub(crate) fn container(&self, directory: &str) -> Container<'_> {
-        Container::start(self, &self.runtime, directory)
+        self.named_container(&directory.trim_start_matches('/').replace('/', "-"), directory)
+    }
+
+    /// Starts a container of this name on a directory of the guest.
+    pub(crate) fn named_container(&self, name: &str, directory: &str) -> Container<'_> {
+        Container::start(self, &self.runtime, name, directory)
     }
 
     /// Runs the app on the host, on a database of the shared directory, which must succeed; with

@@ -2,31 +2,9 @@
 
 use crate::common::PATIENCE;
 use crate::container::Container;
+use crate::tool_build::built;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use tombolo_lab::{Guest, Output, Status};
-
-/// Cargo's own answer to where it has put the program: nothing older is tried by mistake.
-fn built() -> &'static str {
-    static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "tombolo", "--message-format=json"]);
-        let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("Cargo runs");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{errors}");
-        let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-        let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let programs = messages.filter_map(|message| Some(message["executable"].as_str()?.into()));
-        let program: Option<PathBuf> =
-            programs.into_iter().find(|path: &PathBuf| path.ends_with("tombolo"));
-        let program = program.expect("Cargo has built it");
-        assert!(Path::new(&program).is_file());
-        program.to_str().expect("UTF-8").to_owned()
-    })
-}
 
 /// The doctor's command. Nothing here is decided by how busy the machine is.
 fn doctor<'a>(options: &[&'a str], path: &'a str) -> Vec<&'a str> {
@@ -44,10 +22,21 @@ pub(crate) fn doctor_json(container: &Container<'_>, path: &str, expected: i32) 
 
 /// What it says from outside of the container, in the guest, to people; on one line.
 pub(crate) fn doctor_from_outside(guest: &Guest, pid: &str, path: &str) -> String {
-    let command = guest.command(&doctor(&["--pid", pid], path)).timeout(PATIENCE);
+    let text = from_outside(guest, &["--pid", pid], path);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What it says from outside, to programs, of the container that is called so.
+pub(crate) fn doctor_of_container(guest: &Guest, name: &str, path: &str) -> Value {
+    let text = from_outside(guest, &["--format", "json", "--container", name], path);
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn from_outside(guest: &Guest, options: &[&str], path: &str) -> String {
+    let command = guest.command(&doctor(options, path)).timeout(PATIENCE);
     let output = command.run().expect("it ran");
     assert_eq!(output.status, Status::Exited(1), "{}", both(&output));
-    output.text().split_whitespace().collect::<Vec<_>>().join(" ")
+    output.text()
 }
 
 /// What the tool makes of the log of an app.

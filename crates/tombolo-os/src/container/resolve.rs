@@ -1,6 +1,7 @@
 //! From a container's name or id to a process inside of it, by the state that the tools keep on
 //! disk and the control groups of running processes. No client program is asked, and no daemon.
 
+mod oci;
 mod tools;
 
 use crate::bounded::read_file;
@@ -123,7 +124,10 @@ pub fn running(root: &Path) -> Vec<Resolved> {
 ///
 /// See [`ResolveError`].
 pub fn resolve(root: &Path, name: &str) -> Result<Resolved, ResolveError> {
-    let candidates = all(root);
+    let mut candidates = all(root);
+    if !candidates.iter().any(|of| of.is_called(name) || of.id_begins_with(name)) {
+        candidates.extend(oci::by_group(root, name));
+    }
     let mut fitting: Vec<&Candidate> =
         candidates.iter().filter(|candidate| candidate.is_called(name)).collect();
     if fitting.is_empty() {
@@ -156,7 +160,8 @@ fn all(root: &Path) -> Vec<Candidate> {
         .chain(tools::podman_and_crio(root))
         .chain(tools::containerd(root))
         .chain(tools::nspawn(root))
-        .chain(by_control_group(root));
+        .chain(by_control_group(root))
+        .chain(oci::by_state(root));
     for candidate in found {
         let same = kept.iter_mut().find(|other| match (&other.id, &candidate.id) {
             (Some(left), Some(right)) => left == right,

@@ -22,6 +22,7 @@ fn report(path: &Path, probes: Probes) -> Report {
         viewpoint: Viewpoint::Own,
         probes,
         timeout: TIMEOUT,
+        overtime: Duration::ZERO,
         peers: None,
     };
     let mut line = ProgressLine::new();
@@ -83,15 +84,15 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
     for (index, remedy) in report.remedies.iter().enumerate() {
         let first = format!("{:>3}. ", index + 1);
         page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
-        if let Some(words) = command(remedy.id) {
-            page.code(5, &format!("tombolo fix {path} {words}"));
+        if let Some(command) = command(remedy.id, &path) {
+            page.code(5, &command);
         }
     }
     if !report.remedies.is_empty() {
         page.blank();
         page.paragraph(
             0,
-            "The commands show what they would do; --apply does it, --undo takes it back. \
+            "`fix` shows what it would do; --apply does it, --undo takes it back. \
              `tombolo doctor` prints the steps of the others.",
         );
     }
@@ -100,10 +101,13 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
 }
 
 /// What carries a way out out, if anything does.
-fn command(remedy: RemedyId) -> Option<&'static str> {
+fn command(remedy: RemedyId, path: &str) -> Option<String> {
     match remedy {
-        RemedyId::LeaveWal => Some("leave-wal"),
-        RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => Some("move --to DIR"),
+        RemedyId::LeaveWal => Some(format!("tombolo fix {path} leave-wal")),
+        RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => {
+            Some(format!("tombolo fix {path} move --to DIR"))
+        }
+        RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,
     }
 }

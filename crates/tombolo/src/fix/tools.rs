@@ -2,20 +2,12 @@
 
 use crate::args::FixRun;
 use crate::progress::ProgressLine;
+use crate::unused::Kernel;
 use std::cell::RefCell;
-use std::path::Path;
-use std::time::{Duration, Instant};
-use tombolo_core::errno::Errno;
-use tombolo_core::report::{HeaderMode, Outcome};
-use tombolo_doctor::diagnosis::Viewpoint;
-use tombolo_doctor::openers;
 use tombolo_os::signal;
 use tombolo_remedy::Error;
-use tombolo_remedy::guard::{Elsewhere, Programs, Watch};
+use tombolo_remedy::guard::Elsewhere;
 use tombolo_remedy::run::{Attendant, Tools};
-
-/// How long all programs may be looked at.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `work` with tools, and takes the progress away afterwards.
 pub(super) fn with<T>(how: &FixRun, steps: usize, work: impl FnOnce(&mut Tools<'_>) -> T) -> T {
@@ -48,32 +40,5 @@ impl Attendant for Shown<'_> {
     fn worked(&mut self, bytes: u64) {
         self.bytes += bytes;
         self.line.borrow_mut().show(&format!("{} MB", self.bytes / 1_000_000));
-    }
-}
-
-/// Programs of this kernel.
-pub(crate) struct Kernel;
-
-impl Watch for Kernel {
-    fn look(&mut self, database: &Path) -> Result<Programs, String> {
-        let place = openers::Place::at(Viewpoint::Own);
-        let files = match place.files(database, HeaderMode::Unreadable) {
-            Ok(files) => files,
-            // What is not there is open nowhere.
-            Err(Errno::ENOENT) => return Ok(Programs::default()),
-            Err(errno) => return Err(errno.to_string()),
-        };
-        let mut found = None;
-        let deadline = Instant::now() + PATIENCE;
-        openers::find(Path::new("/proc"), &[files], deadline, &mut |_, openers| {
-            found = Some(openers);
-        });
-        match found {
-            None => Err("no program could be looked at".to_owned()),
-            Some(found) if found.observation.outcome == Outcome::NotRun => {
-                Err(found.observation.summary)
-            }
-            Some(found) => Ok(Programs { openers: found.openers, not_seen: found.not_seen }),
-        }
     }
 }

@@ -102,16 +102,22 @@ fn locks_that_everybody_gets_make_every_mode_unsafe() {
     assert_eq!(answer.severity("TMB-LOCK-004"), "danger");
 }
 
-/// As on SMB. `unix-excl` takes its one lock at once, and works.
+/// As on SMB. `unix-excl` takes its one lock at once, and works; so does a database that somebody
+/// else has put into WAL mode.
 #[test]
-fn a_refused_upgrade_leaves_one_process_through_unix_excl() {
-    with_locks(Locks::UpgradeRefused).assert(&Expected {
+fn a_refused_upgrade_leaves_one_process_through_unix_excl_and_databases_in_wal_mode() {
+    let answer = with_locks(Locks::UpgradeRefused);
+    answer.assert(&Expected {
         exit: 1,
-        wal: ["fails", "unsafe"],
         rollback: ["fails", "unsafe"],
         codes: &["TMB-LOCK-003", "TMB-SQL-001", "TMB-SQL-002", "TMB-SQL-004"],
         ..SAFE_HERE
     });
+    assert_eq!(answer.evidence("session.wal").0, "refused");
+    assert_eq!(answer.evidence("session.wal-existing").0, "holds");
+    assert_eq!(answer.severity("TMB-SQL-001"), "warning");
+    let because = answer.because("wal", "one_kernel");
+    assert!(because.contains("put into WAL mode here fails"), "{because}");
 }
 
 #[test]

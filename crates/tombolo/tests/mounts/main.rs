@@ -4,6 +4,7 @@
 //! and must leave bytes and times as they were. These tests need root, loop devices and
 //! `/dev/fuse`, and fail where they cannot run.
 
+mod exclusive;
 mod faulty;
 mod fix;
 mod hung;

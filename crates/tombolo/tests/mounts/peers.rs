@@ -8,8 +8,7 @@ use crate::sides::{self, doctor};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::sync::{Mutex, PoisonError};
-use tombolo_lab::{Faults, FaultyMount, Listings, Maps, Namespace};
+use tombolo_lab::{Faults, FaultyMount, Kept, Listings, Locks, Maps, Namespace, Pages, TwoMounts};
 
 fn answer(child: Child) -> Answer {
     let start = std::time::Instant::now();
@@ -42,18 +41,22 @@ fn together_by(leader: &mut Command, paths: &[&Path], boot_ids: &[&str]) -> Vec<
     answers
 }
 
-/// The servers hold a descriptor of each name that a mount remembers, and two runs at once come to
-/// the bound of this process.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Most files and directories that one kernel is to remember at once during a run of two sides.
+/// Servers such as virtiofsd hold a descriptor of each, until the client forgets it.
+const INODES_MAX: usize = 600;
 
-fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(Vec<FaultyMount>)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+fn over(namespace: &Namespace, faults: &[Faults], test: impl FnOnce(&[FaultyMount])) {
     let behind = namespace.directory("behind").expect("a directory");
     let database = UserDatabase::open(&behind, "wal");
     let mount = |faults: &Faults| {
         FaultyMount::over(namespace, behind.clone(), *faults).expect("the test's mount")
     };
-    test(faults.iter().map(mount).collect());
+    let mounts: Vec<FaultyMount> = faults.iter().map(mount).collect();
+    test(&mounts);
+    for mount in &mounts {
+        let peak = mount.inodes_peak();
+        assert!(peak < INODES_MAX, "{peak} files were remembered at once");
+    }
     database.assert_untouched();
 }
 
@@ -62,6 +65,11 @@ fn evidence<'a>(answer: &'a Answer, kind: &str) -> Vec<&'a str> {
     let of_kind = all.iter().filter(|entry| entry["kind"] == kind);
     of_kind.map(|entry| entry["outcome"].as_str().expect("a word")).collect()
 }
+
+const RACES: [&str; 3] = ["peer.exclusive-create", "peer.directory-create", "peer.hard-link"];
+
+/// Least names that are raced for in all on mounts that are as fast as these.
+const RACED_MIN: u64 = 2_000;
 
 const ONE: &str = "11111111-1111-4111-8111-111111111111";
 const TWO: &str = "22222222-2222-4222-8222-222222222222";
@@ -101,6 +109,15 @@ fn two_mounts_lose_data_and_both_sides_say_so() {
                 all.iter().map(|one| one["because"].clone()).collect::<Vec<_>>()
             };
             assert_eq!(judgements(&answers[0]), judgements(&answers[1]));
+            let names = |kind: &str| {
+                let all = answers[0].report["evidence"].as_array().expect("an array");
+                let race = all.iter().find(|entry| entry["kind"] == kind).expect("a race");
+                race["values"]["names"].as_u64().expect("a number")
+            };
+            let raced: u64 = RACES.into_iter().map(names).sum();
+            assert!(raced >= RACED_MIN, "{raced} names were raced for");
+            // A count that sees nothing shows nothing.
+            assert!(mounts.iter().all(|mount| mount.inodes_peak() > 100));
         });
     });
 }
@@ -108,8 +125,10 @@ fn two_mounts_lose_data_and_both_sides_say_so() {
 #[test]
 fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
     Namespace::run(|namespace| {
-        let refused = Faults { maps: Maps::Refused, ..Faults::default() };
-        over(namespace, &[Faults::default(), refused], |mounts| {
+        // For a day, so that nothing is forgotten for another reason than that it is removed.
+        let cached = Faults { attributes: Kept::ForADay, ..Faults::default() };
+        let refused = Faults { maps: Maps::Refused, ..cached };
+        over(namespace, &[cached, refused], |mounts| {
             let paths = [0, 1].map(|index| mounts[index].path().join("app.db"));
             let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
             for answer in &answers {
@@ -118,6 +137,27 @@ fn maps_that_one_side_refuses_are_a_danger_to_the_other() {
                 assert_eq!(answer.cells("wal")[1], "unsafe");
             }
         });
+    });
+}
+
+/// A server that carries locks, as virtiofsd does with `posix_lock`. What is known of such mounts
+/// is that as a rule they do not.
+#[test]
+fn locks_that_were_measured_to_cross_are_believed_on_both_sides() {
+    Namespace::run(|namespace| {
+        let faults =
+            Faults { locks: Locks::Server, pages: Pages::UntilLocked, ..Faults::default() };
+        let mounts = TwoMounts::new(namespace, faults).expect("the test's mounts");
+        let database = UserDatabase::open(mounts.behind(), "delete");
+        let paths = [mounts.first(), mounts.second()].map(|mount| mount.path().join("app.db"));
+        let answers = together(&[&paths[0], &paths[1]], &[ONE, TWO]);
+        for answer in &answers {
+            assert_eq!(evidence(answer, "peer.posix-locks"), ["holds"; 2], "{:#}", answer.report);
+            assert_eq!(answer.cells("rollback")[1], "safe", "{:#}", answer.report);
+            let because = answer.because("rollback", "several_kernels");
+            assert!(because.contains("known not to carry locks"), "{because}");
+        }
+        database.assert_untouched();
     });
 }
 

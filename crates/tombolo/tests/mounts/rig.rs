@@ -107,6 +107,13 @@ impl Answer {
         })
     }
 
+    /// Why it says so.
+    pub(crate) fn because(&self, mode: &str, openers: &str) -> &str {
+        let mut verdicts = self.report["verdicts"].as_array().expect("an array").iter();
+        let found = verdicts.find(|v| v["mode"] == mode && v["openers"] == openers);
+        found.map_or("", |verdict| verdict["because"].as_str().expect("a sentence"))
+    }
+
     fn findings(&self) -> &[Value] {
         self.report["findings"].as_array().expect("an array")
     }

@@ -141,7 +141,9 @@ impl Stage<'_> {
             let count = found.databases.len();
             return Err(vec![format!("the mount {name}, on which {count} databases were found")]);
         }
-        let at = Spot { path: &place.point, home: found.home.as_deref(), deadline: end };
+        // There may be many mounts below.
+        let overtime = Duration::ZERO;
+        let at = Spot { path: &place.point, home: found.home.as_deref(), deadline: end, overtime };
         let (looked, observations) = super::examine(self.request, at, self.on_progress);
         // Of a single file that is a mount the look has told everything.
         let found = if looked.database.is_some() { Found::default() } else { found };

@@ -25,6 +25,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(80, "SQLite's own check finds the file sound, and the program goes on");
         return;
     }
+    let one = sane && facts.kernels == Kernels::One;
+    if (one || sandbox) && facts.says(Sign::DoubtOnly) && !ailing(facts) {
+        case.speaks(60, "somebody doubts the set-up, and no failure is told");
+        case.speaks(30, format!("{} with one kernel is what SQLite wants", facts.place()));
+        return;
+    }
     let told = facts.kernels == Kernels::One && facts.tone.describes;
     let positive = facts.tone.praises || facts.tone.asks || told;
     if !sane || !positive || failing(facts) {
@@ -83,8 +89,12 @@ fn harmed(facts: &Facts) -> bool {
 }
 
 fn failing(facts: &Facts) -> bool {
+    facts.tone.complains || ailing(facts)
+}
+
+/// As [`failing`], but for words that can belong to a warning.
+fn ailing(facts: &Facts) -> bool {
     facts.trouble()
-        || facts.tone.complains
         || facts.says_any(&[
             Sign::Slow,
             Sign::StorageStall,

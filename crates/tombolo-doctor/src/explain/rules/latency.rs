@@ -24,6 +24,34 @@ fn slow_only(facts: &Facts) -> bool {
     facts.codes.is_empty() && facts.calls.is_empty() && !facts.says_any(OTHERS)
 }
 
+/// The storage answers, only late: the load, the distance and what cures it tell.
+fn late(facts: &Facts, case: &mut Case) {
+    let fits = !facts.corrupt() && !facts.says_any(&[Sign::LostData, Sign::StaleContent]);
+    if !fits {
+        return;
+    }
+    let felt = facts.busy() || facts.says_any(&[Sign::Slow, Sign::WorksSlowly]);
+    let remote = facts.on_class(FileSystem::is_remote);
+    if facts.says(Sign::Loaded) && felt {
+        let points = if remote { 58 } else { 48 };
+        case.speaks(points, "storage or network is under load, or rebuilds itself");
+    }
+    let quiet = facts.codes.is_empty() && facts.calls.is_empty() && !facts.says(Sign::Hang);
+    if facts.says(Sign::FarServer) && remote && (felt || quiet) {
+        case.speaks(55, "the server is far, and every lock is a round trip");
+    }
+    if facts.says(Sign::CuredByPatience) && felt {
+        case.speaks(45, "who waits longer gets the lock");
+    }
+    if facts.says(Sign::CuredByQuiet) && felt {
+        case.speaks(45, "it goes away when the load does");
+    }
+    let cause = [Sign::StorageStall, Sign::Loaded, Sign::FarServer];
+    if facts.says_any(&cause) && remote && facts.busy() && !facts.wal() {
+        case.speaks(28, "and whoever waits for the lock meanwhile is told that it is locked");
+    }
+}
+
 pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let local = facts.file_system.is_none_or(FileSystem::is_local);
     if facts.says(Sign::StorageStall) && local {
@@ -34,6 +62,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::StorageStall) && local && facts.busy() {
         case.speaks(30, "and whoever waits for the lock meanwhile is told that it is locked");
     }
+    late(facts, case);
     if facts.says(Sign::SlowStorage) && local {
         let several = facts.says(Sign::ManyProcesses) && !facts.says(Sign::StorageStall);
         case.speaks(if several { 14 } else { 38 }, "the storage is of a slow kind");
@@ -75,5 +104,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     if facts.corrupt() || facts.several() {
         case.against(25);
+    }
+    if facts.on(FileSystem::ObjectStore) {
+        // A bucket is slow because it writes whole objects.
+        case.against(60);
     }
 }

@@ -25,9 +25,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(50, "locks are kept inside one client");
         exposed(harmed, shared, case);
     }
-    if facts.says(Sign::NoLock) && facts.file_system.is_none_or(|kind| kind != FileSystem::Nfs) {
+    let by_sqlite = facts.says(Sign::NoLockUri) || !facts.on(FileSystem::Nfs);
+    if facts.says(Sign::NoLock) && by_sqlite {
         let points = match facts.file_system {
-            _ if harmed => 45,
+            _ if harmed => 56,
             Some(kind) if !kind.is_local() => 12,
             _ => 58,
         };
@@ -43,13 +44,22 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(82, "writes are acknowledged against locks that others hold");
         exposed(harmed, shared, case);
     }
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks];
+    let quiet = facts.says_any(&masks) && facts.says(Sign::NoErrorNow) && !version_4_only;
+    if quiet && facts.on_class(FileSystem::is_remote) {
+        case.speaks(60, "the option is in place and the error is gone, as is the exclusion");
+    }
     let cure = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
-    if cure && !harmed && !shared {
+    if cure && !harmed && !shared && !quiet {
         // The option is the cure of this report: what it cured is the cause.
         case.against(45);
     }
     let from_locks_to_bucket = facts.file_systems.contains(&FileSystem::ObjectStore)
         && facts.file_systems.contains(&FileSystem::Smb);
+    if facts.says_any(&[Sign::PlatformChanged, Sign::KernelBug]) && facts.kernels == Kernels::One {
+        // One kernel needs no lock of the server's, and something else changed.
+        case.against(60);
+    }
     if from_locks_to_bucket && shared {
         case.speaks(75, "the move from SMB to a bucket mount only silenced the lock error");
     }

@@ -28,6 +28,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(62, "kernels before 3.15 lack the locks that some SQLite drivers ask for");
     }
     place(facts, case);
+    if facts.says(Sign::PlatformChanged) {
+        // Another version has them.
+        case.against(if facts.says(Sign::KernelBug) { 80 } else { 25 });
+    }
+    if facts.says(Sign::Intermittent) {
+        // Locks that are not there are missing each time.
+        case.against(22);
+    }
     if facts.says(Sign::OrphanLock) {
         // Another file of the same place is free: there are locks.
         case.against(50);
@@ -40,6 +48,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         || facts.says(Sign::RawFlash);
     if odd && facts.bare_io_error() && facts.says(Sign::InvalidArgument) {
         case.speaks(52, "some drivers ask for open-file-description locks, which may give EINVAL");
+    }
+    if facts.says(Sign::LocksRefused) && facts.says(Sign::PoolPathTold) && !facts.corrupt() {
+        case.speaks(35, "the pool's FUSE layer stands between the program and the disk's locks");
     }
     if facts.says(Sign::LocksRefused) && !facts.on_any(&[FileSystem::Nfs, FileSystem::Smb]) {
         case.speaks(30, "the text says that a lock call fails");
@@ -57,7 +68,11 @@ fn place(facts: &Facts, case: &mut Case) {
     }
     if facts.on(FileSystem::WslFromWindows) {
         let path = facts.says(Sign::WrongPath) && !lock_like;
-        let points = if path { 40 } else { 95 };
+        let points = match () {
+            () if path => 40,
+            () if facts.several() && facts.corrupt() => 66,
+            () => 95,
+        };
         case.speaks(points, "the redirector between Windows and WSL does not carry SQLite's locks");
     }
     if facts.on(FileSystem::WslOwnFiles) && facts.family(ResultCode::PROTOCOL) {

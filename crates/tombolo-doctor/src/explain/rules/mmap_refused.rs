@@ -58,6 +58,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.corrupt() && !facts.bare_io_error() {
         case.against(35);
     }
+    if facts.says(Sign::Intermittent) {
+        // A map that is refused is refused each time.
+        case.against(22);
+    }
     if facts.several() {
         case.against(15);
     }

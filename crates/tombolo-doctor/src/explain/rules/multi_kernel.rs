@@ -36,10 +36,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         return;
     }
     damage(facts, case);
+    if facts.says_any(&[Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks]) {
+        // Then the option is what lets them in.
+        case.against(18);
+    }
     if facts.bare_io_error() && facts.wal() && facts.on(FileSystem::Nfs) {
         case.against(18);
     }
-    if facts.says_any(&[Sign::LockService]) || facts.on(FileSystem::WslFromWindows) {
+    let redirected = facts.on(FileSystem::WslFromWindows) && !facts.corrupt();
+    if facts.says(Sign::LockService) || redirected {
         case.against(30);
     }
     if facts.on_class(FileSystem::is_local) && !facts.on(FileSystem::NetworkBlock) {

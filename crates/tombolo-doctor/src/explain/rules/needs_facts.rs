@@ -18,7 +18,13 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(28, "the mount is not named");
     }
     if facts.says(Sign::OpenersNotTold) {
-        case.speaks(14, "who opens the file is not known");
+        case.speaks(40, "who opens the file is not known");
+    }
+    if facts.says(Sign::OpenersNotTold) && facts.says(Sign::MountNotTold) {
+        case.speaks(22, "neither the place nor who opens the file is told");
+    }
+    if facts.says(Sign::PlaceInDoubt) {
+        case.speaks(86, "the text itself does not know which of two places it is");
     }
     explained(facts, case);
     if unexplained(facts) {
@@ -90,9 +96,10 @@ fn explained(facts: &Facts, case: &mut Case) {
         // These explain it on any file system.
         case.against(25);
     }
+    let untold = facts.says(Sign::MountNotTold);
     if facts.on(FileSystem::UnnamedShare) && facts.wal() && facts.trouble() {
         // Whatever its protocol, a share is no place for WAL.
-        case.against(30);
+        case.against(if untold { 22 } else { 30 });
     }
     if facts.says(Sign::LostWithContainer) {
         case.against(30);

@@ -73,8 +73,30 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // Version 4 has locks of its own (RFC 8881) and needs no service beside it.
         case.against(10);
     }
+    against(facts, case);
+}
+
+/// What the service does not explain.
+fn against(facts: &Facts, case: &mut Case) {
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks];
+    if facts.says_any(&masks) && facts.says(Sign::NoErrorNow) {
+        // What was refused is not asked for any more.
+        case.against(95);
+    }
+    if facts.says(Sign::Stale) {
+        // The kernel says what is lost: the file, and not a lock.
+        case.against(60);
+    }
+    if facts.says(Sign::FailsAfterWhile) && facts.bare_io_error() {
+        // It had its locks, and lost the file.
+        case.against(40);
+    }
     if facts.several() || facts.corrupt() {
         case.against(20);
+    }
+    if facts.says_any(&[Sign::StorageStall, Sign::Loaded, Sign::FarServer, Sign::CuredByQuiet]) {
+        // Then locks are granted, only late.
+        case.against(30);
     }
     if facts.says(Sign::SoftMount) {
         case.against(if facts.bare_io_error() { 45 } else { 10 });
@@ -103,6 +125,9 @@ fn refused_alone(facts: &Facts, case: &mut Case) {
 
 fn waiting(facts: &Facts, case: &mut Case) {
     let several = facts.says_any(&[Sign::ManyProcesses]) && facts.wal();
+    if facts.says(Sign::ConstantWait) {
+        case.speaks(40, "each request waits equally long, as for a service that does not answer");
+    }
     let ends = facts.says(Sign::WorksSlowly) && facts.codes.is_empty();
     if facts.says(Sign::Hang) && ends {
         case.speaks(18, "the program waits for long, as it does on a lost lock request");

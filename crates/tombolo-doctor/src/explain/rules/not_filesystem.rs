@@ -113,11 +113,19 @@ fn program(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::DriverChanged) && !facts.says(Sign::OldKernel) && facts.trouble() {
         case.speaks(54, "it came or went with a version of the SQLite library or its driver");
     }
+    if facts.says(Sign::SchemaNotParsed) {
+        case.speaks(90, "a newer SQLite made the schema than the one that reads it");
+    }
+    if facts.says(Sign::FailsLocallyToo) && facts.trouble() {
+        case.speaks(62, "the same error comes on a local disk");
+    }
     if facts.says(Sign::OldLibrary) {
         case.speaks(50, "the SQLite that is used is older than WAL");
     }
     if facts.statement_error() {
-        case.speaks(75, "the error is about a statement, not about a file");
+        // A table can be missing because it is still in a -wal that was left behind.
+        let points = if facts.says(Sign::SidecarsGone) { 45 } else { 75 };
+        case.speaks(points, "the error is about a statement, not about a file");
     }
     // An extended code that no map or lock gives, where nothing but the program has changed.
     let odd = facts.number(522) || facts.number(266) || facts.number(778);

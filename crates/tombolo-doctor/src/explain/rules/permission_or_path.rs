@@ -28,9 +28,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::LostWithContainer) && !facts.corrupt() {
         case.speaks(70, "the data went with the container: the file lay in its own layer");
     }
-    if facts.says(Sign::WrongPath) && !facts.says(Sign::FileWentAway) {
-        case.speaks(55, "the text names a path that may be wrong");
-    }
+    wrong_path(facts, case);
     if facts.says(Sign::PermissionDenied) {
         case.speaks(if elsewhere { 12 } else { 45 }, "the kernel denied permission");
     }
@@ -75,24 +73,43 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     against(facts, cured, case);
 }
 
+fn wrong_path(facts: &Facts, case: &mut Case) {
+    if facts.says(Sign::WrongPath) && !facts.says(Sign::FileWentAway) {
+        case.speaks(55, "the text names a path that may be wrong");
+    }
+    if facts.says(Sign::DirectoryForFile) && facts.cannot_open() {
+        case.speaks(80, "a directory stands where the file is expected");
+    }
+    if facts.says(Sign::RelativeUrl) && facts.cannot_open() {
+        case.speaks(50, "with three slashes the path of the URL is relative");
+    }
+}
+
 /// What an owner, a mode or a path does not explain.
 fn against(facts: &Facts, cured: bool, case: &mut Case) {
     if facts.says(Sign::FailsAfterWhile) && !facts.says(Sign::CuredByOwner) {
         // A restart changes no owner.
         case.against(25);
     }
+    if facts.says(Sign::Intermittent) {
+        // An owner, a mode or a path is wrong each time.
+        case.against(22);
+    }
     if facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }
     let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
-    if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
+    if kept_from_writing && facts.rollback() && facts.readonly() {
+        case.speaks(20, "the place is read-only, and WAL is not in play");
+    } else if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
         case.against(25);
     }
     if facts.wal() && facts.says(Sign::ReadOnlyOpen) && facts.says(Sign::OwnerMismatch) {
         // The mode is as meant; a reader of a WAL database has to write.
         case.against(30);
     }
-    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]) {
+    let journal = facts.rollback() || facts.says(Sign::DirectoryForFile);
+    if facts.says_any(&[Sign::SingleFileMount, Sign::SidecarsGone]) && !journal {
         case.against(30);
     }
     if (facts.family_of_locks() || facts.corrupt()) && !cured {

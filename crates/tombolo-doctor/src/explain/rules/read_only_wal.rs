@@ -46,6 +46,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::ReadOnlyOpen) && facts.on(FileSystem::HypervisorShare) {
         case.speaks(25, "a share whose maps are refused serves a reader");
     }
+    if facts.says(Sign::SingleFileMount) {
+        // What lies beside the file is another place.
+        case.against(40);
+    }
     if facts.rollback() || facts.says(Sign::NoTemporaryDirectory) || facts.number(6410) {
         case.against(40);
     }

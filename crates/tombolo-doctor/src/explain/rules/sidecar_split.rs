@@ -12,6 +12,18 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::SingleFileMount) {
         case.speaks(92, "only the database file is mounted, so -wal and -shm land elsewhere");
     }
+    if facts.says(Sign::DirectoryForFile) && facts.cannot_open() {
+        case.against(70);
+    }
+    let replaced = facts.number(1032) || facts.says(Sign::ReplacedWhileOpen);
+    if facts.says(Sign::SingleFileMount) && facts.rollback() && replaced {
+        // Without WAL nothing but the file itself is bound, by its old inode.
+        case.against(70);
+    }
+    if facts.says(Sign::SingleFileMount) && facts.rollback() && facts.says(Sign::OwnerMismatch) {
+        // Without WAL it is the journal that cannot be made.
+        case.against(35);
+    }
     if facts.says(Sign::SidecarsGone) {
         case.speaks(72, "-wal or -shm was deleted, replaced or left behind");
         if facts.corrupt() || facts.says(Sign::LostData) {

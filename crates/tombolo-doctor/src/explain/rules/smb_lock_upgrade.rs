@@ -31,7 +31,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(25, "programs call a database read-only to which SMB refuses the lock");
     }
     if facts.on(FileSystem::UnnamedShare) && facts.busy() && !other && !told_wal {
-        case.speaks(30, "many shares that are not named are SMB, which refuses lock upgrades");
+        let points = if facts.says(Sign::MountNotTold) { 16 } else { 30 };
+        case.speaks(points, "many shares that are not named are SMB, which refuses lock upgrades");
     }
     let unnamed = facts.on(FileSystem::UnnamedShare);
     if (smb || unnamed) && facts.busy() && facts.says(Sign::BusyAtWal) && !facts.several() {
@@ -57,6 +58,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.failed(Call::Lock).is_some_and(|errno| unsupported.contains(&errno)) {
         // Then no lock is refused: there are none.
         case.against(60);
+    }
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks];
+    if facts.says_any(&masks) && facts.says(Sign::NoErrorNow) {
+        // What was refused is not asked for any more.
+        case.against(95);
+    }
+    if facts.says(Sign::Intermittent) {
+        // The server refuses that step each time.
+        case.against(22);
     }
     if facts.says(Sign::PremadeWal) && facts.says(Sign::Wal) {
         case.against(45);

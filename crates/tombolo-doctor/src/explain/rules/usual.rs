@@ -43,6 +43,18 @@ fn gofer(facts: &Facts) -> bool {
     facts.on(FileSystem::GvisorGofer)
 }
 
+fn bucket(facts: &Facts) -> bool {
+    facts.on(FileSystem::ObjectStore)
+}
+
+fn slow(facts: &Facts) -> bool {
+    facts.says_any(&[Sign::Slow, Sign::WorksSlowly])
+}
+
+fn fuse(facts: &Facts) -> bool {
+    facts.on(FileSystem::OtherFuse)
+}
+
 fn pool(facts: &Facts) -> bool {
     facts.on(FileSystem::Shfs)
 }
@@ -212,6 +224,11 @@ const ROWS: &[Row] = &[
     (local, lost_in_wal, CauseCode::SidecarSplit, 24, "in WAL mode the newest are in -wal"),
     (nowhere, hangs, CauseCode::NotFilesystem, 20, "mostly a program waits for another"),
     (gofer, io_error, CauseCode::MmapRefused, 24, "sandboxes have refused shared maps"),
+    (bucket, busy, CauseCode::LocksUnsupported, 22, "buckets have no locks"),
+    (bucket, slow, CauseCode::Latency, 20, "each commit uploads whole objects"),
+    (fuse, fails_in_rollback, CauseCode::LocksUnsupported, 22, "many FUSE servers have no locks"),
+    (fuse, busy, CauseCode::LocksUnsupported, 22, "many FUSE servers have no locks"),
+    (fuse, fails, CauseCode::VendorBug, 15, "each FUSE server is a file system of its own"),
     (pool, io_error, CauseCode::MmapRefused, 24, "user-space pools often refuse shared maps"),
     (pool, harmed, CauseCode::MmapIncoherent, 22, "maps and reads can differ on such pools"),
     (pool, busy, CauseCode::Latency, 22, "disks of a pool sleep, and parity is slow"),

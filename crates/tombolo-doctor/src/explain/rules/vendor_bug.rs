@@ -42,6 +42,18 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.number(1032) && elsewhere {
         case.speaks(36, "SQLITE_READONLY_DBMOVED: an open file got another inode");
     }
+    let harmed = facts.corrupt() || facts.says_any(&[Sign::LostData, Sign::StaleContent]);
+    if facts.says(Sign::OtherLocalClean) && facts.on_class(FileSystem::is_local) && harmed {
+        case.speaks(66, "another file system of the same machine does well under the same load");
+    }
+    let writes_alone = !facts.several() && (!facts.wal() || facts.says(Sign::ComparedElsewhere));
+    if facts.says(Sign::ReadsBackWrong) && writes_alone {
+        let points = if facts.on_class(FileSystem::is_vm_share) { 40 } else { 58 };
+        case.speaks(points, "one program reads back other bytes than it wrote");
+    }
+    if facts.says(Sign::ComparedElsewhere) && writes_alone {
+        case.speaks(45, "the same program was compared on two file systems, and one is wrong");
+    }
     if facts.says(Sign::InodeChanged) && !facts.on_class(FileSystem::is_local) {
         case.speaks(44, "a file system has to keep the inode of an open file");
     }

@@ -21,6 +21,13 @@ const ROWS_MAX: usize = 1000;
 /// Longest text taken from SQLite.
 const TEXT_CHARS_MAX: usize = 200;
 
+/// The tables of a scratch database.
+pub(super) const TABLES: &str = "BEGIN IMMEDIATE;
+    CREATE TABLE counter(value INTEGER NOT NULL);
+    INSERT INTO counter VALUES(0);
+    CREATE TABLE rows(id INTEGER PRIMARY KEY, content BLOB NOT NULL);
+    COMMIT;";
+
 /// How a connection uses the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) enum Manner {
@@ -143,11 +150,7 @@ impl Actor {
         let run = |sql: &str| connection.execute_batch(sql).map(|()| Answer::Done).map_err(failure);
         match action {
             Action::Open(_) | Action::Close => Ok(Answer::Done),
-            Action::Create => run("BEGIN IMMEDIATE;
-                 CREATE TABLE counter(value INTEGER NOT NULL);
-                 INSERT INTO counter VALUES(0);
-                 CREATE TABLE rows(id INTEGER PRIMARY KEY, content BLOB NOT NULL);
-                 COMMIT;"),
+            Action::Create => run(TABLES),
             Action::Write(id) => {
                 run("BEGIN IMMEDIATE")?;
                 add(connection, id)?;
@@ -186,7 +189,7 @@ fn set_mode(
     Err(Failure::ModeNotSet { asked: sql, got: bounded(&got) })
 }
 
-fn add(connection: &Connection, id: i64) -> Result<Answer, Failure> {
+pub(super) fn add(connection: &Connection, id: i64) -> Result<Answer, Failure> {
     connection
         .execute("INSERT INTO rows VALUES(?1, ?2)", (id, content(id)))
         .and_then(|_| connection.execute("UPDATE counter SET value = value + 1", []))
@@ -254,7 +257,7 @@ fn bounded(text: &str) -> String {
 /// SQLite's extended code, with the error number that the C library still holds. That is what
 /// `sqlite3_system_errno` tells on Unix as well (`unixGetLastError` in `os_unix.c`), and here also
 /// for BUSY, which SQLite makes of ENOLCK.
-fn failure(error: rusqlite::Error) -> Failure {
+pub(super) fn failure(error: rusqlite::Error) -> Failure {
     // Must come first: any later call may change it.
     let errno = errno_of(&std::io::Error::last_os_error());
     let Some(code) = error.sqlite_extended_error_code() else {

@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Value(String),
     /// Asked before anything was opened.
     NotOpen,
+    /// The files that a session begins with could not be made.
+    NotMade(Errno),
     /// The other process did not answer in time.
     Silent,
     /// The other process is gone.
@@ -49,6 +51,7 @@ impl Failure {
     pub(super) fn errno(&self) -> Option<Errno> {
         match self {
             Failure::Sqlite { errno, .. } => *errno,
+            Failure::NotMade(errno) => Some(*errno),
             _ => None,
         }
     }
@@ -72,6 +75,7 @@ impl fmt::Display for Failure {
             }
             Failure::Value(text) => write!(formatter, "a value that nobody wrote: {text}"),
             Failure::NotOpen => formatter.write_str("the database was not open"),
+            Failure::NotMade(errno) => write!(formatter, "its files could not be made: {errno}"),
             Failure::Silent => formatter.write_str("the second process gave no answer in time"),
             Failure::Gone => formatter.write_str("the second process is gone"),
         }
@@ -134,6 +138,11 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// A ledger of rows that somebody else has committed.
+    pub(super) fn of(rows: &[i64]) -> Self {
+        Ledger { rows: rows.to_vec() }
+    }
+
     /// The id of the next row; ids are never used twice.
     pub(super) fn next(&self) -> i64 {
         self.rows.last().map_or(1, |last| last + 1)
@@ -191,6 +200,11 @@ pub(super) enum Cause {
 }
 
 impl Stop {
+    /// Whether somebody was told to wait.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(&self.cause, Cause::Failed(failure) if failure.is_busy())
+    }
+
     /// What it says about the mount. `acknowledged`: whether anything had been committed.
     pub(super) fn outcome(&self, acknowledged: usize) -> Outcome {
         let failure = match &self.cause {
@@ -199,7 +213,7 @@ impl Stop {
         };
         match failure {
             Failure::Silent => Outcome::TimedOut,
-            Failure::Gone | Failure::NotOpen => Outcome::NotRun,
+            Failure::Gone | Failure::NotOpen | Failure::NotMade(_) => Outcome::NotRun,
             Failure::ModeNotSet { .. } => Outcome::Refused,
             Failure::Value(_) => Outcome::Violated,
             Failure::Sqlite { code, errno, .. } => {

@@ -12,6 +12,7 @@
 mod actor;
 mod judge;
 mod peer;
+mod ready_made;
 mod script;
 
 use super::trouble::{NotRun, settle};
@@ -25,6 +26,9 @@ use tombolo_core::report::{EvidenceKind, Observation, Outcome};
 use tombolo_os::error::errno_of;
 use tombolo_os::worker::End;
 
+/// A value of a session: how many transactions were acknowledged before it ended.
+pub(crate) const TRANSACTIONS: &str = "transactions";
+
 /// Longest path of a database: SQLite's own limit (`MAX_PATHNAME` in `os_unix.c`) less the room
 /// that it keeps for `-journal`.
 const PATH_BYTES_MAX: usize = 512 - 8;
@@ -36,6 +40,20 @@ pub(super) fn wal(directory: &Path) -> Observation {
             first: &mut Actor::new(path),
             second: peer,
             first_manner: Manner::Wal,
+            second_manner: Manner::Plain,
+        })
+    })
+}
+
+/// Stock SQLite on a database that is in WAL mode already, from two processes. The step into WAL
+/// mode takes EXCLUSIVE; where that is refused, such a database works all the same, or loses data.
+pub(super) fn wal_existing(directory: &Path) -> Observation {
+    session(EvidenceKind::SessionWalExisting, directory, |course, path, peer| {
+        ready_made::in_wal_mode(path)?;
+        course.wal(Pair {
+            first: &mut Actor::new(path),
+            second: peer,
+            first_manner: Manner::Plain,
             second_manner: Manner::Plain,
         })
     })
@@ -61,7 +79,8 @@ pub(super) fn unix_excl(directory: &Path) -> Observation {
     })
 }
 
-/// Stock SQLite with a rollback journal, from two processes.
+/// Stock SQLite with a rollback journal, from two processes; then on a database with the journal of
+/// a program that was killed.
 pub(super) fn rollback(directory: &Path) -> Observation {
     session(EvidenceKind::SessionRollback, directory, |course, path, peer| {
         course.rollback(Pair {
@@ -69,7 +88,10 @@ pub(super) fn rollback(directory: &Path) -> Observation {
             second: peer,
             first_manner: Manner::Rollback,
             second_manner: Manner::Plain,
-        })
+        })?;
+        let crashed = path.with_file_name("session.crashed.db");
+        let ledger = ready_made::crashed(&crashed)?;
+        Course::of(&crashed, ledger).recover(&mut Actor::new(&crashed))
     })
 }
 
@@ -105,16 +127,21 @@ fn session(
     };
     let committed = course.ledger.len();
     let elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    observe(kind, result, end, committed)
+    let mut observation = observe(kind, result, end, committed);
+    if course.readers_wait {
+        observation.summary.push_str("; readers are kept out while another is about to write");
+    }
+    observation
         .value("elapsed_ms", elapsed_ms)
         .value("sqlite_version", rusqlite::version())
-        .value("transactions", u64::try_from(committed).unwrap_or(u64::MAX))
+        .value(TRANSACTIONS, u64::try_from(committed).unwrap_or(u64::MAX))
 }
 
 /// The words for a mode that stand in the sentence.
 fn way(kind: EvidenceKind) -> &'static str {
     match kind {
         EvidenceKind::SessionWal => "in WAL mode",
+        EvidenceKind::SessionWalExisting => "on a database that is in WAL mode already",
         EvidenceKind::SessionWalExclusive => "in WAL mode with locking_mode=EXCLUSIVE",
         EvidenceKind::SessionUnixExcl => "in WAL mode through the VFS unix-excl",
         _ => "with a rollback journal",

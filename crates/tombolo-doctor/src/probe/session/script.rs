@@ -7,6 +7,7 @@
 use super::actor::{Action, Answer, Hand, Manner, Wait};
 use super::judge::{Cause, Failure, Ledger, Lie, Stop};
 use std::path::{Path, PathBuf};
+use tombolo_core::report::Outcome;
 
 /// Transactions of the first user before anybody else comes.
 const FIRST_WRITES: usize = 2;
@@ -15,6 +16,17 @@ const FIRST_WRITES: usize = 2;
 pub(super) struct Course {
     path: PathBuf,
     pub(super) ledger: Ledger,
+    /// Whether a reader was refused while another was about to write.
+    pub(super) readers_wait: bool,
+}
+
+/// What a reader may meet beside a writer that has not yet begun to commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readers {
+    /// Nothing: WAL mode promises that it reads.
+    Read,
+    /// BUSY, which every program must expect of a rollback journal.
+    MayWait,
 }
 
 /// Two connections that share the database, and how each opens it.
@@ -27,13 +39,22 @@ pub(super) struct Pair<'a> {
 
 impl Course {
     pub(super) fn new(path: &Path) -> Self {
-        Course { path: path.to_owned(), ledger: Ledger::default() }
+        Self::of(path, Ledger::default())
+    }
+
+    /// A session with a database that holds what this ledger says.
+    pub(super) fn of(path: &Path, ledger: Ledger) -> Self {
+        Course { path: path.to_owned(), ledger, readers_wait: false }
     }
 
     /// Any number of processes, in WAL mode.
     pub(super) fn wal(&mut self, mut pair: Pair<'_>) -> Result<(), Stop> {
-        self.share(&mut pair)?;
-        self.contend(pair.second, pair.first)?;
+        self.shared_wal(&mut pair).map_err(|stop| self.and_unharmed(stop, pair))
+    }
+
+    fn shared_wal(&mut self, pair: &mut Pair<'_>) -> Result<(), Stop> {
+        self.share(pair, Readers::Read)?;
+        self.contend(pair.second, pair.first, Readers::Read)?;
         self.checkpoint(pair.first)?;
         self.write("write after the checkpoint", pair.first)?;
         self.read("second process's read after the checkpoint", pair.second)?;
@@ -45,9 +66,33 @@ impl Course {
         close("last close", pair.second)
     }
 
+    /// Whoever is refused must have harmed nobody: what the first has committed is there, beside
+    /// the other and after the last close. A failed open in WAL mode can cut the `-shm` of a
+    /// program at work.
+    fn and_unharmed(&mut self, stop: Stop, pair: Pair<'_>) -> Stop {
+        let Pair { first, second, .. } = pair;
+        if self.ledger.len() == 0 || stop.outcome(self.ledger.len()) != Outcome::Refused {
+            return stop;
+        }
+        match self.go_on_alone(first, second) {
+            Err(later) if later.outcome(self.ledger.len()) == Outcome::Violated => later,
+            _ => stop,
+        }
+    }
+
+    fn go_on_alone(&mut self, first: &mut dyn Hand, second: &mut dyn Hand) -> Result<(), Stop> {
+        self.write("write after another was refused", first)?;
+        self.read("read after another was refused", first)?;
+        close("close of the one that was refused", second)?;
+        self.write("write after the other's close", first)?;
+        self.check("integrity check after another was refused", first)?;
+        close("close", first)?;
+        self.reopen(second, Manner::Plain)
+    }
+
     /// Any number of processes, with a rollback journal.
     pub(super) fn rollback(&mut self, mut pair: Pair<'_>) -> Result<(), Stop> {
-        self.share(&mut pair)?;
+        self.share(&mut pair, Readers::MayWait)?;
         self.shut_readers_out(pair.second, pair.first)?;
         self.check("integrity check", pair.first)?;
         self.check("second process's integrity check", pair.second)?;
@@ -57,13 +102,21 @@ impl Course {
         close("last close", pair.second)
     }
 
+    /// Reads a database that a program has left in the middle of a commit.
+    pub(super) fn recover(&mut self, hand: &mut dyn Hand) -> Result<(), Stop> {
+        open("open after a crash", hand, Manner::Plain)?;
+        self.read("read after a crash", hand)?;
+        self.check("integrity check after a crash", hand)?;
+        close("close after a crash", hand)
+    }
+
     /// Two connections of one process by the VFS `unix-excl`, and an outsider.
     pub(super) fn one_process(
         &mut self,
         mut pair: Pair<'_>,
         outsider: &mut dyn Hand,
     ) -> Result<(), Stop> {
-        self.share(&mut pair)?;
+        self.share(&mut pair, Readers::Read)?;
         open("outsider's open", outsider, Manner::Plain)?;
         keep_out("outsider's read", outsider, Action::Read)?;
         self.checkpoint(pair.first)?;
@@ -112,22 +165,30 @@ impl Course {
     }
 
     /// What every mode for two connections must do.
-    fn share(&mut self, pair: &mut Pair<'_>) -> Result<(), Stop> {
+    fn share(&mut self, pair: &mut Pair<'_>, readers: Readers) -> Result<(), Stop> {
         self.begin(pair.first, pair.first_manner)?;
         open("second open", pair.second, pair.second_manner)?;
         self.read("second user's read", pair.second)?;
         self.write("second user's write", pair.second)?;
         self.read("read of what the second user wrote", pair.first)?;
-        self.contend(pair.first, pair.second)
+        self.contend(pair.first, pair.second, readers)
     }
 
     /// One holds a write transaction: the other may not begin one, and reads the state before it.
-    fn contend(&mut self, holder: &mut dyn Hand, other: &mut dyn Hand) -> Result<(), Stop> {
+    fn contend(
+        &mut self,
+        holder: &mut dyn Hand,
+        other: &mut dyn Hand,
+        readers: Readers,
+    ) -> Result<(), Stop> {
         let id = self.ledger.next();
         done("start of a write transaction", holder, Action::Begin)?;
         done("write in a transaction", holder, Action::Add(id))?;
         keep_out("start of a second writer beside the first", other, Action::Begin)?;
-        self.read("read beside a writer", other)?;
+        match self.read("read beside a writer", other) {
+            Err(stop) if readers == Readers::MayWait && stop.is_busy() => self.readers_wait = true,
+            read => read?,
+        }
         self.commit(id, holder)?;
         self.read("read after the writer's commit", other)
     }

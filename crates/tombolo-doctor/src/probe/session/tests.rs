@@ -10,11 +10,12 @@ use tombolo_os::worker;
 
 type Session = fn(&Path) -> Observation;
 
-const SESSIONS: [(EvidenceKind, Session); 4] = [
+const SESSIONS: [(EvidenceKind, Session); 5] = [
     (EvidenceKind::SessionWal, wal),
     (EvidenceKind::SessionWalExclusive, wal_exclusive),
     (EvidenceKind::SessionUnixExcl, unix_excl),
     (EvidenceKind::SessionRollback, rollback),
+    (EvidenceKind::SessionWalExisting, wal_existing),
 ];
 
 /// Runs a session as the doctor does: in a child, because SQLite must be new to its process.
@@ -63,7 +64,7 @@ fn only_wal_mode_proper_needs_the_shared_memory_file() {
     }
     for (kind, session) in SESSIONS {
         let observation = run(session, directory.path());
-        if kind != EvidenceKind::SessionWal {
+        if !matches!(kind, EvidenceKind::SessionWal | EvidenceKind::SessionWalExisting) {
             assert_eq!(observation.outcome, Outcome::Holds, "{observation:?}");
             continue;
         }
@@ -78,14 +79,16 @@ fn only_wal_mode_proper_needs_the_shared_memory_file() {
 /// where locks cross.
 #[test]
 fn a_lock_that_somebody_holds_is_busy_with_its_errno() {
-    for (kind, session) in SESSIONS {
+    // A database that is to be there already is made by the session itself.
+    let sessions = SESSIONS.iter().filter(|(kind, _)| *kind != EvidenceKind::SessionWalExisting);
+    for (kind, session) in sessions {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join(format!("{}.db", kind.as_str()));
         let file = tombolo_os::scratch::create(&path).expect("a file");
         let start = lock_bytes::SHARED_FIRST.cast_signed();
         let range = Range { start, length: lock_bytes::SHARED_BYTES.cast_signed() };
         lock::set(&file, Family::Posix, Strength::Exclusive, range).expect("a lock");
-        let observation = run(session, directory.path());
+        let observation = run(*session, directory.path());
         assert_eq!(observation.outcome, Outcome::Refused, "{observation:?}");
         assert_eq!(text(&observation, "code_name"), "SQLITE_BUSY");
         assert_eq!(observation.errno, Some(Errno::EAGAIN), "{observation:?}");
@@ -283,4 +286,122 @@ fn a_reader_that_sees_an_old_file_names_what_it_misses() {
     let stop = stop.expect_err("the table is not there");
     assert_eq!(stop.outcome(course.ledger.len()), Outcome::Violated);
     assert!(stop.to_string().contains("no such table: counter"), "{stop}");
+}
+
+#[test]
+fn a_database_is_made_in_wal_mode_without_a_step_into_it() {
+    let _here = crate::SQLITE_HERE.read();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("made.db");
+    assert_eq!(ready_made::in_wal_mode(&path), Ok(()));
+    let connection = rusqlite::Connection::open(&path).expect("opened");
+    let mode: String =
+        connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).expect("answered");
+    assert_eq!(mode, "wal");
+    let again = ready_made::in_wal_mode(&path).expect_err("what is there is not overwritten");
+    assert_eq!(again.outcome(0), Outcome::NotRun);
+}
+
+/// A file system that forgets the journal, as one that shows names late.
+#[test]
+fn what_a_crash_has_left_is_played_back_and_an_overlooked_journal_is_a_violation() {
+    let _here = crate::SQLITE_HERE.read();
+    for overlooked in [false, true] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("crashed.db");
+        let journal = directory.path().join("crashed.db-journal");
+        let ledger = ready_made::crashed(&path).expect("made");
+        if overlooked {
+            std::fs::remove_file(&journal).expect("removed");
+        }
+        let mut course = Course::of(&path, ledger);
+        let recovered = course.recover(&mut Actor::new(&path));
+        assert!(!journal.exists(), "played back and deleted");
+        match recovered {
+            Ok(()) => assert!(!overlooked, "the pages are torn"),
+            Err(stop) => {
+                assert!(overlooked, "{stop}");
+                assert_eq!(stop.outcome(course.ledger.len()), Outcome::Violated, "{stop}");
+            }
+        }
+    }
+}
+
+/// Another that holds RESERVED keeps readers out, where a server knows locks of whole files only.
+#[test]
+fn readers_that_have_to_wait_beside_a_writer_fail_wal_mode_alone() {
+    struct Waits<'a>(&'a mut Actor, &'a std::cell::Cell<bool>, bool);
+    impl Hand for Waits<'_> {
+        fn ask(&mut self, action: Action, wait: Wait) -> Result<Answer, Failure> {
+            let Waits(actor, writes, holds) = self;
+            if action == Action::Read && writes.get() && !*holds {
+                return Err(Failure::Sqlite { code: 5, words: None, errno: Some(Errno::EAGAIN) });
+            }
+            let done = actor.ask(action, wait);
+            if done.is_ok() && matches!(action, Action::Begin | Action::Commit) {
+                *holds = action == Action::Begin;
+                writes.set(*holds);
+            }
+            done
+        }
+    }
+    let _here = crate::SQLITE_HERE.read();
+    let scripts: [(Script, bool); 2] = [(play_rollback, true), (play_wal, false)];
+    for (script, served) in scripts {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("waits.db");
+        let writes = std::cell::Cell::new(false);
+        let (mut one, mut two) = (Actor::new(&path), Actor::new(&path));
+        let mut first = Waits(&mut one, &writes, false);
+        let mut second = Waits(&mut two, &writes, false);
+        let mut course = Course::new(&path);
+        let result = script(&mut course, &mut first, &mut second);
+        assert_eq!((result.is_ok(), course.readers_wait), (served, served), "{result:?}");
+    }
+}
+
+/// A second program that is refused and has cut the `-wal` of the first: to the first nothing
+/// happens until it is opened again.
+#[test]
+fn harm_done_by_one_that_was_refused_is_found() {
+    struct Harms<'a>(&'a mut Actor, bool);
+    impl Hand for Harms<'_> {
+        fn ask(&mut self, action: Action, wait: Wait) -> Result<Answer, Failure> {
+            if action != Action::Read || self.1 {
+                return self.0.ask(action, wait);
+            }
+            self.1 = true;
+            let mut log = self.0.path.clone().into_os_string();
+            log.push("-wal");
+            let log = std::fs::File::options().write(true).open(log).expect("there is one");
+            log.set_len(0).expect("cut");
+            Err(Failure::Sqlite { code: 15, words: None, errno: None })
+        }
+    }
+    struct Refused<'a>(&'a mut Actor, bool);
+    impl Hand for Refused<'_> {
+        fn ask(&mut self, action: Action, wait: Wait) -> Result<Answer, Failure> {
+            if action == Action::Read && !std::mem::replace(&mut self.1, true) {
+                return Err(Failure::Sqlite { code: 15, words: None, errno: None });
+            }
+            self.0.ask(action, wait)
+        }
+    }
+    let _here = crate::SQLITE_HERE.read();
+    for (harms, outcome) in [(true, Outcome::Violated), (false, Outcome::Refused)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("harmed.db");
+        let (mut one, mut two) = (Actor::new(&path), Actor::new(&path));
+        let (mut harmful, mut harmless);
+        let second: &mut dyn Hand = if harms {
+            harmful = Harms(&mut two, false);
+            &mut harmful
+        } else {
+            harmless = Refused(&mut two, false);
+            &mut harmless
+        };
+        let mut course = Course::new(&path);
+        let stop = play_wal(&mut course, &mut one, second).expect_err("refused");
+        assert_eq!(stop.outcome(course.ledger.len()), outcome, "{stop}");
+    }
 }

@@ -10,7 +10,7 @@ use tombolo_core::report::ContainerRuntime;
 const STATE_BYTES_MAX: u64 = 8 << 20;
 
 /// Entries looked at in one directory.
-const ENTRIES_MAX: usize = 4096;
+pub(super) const ENTRIES_MAX: usize = 4096;
 
 /// Docker, also rootless and from a snap: `config.v2.json` (moby `daemon/container`).
 pub(super) fn docker(root: &Path) -> Vec<Candidate> {
@@ -143,7 +143,7 @@ fn homes(root: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 /// The entries of a directory in the order of their names; none where it cannot be read.
-fn entries(directory: &Path) -> Vec<PathBuf> {
+pub(super) fn entries(directory: &Path) -> Vec<PathBuf> {
     let Ok(reading) = std::fs::read_dir(directory) else { return Vec::new() };
     let mut paths: Vec<PathBuf> =
         reading.take(ENTRIES_MAX).filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -151,7 +151,7 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     paths
 }
 
-fn json(path: &Path) -> Option<Value> {
+pub(super) fn json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&read_file(path, STATE_BYTES_MAX).ok()?).ok()
 }
 
@@ -164,7 +164,7 @@ fn number(path: &Path) -> Option<i32> {
     std::str::from_utf8(&bytes).ok()?.trim().parse::<i64>().ok().and_then(process_id)
 }
 
-fn process_id(number: i64) -> Option<i32> {
+pub(super) fn process_id(number: i64) -> Option<i32> {
     i32::try_from(number).ok().filter(|pid| *pid > 0)
 }
 

@@ -1,0 +1,31 @@
+//! WAL mode for the programs of one process, where a `-shm` cannot be mapped.
+//!
+//! SQLite's `unix-excl` keeps the wal-index in the heap, but a program has to ask for it. This
+//! library gives the same to programs that do not, whichever SQLite they have and however it is
+//! linked, as long as it calls libc: the `-shm` that it opens is a file in memory that nobody else
+//! can reach, and its place on the share stays empty.
+//!
+//! That is safe only while one process uses the database. So the process claims it: one lock on
+//! SQLite's own bytes of the database, of a kind that belongs to the process and not to a
+//! connection. Programs of the same kernel are kept out by it, with this library or without: those
+//! with it are refused the file (`EBUSY`) and told why, the others are told "database is locked".
+//! The locks that SQLite takes within the process are then granted here: SQLite itself keeps its
+//! connections apart within a process (`unixInodeInfo` in `os_unix.c`).
+//!
+//! A process that was forked does not have the claim of its parent.
+//!
+//! What does not go through libc is not seen (raw system calls, io_uring, programs linked
+//! statically, libraries loaded with `RTLD_DEEPBIND`). The report says what was claimed, so that a
+//! program which was not reached can be named.
+
+pub mod databases;
+// Not in unit tests: the test program's own calls would go through it.
+#[cfg(not(test))]
+mod ffi;
+
+/// The environment variable with the paths of the databases, one on each line, absolute and free of
+/// symbolic links, as SQLite opens them.
+pub const VARIABLE: &str = "TOMBOLO_EXCLUSIVE";
+
+/// The environment variable with the path of the report, to which each claim adds a line.
+pub const REPORT_VARIABLE: &str = "TOMBOLO_EXCLUSIVE_REPORT";
