@@ -85,6 +85,11 @@ pub(crate) fn digest(path: &Path, attend: &mut dyn Attend) -> Result<String, Err
     }
 }
 
+/// The digest of bytes that are at hand.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
 /// How a file looks now, by its status alone; `None` if there is none. It is not opened: closing
 /// it would drop the locks that SQLite holds on it in this process.
 pub(crate) fn look(path: &Path) -> Result<Option<FileState>, Error> {

@@ -1,5 +1,6 @@
 //! Why a remedy could not be carried out.
 
+use crate::config::Refusal;
 use crate::guard::Sign;
 use std::path::PathBuf;
 use tombolo_core::errno::Errno;
@@ -107,6 +108,22 @@ pub enum Error {
     /// What is in one of the databases is not what this migration has put or found there.
     #[error("{0}")]
     MigrationRecord(String),
+    /// A configuration file is not edited.
+    #[error("{path}: {refusal}")]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A file was edited after the run, so the original is not put back over it.
+    #[error("{path} was edited since; the original is kept as {saved}")]
+    EditedSince {
+        /// The file.
+        path: PathBuf,
+        /// Where its original is.
+        saved: PathBuf,
+    },
     /// The user wished to stop.
     #[error("stopped")]
     Stopped,
@@ -139,6 +156,12 @@ impl Error {
             }
             Error::MigrationRuns => {
                 "wait for it; after a cut the server takes some seconds to notice"
+            }
+            Error::EditedSince { .. } => {
+                "take the change back by hand, then say --forget to remove the original"
+            }
+            Error::Config { refusal: Refusal::NotThere { .. }, .. } => {
+                "name the mount as it stands there with --mount"
             }
             Error::Stopped => "finish it by the same command, or take it back with --undo",
             Error::Record { .. } => "look at it by hand; nothing was changed",

@@ -92,7 +92,7 @@ pub fn check(
     elsewhere: Elsewhere,
     unseen: Unseen,
 ) -> Result<(), Error> {
-    let programs = watch.look(&place.database()).map_err(Error::UseNotKnown)?;
+    let programs = watch.look(&place.target()).map_err(Error::UseNotKnown)?;
     if !programs.openers.is_empty() {
         return Err(Error::InUse(programs.openers));
     }
@@ -124,7 +124,7 @@ fn signs(place: &Place) -> Result<Vec<Sign>, Error> {
         .filter(|(_, (before, after))| before != after)
         .map(|(suffix, _)| Sign::Changing { name: format!("{}{suffix}", place.name) })
         .collect();
-    if locked(&place.database())? {
+    if locked(&place.target())? {
         signs.push(Sign::Locked);
     }
     if place.beside("-tombolo").is_dir() {

@@ -6,12 +6,14 @@
 //! * [`run`]: carries a plan out, takes it up again, or undoes it.
 //! * [`state`]: where the database is, and where a run keeps what it needs.
 //! * [`migrate`]: carries a database over to another kind of server.
+//! * [`config`]: better options of a mount, written into what defines it.
 //! * [`guard`]: who uses the database, on this kernel or by signs on another.
 //!
 //! A plan is made of facts that its caller has found. Nothing here examines a file system: whether
 //! a remedy helps at all is the doctor's to say.
 
 mod action;
+pub mod config;
 mod copy;
 pub mod error;
 pub mod guard;

@@ -1,5 +1,6 @@
 //! What a remedy will do, as data.
 
+use crate::config::Edit;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,8 +14,8 @@ pub struct Plan {
     pub schema: String,
     /// Which remedy.
     pub remedy: RemedyName,
-    /// The database, free of symbolic links.
-    pub database: PathBuf,
+    /// The database or configuration file that is changed, free of symbolic links.
+    pub target: PathBuf,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What to know before it is done.
@@ -31,6 +32,8 @@ pub enum RemedyName {
     EnterWal,
     /// To another directory.
     Move,
+    /// Other options of a mount, in the file that defines it.
+    Mount,
 }
 
 impl RemedyName {
@@ -41,6 +44,7 @@ impl RemedyName {
             RemedyName::LeaveWal => "leave-wal",
             RemedyName::EnterWal => "enter-wal",
             RemedyName::Move => "move",
+            RemedyName::Mount => "mount",
         }
     }
 }
@@ -93,6 +97,20 @@ pub enum Action {
     },
     /// Gives the old files other names, so that no program opens them.
     Retire,
+    /// Copies a configuration file into the directory of the run.
+    KeepFile {
+        /// SHA-256 of its bytes.
+        before: String,
+    },
+    /// Puts an edited configuration file in the place of the old one.
+    WriteFile {
+        /// What is replaced, by ranges of bytes.
+        edits: Vec<Edit>,
+        /// SHA-256 of the bytes before.
+        before: String,
+        /// SHA-256 of the bytes afterwards.
+        after: String,
+    },
 }
 
 /// Where SQLite keeps what is not yet in the database.

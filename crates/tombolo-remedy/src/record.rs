@@ -61,7 +61,7 @@ pub struct Kept {
 /// A file, recognisable later.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct FileState {
-    /// Its name in the directory of the database.
+    /// Its name in its directory.
     pub name: String,
     /// Size in bytes.
     pub size_bytes: u64,
@@ -265,7 +265,7 @@ mod tests {
         Plan {
             schema: PLAN_SCHEMA.to_owned(),
             remedy: RemedyName::LeaveWal,
-            database: "/d/app.db".into(),
+            target: "/d/app.db".into(),
             steps: vec![step.clone(), step],
             cautions: Vec::new(),
         }

@@ -7,7 +7,8 @@
 //! 3. The database and the files beside it say the same to SQLite before, during and after every
 //!    step of `leave-wal` and `enter-wal`; only the journal mode changes.
 //! 4. The saved originals are written before anything is changed, and stay until they are dropped.
-//! 5. Undoing never takes back what was committed after the run: where the content has changed, it
+//! 5. A configuration file is the old one or the edited one, whole, at every moment.
+//! 6. Undoing never takes back what was committed after the run: where the content has changed, it
 //!    puts back the journal mode, or refuses.
 
 use crate::action;
@@ -65,7 +66,7 @@ impl Scene<'_, '_> {
     }
 }
 
-/// What is recorded of a database; `None` if nothing is.
+/// What is recorded of a file; `None` if nothing is.
 ///
 /// # Errors
 /// When the record cannot be read or trusted.
@@ -80,10 +81,10 @@ fn open(place: &Place) -> Result<Option<Record>, Error> {
         Ok(()) => {
             let record = Record::open(&place.record())?;
             match record {
-                Some(record) if record.standing().plan.database != place.database() => {
+                Some(record) if record.standing().plan.target != place.target() => {
                     Err(Error::Record {
                         path: place.record(),
-                        reason: "it is about another database".to_owned(),
+                        reason: "it is about another file".to_owned(),
                     })
                 }
                 other => Ok(other),

@@ -1,8 +1,8 @@
 //! The directory of a run: its record, saved originals, and copies to work on.
 //!
-//! It stands beside the database, so that whoever has lost track finds it there, and so that it is
-//! on the same file system. It decides which files are written, perhaps by root, so nobody else may
-//! be able to write in it.
+//! It stands beside the file that is changed, a database or a configuration file, so that whoever
+//! has lost track finds it there, and so that it is on the same file system. It decides which files
+//! are written, perhaps by root, so nobody else may be able to write in it.
 
 use crate::error::Error;
 use std::fs::{DirBuilder, File};
@@ -15,24 +15,24 @@ use tombolo_os::read::{self, Kind};
 /// How its name begins.
 pub const PREFIX: &str = ".tombolo-fix-";
 
-/// A database, and the directory of its run.
+/// A file that is changed, and the directory of its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The directory that holds the database, free of symbolic links.
+    /// The directory that holds the file, free of symbolic links.
     pub directory: PathBuf,
-    /// The name of the database in it.
+    /// The name of the file in it.
     pub name: String,
 }
 
 impl Place {
-    /// Where a database is.
+    /// Where a file is.
     ///
     /// # Errors
     /// What the kernel said of the path, and [`Error::NotApplicable`] for a name that is not
     /// UTF-8: a record could not hold it.
-    pub fn of(database: &Path) -> Result<Self, Error> {
-        let whole = std::fs::canonicalize(database)
-            .map_err(|error| Error::call("realpath", database, &error))?;
+    pub fn of(file: &Path) -> Result<Self, Error> {
+        let whole =
+            std::fs::canonicalize(file).map_err(|error| Error::call("realpath", file, &error))?;
         let parts = (whole.parent(), whole.file_name().and_then(|name| name.to_str()));
         let (Some(directory), Some(name)) = parts else {
             let text = format!("{} has no name that can be recorded", whole.display());
@@ -41,14 +41,14 @@ impl Place {
         Ok(Place { directory: directory.to_owned(), name: name.to_owned() })
     }
 
-    /// Where a database is, or was: a run that is recorded beside the name wins over where a link
+    /// Where a file is, or was: a run that is recorded beside the name wins over where a link
     /// of this name leads.
     ///
     /// # Errors
     /// As [`Place::of`].
-    pub fn find(database: &Path) -> Result<Self, Error> {
-        let whole = std::path::absolute(database)
-            .map_err(|error| Error::call("getcwd", database, &error))?;
+    pub fn find(file: &Path) -> Result<Self, Error> {
+        let whole =
+            std::path::absolute(file).map_err(|error| Error::call("getcwd", file, &error))?;
         if let (Some(parent), Some(name)) = (whole.parent(), whole.file_name())
             && let (Ok(directory), Some(name)) = (std::fs::canonicalize(parent), name.to_str())
         {
@@ -57,12 +57,12 @@ impl Place {
                 return Ok(place);
             }
         }
-        Place::of(database)
+        Place::of(file)
     }
 
-    /// The database.
+    /// The file that is changed.
     #[must_use]
-    pub fn database(&self) -> PathBuf {
+    pub fn target(&self) -> PathBuf {
         self.directory.join(&self.name)
     }
 

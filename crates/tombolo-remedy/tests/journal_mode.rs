@@ -64,9 +64,9 @@ fn the_log_is_kept_and_every_byte_comes_back() {
         let directory = prepared(to);
         let place = place(directory.path());
         let before = files(directory.path());
-        assert_eq!(seen(&place.database()), (ROWS, to.other().as_str().to_owned()));
+        assert_eq!(seen(&place.target()), (ROWS, to.other().as_str().to_owned()));
         apply(&place, to, None).unwrap();
-        assert_eq!(seen(&place.database()), (ROWS, to.as_str().to_owned()));
+        assert_eq!(seen(&place.target()), (ROWS, to.as_str().to_owned()));
         let names: Vec<String> = files(directory.path()).into_keys().collect();
         assert_eq!(names, ["app.db"], "nothing is left beside it");
         undo(&place, None).unwrap();
@@ -84,7 +84,7 @@ fn stopped_at(to: JournalMode, number: usize) -> Option<tempfile::TempDir> {
         Err(Error::Stopped) => {}
         Err(error) => panic!("{error}"),
     }
-    assert_eq!(seen(&place.database()).0, ROWS, "stopped at question {number}");
+    assert_eq!(seen(&place.target()).0, ROWS, "stopped at question {number}");
     Some(directory)
 }
 
@@ -95,7 +95,7 @@ fn a_run_that_was_stopped_anywhere_can_be_finished() {
         while let Some(directory) = stopped_at(to, stops) {
             let place = place(directory.path());
             apply(&place, to, None).unwrap();
-            assert_eq!(seen(&place.database()), (ROWS, to.as_str().to_owned()));
+            assert_eq!(seen(&place.target()), (ROWS, to.as_str().to_owned()));
             stops += 1;
         }
         assert!(stops > 10, "{stops}");
@@ -107,7 +107,7 @@ fn a_run_that_was_stopped_anywhere_can_be_undone() {
     for to in [JournalMode::Delete, JournalMode::Wal] {
         let before = {
             let directory = prepared(to);
-            seen(&place(directory.path()).database())
+            seen(&place(directory.path()).target())
         };
         let mut stops = 0;
         while let Some(directory) = stopped_at(to, stops) {
@@ -118,7 +118,7 @@ fn a_run_that_was_stopped_anywhere_can_be_undone() {
                 Err(Error::NothingRecorded(_)) => {}
                 Err(error) => panic!("{error}"),
             }
-            assert_eq!(seen(&place.database()), before, "stopped at question {stops}");
+            assert_eq!(seen(&place.target()), before, "stopped at question {stops}");
             stops += 1;
         }
     }
@@ -133,7 +133,7 @@ fn an_undo_that_was_stopped_anywhere_can_be_finished() {
             let before = files(directory.path());
             apply(&place, to, None).unwrap();
             let stopped = undo(&place, Some(number));
-            assert_eq!(seen(&place.database()).0, ROWS, "stopped at question {number}");
+            assert_eq!(seen(&place.target()).0, ROWS, "stopped at question {number}");
             match stopped {
                 Ok(_) => {
                     assert!(number > 3, "{number}");
@@ -154,11 +154,11 @@ fn what_was_committed_since_is_never_taken_back() {
         let directory = prepared(to);
         let place = place(directory.path());
         apply(&place, to, None).unwrap();
-        let connection = Connection::open(place.database()).unwrap();
+        let connection = Connection::open(place.target()).unwrap();
         connection.execute("INSERT INTO t VALUES (1000, 'since')", []).unwrap();
         drop(connection);
         let outcome = undo(&place, None).unwrap();
-        assert_eq!(seen(&place.database()), (ROWS + 1, to.other().as_str().to_owned()));
+        assert_eq!(seen(&place.target()), (ROWS + 1, to.other().as_str().to_owned()));
         assert!(outcome.notes[0].contains("written to since"), "{outcome:?}");
     }
 }
@@ -189,9 +189,9 @@ fn a_database_that_somebody_has_open_is_not_touched() {
 fn a_damaged_database_is_not_touched() {
     let directory = prepared(JournalMode::Delete);
     let place = place(directory.path());
-    let mut bytes = std::fs::read(place.database()).unwrap();
+    let mut bytes = std::fs::read(place.target()).unwrap();
     bytes[4096 * 3..4096 * 4].fill(0x5a);
-    std::fs::write(place.database(), bytes).unwrap();
+    std::fs::write(place.target(), bytes).unwrap();
     let before = files(directory.path());
     let refused = apply(&place, JournalMode::Delete, None).unwrap_err();
     assert!(matches!(refused, Error::Damaged(_)), "{refused}");
@@ -217,10 +217,10 @@ fn a_hot_journal_is_rolled_back_and_comes_back_by_undoing() {
     let before = files(directory.path());
     assert_ne!(before["app.db-journal"][0], 0, "the journal is hot");
     apply(&place, JournalMode::Wal, None).unwrap();
-    assert_eq!(seen(&place.database()), (ROWS, "wal".to_owned()));
+    assert_eq!(seen(&place.target()), (ROWS, "wal".to_owned()));
     undo(&place, None).unwrap();
     assert_same(&files(directory.path()), &before);
-    assert_eq!(seen(&place.database()), (ROWS, "delete".to_owned()));
+    assert_eq!(seen(&place.target()), (ROWS, "delete".to_owned()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::record::Kept;
 use crate::run::Scene;
 
 pub(super) fn apply(scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {
-    let database = scene.place.database();
+    let database = scene.place.target();
     let image = Image::open(&database, scene.tools.attend)?;
     let content = image.digest(scene.tools.attend)?;
     let rehearsed = scene.kept(is_rehearse).and_then(|kept| kept.content.clone());

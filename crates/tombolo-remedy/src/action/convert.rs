@@ -36,7 +36,7 @@ fn check_unchanged(scene: &Scene<'_, '_>) -> Result<(), Error> {
 }
 
 fn convert(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<(), Error> {
-    let mut database = Database::open(&scene.place.database(), Manner::Locked)?;
+    let mut database = Database::open(&scene.place.target(), Manner::Locked)?;
     database.stop_when(scene.tools.stop_wanted)?;
     database.keep_others_out()?;
     database.convert(to)?;
@@ -51,7 +51,7 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<(), Err
         return Ok(());
     }
     convert(scene, JournalMode::Delete)?;
-    let image = Image::open(&scene.place.database(), scene.tools.attend)?;
+    let image = Image::open(&scene.place.target(), scene.tools.attend)?;
     let content = image.digest(scene.tools.attend)?;
     let rehearsed = scene.kept(is_rehearse).and_then(|kept| kept.content.clone());
     let saved = scene.kept(is_save).cloned().unwrap_or_default();

@@ -51,7 +51,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, to: &Path) -> Result<Kept, Error>
         let note = "a transaction was cut off before: SQLite has rolled it back in the copy";
         scene.notes.push(note.to_owned());
     } else {
-        let original = Image::open(&scene.place.database(), scene.tools.attend)?;
+        let original = Image::open(&scene.place.target(), scene.tools.attend)?;
         original.compare(&image, scene.tools.attend)?;
     }
     let content = image.digest(scene.tools.attend)?;

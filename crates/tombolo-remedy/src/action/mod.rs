@@ -3,17 +3,20 @@
 mod compare;
 mod convert;
 mod copy_to;
+mod keep_file;
 mod leftovers;
 mod rehearse;
 mod restore;
 mod retire;
 mod save;
+mod write_file;
 
 use crate::error::Error;
 use crate::plan::Action;
 use crate::record::Kept;
 use crate::run::Scene;
 pub(crate) use save::check_room;
+use write_file::Change;
 
 /// Does a step, from its beginning.
 pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {
@@ -26,6 +29,10 @@ pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, 
         Action::CopyTo { to } => copy_to::apply(scene, to),
         Action::PutLink { to } => retire::apply(scene, Some(to)),
         Action::Retire => retire::apply(scene, None),
+        Action::KeepFile { before } => keep_file::apply(scene, before),
+        Action::WriteFile { edits, before, after } => {
+            write_file::apply(scene, &Change { edits, before, after })
+        }
     }
 }
 
@@ -33,12 +40,17 @@ pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, 
 pub(crate) fn undo(action: &Action, scene: &mut Scene<'_, '_>) -> Result<(), Error> {
     match action {
         // What these have made is in the directory of the run, and goes with it.
-        Action::Save | Action::Rehearse { .. } | Action::Compare => Ok(()),
+        Action::Save | Action::Rehearse { .. } | Action::Compare | Action::KeepFile { .. } => {
+            Ok(())
+        }
         // Undoing the conversion puts them back.
         Action::RemoveLeftovers => Ok(()),
         Action::Convert { to } => convert::undo(scene, *to),
         Action::CopyTo { to } => copy_to::undo(scene, to),
         Action::PutLink { .. } | Action::Retire => retire::undo(scene),
+        Action::WriteFile { edits, before, after } => {
+            write_file::undo(scene, &Change { edits, before, after })
+        }
     }
 }
 
@@ -52,4 +64,8 @@ fn is_rehearse(action: &Action) -> bool {
 
 fn is_copy_to(action: &Action) -> bool {
     matches!(action, Action::CopyTo { .. })
+}
+
+fn is_keep_file(action: &Action) -> bool {
+    matches!(action, Action::KeepFile { .. })
 }

@@ -28,7 +28,7 @@ pub(super) fn files(scene: &mut Scene<'_, '_>, saved: &[FileState]) -> Result<()
     for file in saved {
         check_whole(&place.saved(&file.name), file, scene)?;
     }
-    let path = place.database();
+    let path = place.target();
     let opened = OpenOptions::new().read(true).write(true).open(&path);
     let database = opened.map_err(|error| Error::call("open", &path, &error))?;
     keep_others_out(&database, &path)?;

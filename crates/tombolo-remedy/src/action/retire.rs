@@ -24,7 +24,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, link: Option<&Path>) -> Result<Ke
     scene.check_unused(Unseen::Refused)?;
     let copied = scene.kept(is_copy_to).cloned().unwrap_or_default();
     let place = scene.place;
-    let (database, old) = (place.database(), old_name(&place.database()));
+    let (database, old) = (place.target(), old_name(&place.target()));
     let retired = std::fs::symlink_metadata(&old).is_ok();
     if !retired {
         copy_to::check_unchanged(scene, &copied.files)?;
@@ -68,7 +68,7 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>) -> Result<(), Error> {
     if let Some(to) = to {
         copy_to::check_copy_unused(scene, &to)?;
     }
-    let database = place.database();
+    let database = place.target();
     if !is_link(&database) && old_is_other(&database) {
         return Err(Error::Changed { path: database });
     }

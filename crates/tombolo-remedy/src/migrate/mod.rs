@@ -179,7 +179,7 @@ fn begun(request: &Request<'_>, source: &Source, plan: &Plan) -> Migration {
     }
     Migration {
         schema: report::SCHEMA,
-        database: request.place.database().display().to_string(),
+        database: request.place.target().display().to_string(),
         target: request.target.to_string(),
         ended: Ended::Planned,
         snapshot: source.snapshot,

@@ -96,7 +96,7 @@ impl Source {
             && now.iter().zip(&self.before).all(|(now, before)| {
                 now.name == before.name && copy::looks_alike(Some(now), Some(before))
             });
-        if same { Ok(()) } else { Err(Error::Changed { path: self.place.database() }) }
+        if same { Ok(()) } else { Err(Error::Changed { path: self.place.target() }) }
     }
 }
 
@@ -139,7 +139,7 @@ fn is_plain(place: &Place, present: &[FileState]) -> Result<bool, Error> {
             return Ok(false);
         }
     }
-    let opened = read::open(&place.database()).map_err(copy::read_error)?;
+    let opened = read::open(&place.target()).map_err(copy::read_error)?;
     let start = opened.bytes_at(0, START_BYTES)?;
     // fileformat2.html, section 1.3: read and write versions, 1 for a rollback journal.
     Ok(start.get(18..20) == Some(&[1, 1]))
@@ -150,7 +150,7 @@ fn locked(place: &Place) -> Result<Database, Error> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let failed = |error| failure("opening", error);
-    let path = place.database();
+    let path = place.target();
     let connection = Connection::open_with_flags_and_vfs(path, flags, c"unix").map_err(failed)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
     connection.execute_batch("BEGIN; SELECT count(*) FROM main.sqlite_schema").map_err(failed)?;

@@ -44,7 +44,7 @@ fn not(text: &str) -> Result<Plan, Error> {
 fn plan(place: &Place, remedy: RemedyName, to: JournalMode) -> Plan {
     let files: Vec<PathBuf> =
         ["", "-wal", "-shm", "-journal"].iter().map(|suffix| place.beside(suffix)).collect();
-    let database = place.database();
+    let database = place.target();
     let mut steps = vec![
         Step {
             title: "Copy the database and the files beside it, as they are".to_owned(),
@@ -90,7 +90,7 @@ fn plan(place: &Place, remedy: RemedyName, to: JournalMode) -> Plan {
             could_break: "Nothing: it holds no data.".to_owned(),
         });
     }
-    Plan { schema: PLAN_SCHEMA.to_owned(), remedy, database, steps, cautions: cautions(to) }
+    Plan { schema: PLAN_SCHEMA.to_owned(), remedy, target: database, steps, cautions: cautions(to) }
 }
 
 fn cautions(to: JournalMode) -> Vec<String> {

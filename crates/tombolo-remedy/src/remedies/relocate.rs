@@ -58,7 +58,7 @@ pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan,
     Ok(Plan {
         schema: PLAN_SCHEMA.to_owned(),
         remedy: RemedyName::Move,
-        database: place.database(),
+        target: place.target(),
         steps,
         cautions,
     })

@@ -16,7 +16,7 @@ use tombolo_remedy::state::Place;
 /// How long the doctor may look.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-fn report(path: &Path, probes: Probes) -> Report {
+pub(super) fn report(path: &Path, probes: Probes) -> Report {
     let request = Request {
         path: path.to_owned(),
         viewpoint: Viewpoint::Own,
@@ -35,19 +35,19 @@ fn report(path: &Path, probes: Probes) -> Report {
 
 /// The database, as its files say.
 pub(super) fn database(place: &Place) -> Result<Database, Error> {
-    let report = report(&place.database(), Probes::Skip);
+    let report = report(&place.target(), Probes::Skip);
     of(report, place)
 }
 
 fn of(report: Report, place: &Place) -> Result<Database, Error> {
-    report.database.ok_or_else(|| {
-        Error::NotApplicable(format!("{} is no database", place.database().display()))
-    })
+    report
+        .database
+        .ok_or_else(|| Error::NotApplicable(format!("{} is no database", place.target().display())))
 }
 
 /// The database, where the doctor has seen that WAL mode works for one kernel.
 pub(super) fn database_fit_for_wal(place: &Place) -> Result<Database, Error> {
-    let report = report(&place.database(), Probes::Run);
+    let report = report(&place.target(), Probes::Run);
     let verdict = report
         .verdicts
         .iter()
@@ -106,6 +106,15 @@ fn command(remedy: RemedyId, path: &str) -> Option<String> {
         RemedyId::LeaveWal => Some(format!("tombolo fix {path} leave-wal")),
         RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => {
             Some(format!("tombolo fix {path} move --to DIR"))
+        }
+        RemedyId::NinePCacheMmap
+        | RemedyId::MergerfsCacheFiles
+        | RemedyId::LustreFlock
+        | RemedyId::NfsLockService
+        | RemedyId::DropMaskingOption
+        | RemedyId::MountDirectory
+        | RemedyId::NamedVolume => {
+            Some(format!("tombolo fix {path} mount --config FILE --way {}", remedy.as_str()))
         }
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,

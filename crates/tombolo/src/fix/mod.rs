@@ -1,6 +1,7 @@
 //! `tombolo fix`.
 
 mod facts;
+mod mount;
 pub(crate) mod tools;
 
 use crate::args::{FixArguments, FixRemedy, Format};
@@ -8,6 +9,7 @@ use crate::exit::{self, Exit, Failure};
 use crate::render::{self, Page};
 use serde::Serialize;
 use std::io::Write as _;
+use std::path::Path;
 use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
 use tombolo_remedy::plan::{Plan, RemedyName};
@@ -24,7 +26,7 @@ const FIX_SCHEMA: &str = "tombolo.fix/1";
 struct Done<'a> {
     schema: &'static str,
     remedy: RemedyName,
-    database: String,
+    target: String,
     /// `applied`, `undone` or `forgotten`.
     ended: &'static str,
     notes: &'a [String],
@@ -48,14 +50,14 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     if how.undo || how.forget {
         return take_back(arguments);
     }
-    let place = Place::find(&arguments.path).map_err(refused)?;
+    let place = Place::find(changed_file(arguments)).map_err(refused)?;
     let plan = match run::recorded(&place).map_err(refused)? {
         // A run that was cut off goes on by its own plan.
         Some(Standing { ended: None, plan, .. }) if plan.remedy == name(remedy) => plan,
         Some(Standing { ended: None, plan, .. }) => {
             return Err(refused(Error::Unfinished { remedy: plan.remedy.as_str() }));
         }
-        _ => planned(&place, remedy)?,
+        _ => planned(arguments, &place, remedy)?,
     };
     if !how.apply {
         exit::printed(print_plan(arguments, &plan))?;
@@ -69,7 +71,15 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     Ok(Exit::Healthy)
 }
 
-fn planned(place: &Place, remedy: &FixRemedy) -> Result<Plan, Failure> {
+/// The file that a remedy changes.
+fn changed_file(arguments: &FixArguments) -> &Path {
+    match &arguments.remedy {
+        Some(FixRemedy::Mount(mount)) => &mount.config,
+        _ => &arguments.path,
+    }
+}
+
+fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Result<Plan, Failure> {
     match remedy {
         FixRemedy::LeaveWal => {
             let database = facts::database(place).map_err(refused)?;
@@ -87,13 +97,14 @@ fn planned(place: &Place, remedy: &FixRemedy) -> Result<Plan, Failure> {
             let behind = if *no_link { Behind::Nothing } else { Behind::Link };
             remedies::relocate(place, to, behind)
         }
+        FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
     }
     .map_err(refused)
 }
 
 /// Undoes the last run, or removes what it has saved.
 fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
-    let place = Place::find(&arguments.path).map_err(refused)?;
+    let place = Place::find(changed_file(arguments)).map_err(refused)?;
     let standing = run::recorded(&place).map_err(refused)?;
     let nothing = || refused(Error::NothingRecorded(place.directory.clone()));
     let standing = standing.ok_or_else(nothing)?;
@@ -123,12 +134,19 @@ fn name(remedy: &FixRemedy) -> RemedyName {
         FixRemedy::LeaveWal => RemedyName::LeaveWal,
         FixRemedy::EnterWal => RemedyName::EnterWal,
         FixRemedy::Move { .. } => RemedyName::Move,
+        FixRemedy::Mount(_) => RemedyName::Mount,
     }
 }
 
 fn undo_command(arguments: &FixArguments, remedy: RemedyName) -> String {
     let path = quoted(&arguments.path.display().to_string());
-    format!("tombolo fix {path} {} --undo", remedy.as_str())
+    let remedy = match &arguments.remedy {
+        Some(FixRemedy::Mount(mount)) => {
+            format!("mount --config {}", quoted(&mount.config.display().to_string()))
+        }
+        _ => remedy.as_str().to_owned(),
+    };
+    format!("tombolo fix {path} {remedy} --undo")
 }
 
 /// Errors after which nothing has changed are another exit code than those that leave work to do.
@@ -142,6 +160,8 @@ fn refused(error: Error) -> Failure {
         | Error::NothingRecorded(_)
         | Error::Busy
         | Error::Damaged(_)
+        | Error::Config { .. }
+        | Error::EditedSince { .. }
         | Error::NotApplicable(_) => Exit::Findings,
         _ => Exit::NotExamined,
     };
@@ -162,7 +182,8 @@ fn print_plan(arguments: &FixArguments, plan: &Plan) -> std::io::Result<()> {
         }
         Format::Text => {
             let mut page = Page::new();
-            render::plan(&mut page, plan);
+            let difference = mount::difference(plan, changed_file(arguments));
+            render::plan(&mut page, plan, difference.as_deref());
             out.write_all(page.into_text().as_bytes())?;
         }
     }
@@ -178,17 +199,17 @@ fn print_done(
     undo: Option<String>,
 ) -> std::io::Result<()> {
     let mut out = anstream::stdout().lock();
-    let database = place.database().display().to_string();
+    let target = place.target().display().to_string();
     match arguments.run.format {
         Format::Json => {
             let notes = &outcome.notes;
-            let done = Done { schema: FIX_SCHEMA, remedy, database, ended, notes, undo };
+            let done = Done { schema: FIX_SCHEMA, remedy, target, ended, notes, undo };
             serde_json::to_writer_pretty(&mut out, &done)?;
             writeln!(out)?;
         }
         Format::Text => {
             let mut page = Page::new();
-            let sentence = format!("{} {ended}: {database}", remedy.as_str());
+            let sentence = format!("{} {ended}: {target}", remedy.as_str());
             render::applied(&mut page, &sentence, &outcome.notes, undo.as_deref());
             out.write_all(page.into_text().as_bytes())?;
         }

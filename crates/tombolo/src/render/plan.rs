@@ -4,9 +4,9 @@ use super::page::{Page, Tone, styled};
 use std::path::PathBuf;
 use tombolo_remedy::plan::Plan;
 
-pub(crate) fn plan(page: &mut Page, plan: &Plan) {
-    let database = plan.database.display();
-    page.paragraph(0, &format!("What {} would do with {database}:", plan.remedy.as_str()));
+pub(crate) fn plan(page: &mut Page, plan: &Plan, difference: Option<&str>) {
+    let target = plan.target.display();
+    page.paragraph(0, &format!("What {} would do with {target}:", plan.remedy.as_str()));
     for (index, step) in plan.steps.iter().enumerate() {
         page.blank();
         let first = format!("{:>3}. ", index + 1);
@@ -19,6 +19,10 @@ pub(crate) fn plan(page: &mut Page, plan: &Plan) {
         }
         let first = format!("     {} ", styled(Tone::Dim, "could break:"));
         page.hanging(&first, "             ", &step.could_break);
+    }
+    if let Some(difference) = difference {
+        page.heading("What would change");
+        page.code(0, &shown(difference));
     }
     if !plan.cautions.is_empty() {
         page.heading("Before it is done");
@@ -43,6 +47,13 @@ pub(crate) fn applied(page: &mut Page, sentence: &str, notes: &[String], undo: O
             "The originals are kept for that; when all is well, --forget removes them.",
         );
     }
+}
+
+/// Without what a terminal would obey.
+fn shown(difference: &str) -> String {
+    let obeyed =
+        |character: char| character.is_control() && !['\n', '\r', '\t'].contains(&character);
+    difference.replace(obeyed, "\u{fffd}")
 }
 
 fn listed(files: &[PathBuf]) -> String {

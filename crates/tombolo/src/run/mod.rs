@@ -72,7 +72,7 @@ fn claimable(path: &Path, elsewhere: Elsewhere) -> Result<PathBuf, Failure> {
     }
     let place = Place::of(path).map_err(refused)?;
     guard::check(&place, &mut Kernel, elsewhere, Unseen::Locked).map_err(refused)?;
-    Ok(place.database())
+    Ok(place.target())
 }
 
 /// The library, and what the user has preloaded already.

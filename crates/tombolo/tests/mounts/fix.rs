@@ -5,7 +5,7 @@ use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
-use tombolo_lab::{Faults, FaultyMount, Locks, Maps, Namespace, Shell, sqlite};
+use tombolo_lab::{Disk, Faults, FaultyMount, Locks, Maps, Mounted, Namespace, Shell, sqlite};
 
 fn fix(database: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
@@ -125,5 +125,32 @@ fn without_locks_leaving_wal_mode_is_refused_and_moving_works() {
 
         succeed(&database, &["move", "--to", local.path().to_str().expect("UTF-8"), "--apply"]);
         assert_eq!(sqlite(&database, COUNT), "500\n");
+    });
+}
+
+/// A program in a container sees its database as a mount of the single file. The doctor, asked from
+/// there, finds it, and the file of the containers is mended.
+#[test]
+fn a_single_file_that_is_mounted_becomes_its_directory() {
+    Namespace::run(|namespace| {
+        let disk = Mounted::disk(namespace, Disk::Ext4).expect("the test's disk");
+        let data = disk.path().join("data");
+        std::fs::create_dir(&data).expect("made");
+        assert_eq!(sqlite(&data.join("app.db"), "CREATE TABLE t(x);"), "");
+        let seen = Mounted::file(namespace, &data.join("app.db")).expect("the test's mount");
+        let seen = seen.path();
+        let file = disk.path().join("compose.yaml");
+        let text = |source: &str, target: &str| {
+            format!("services:\n  app:\n    volumes:\n    - '{source}:{target}' # data\n")
+        };
+        let target = seen.parent().and_then(Path::to_str).expect("UTF-8");
+        let before = text("./data/app.db", &format!("{target}/app.db"));
+        std::fs::write(&file, &before).expect("written");
+        let config_file = file.to_str().expect("UTF-8");
+
+        succeed(seen, &["mount", "--config", config_file, "--apply"]);
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), text("./data", target));
+        succeed(seen, &["mount", "--config", config_file, "--undo"]);
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), before);
     });
 }
