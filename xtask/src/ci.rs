@@ -23,8 +23,13 @@ enum Job {
     Deny,
     Dist,
     Lab,
+    Browser,
     Test,
 }
+
+/// Any of these shows the pages of `tombolo report`.
+const BROWSERS: [&str; 4] =
+    ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
 
 /// How a job ended. A job that did not run is neither passed nor failed, and is always named.
 #[derive(Debug)]
@@ -78,6 +83,19 @@ fn perform(job: Job) -> Ended {
         Job::Deny if !shell::available("cargo", &["deny", "--version"]) => {
             return Ended::NotRun("no cargo-deny (`cargo install --locked cargo-deny`)");
         }
+        Job::Browser if !BROWSERS.iter().any(|name| shell::available(name, &["--version"])) => {
+            return Ended::NotRun("no browser (Debian: chromium)");
+        }
+        // Ignored by a plain test run, which needs no browser.
+        Job::Browser => shell::run(&mut cargo(&[
+            "test",
+            "--package=tombolo",
+            "--bin=tombolo",
+            "--locked",
+            "--",
+            "--ignored",
+            "browser",
+        ])),
         Job::Fmt => shell::run(&mut cargo(&["fmt", "--all", "--check"])),
         Job::Clippy => shell::run(&mut cargo(&[
             "clippy",

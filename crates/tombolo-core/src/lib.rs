@@ -13,6 +13,7 @@
 //! * [`peer`]: what doctors on several kernels say to each other.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
+//! * [`redact`]: takes names and secrets out of texts.
 //! * [`text`]: bytes from outside, made fit for a report.
 
 pub mod cgroup;
@@ -23,6 +24,7 @@ pub mod locktable;
 pub mod memory_map;
 pub mod mountinfo;
 pub mod peer;
+pub mod redact;
 pub mod report;
 pub mod sqlite;
 pub mod text;

@@ -13,9 +13,11 @@
 //!
 //! [`diagnosis`] runs them. [`explain`] goes the other way: from the text of an error to its
 //! likely causes.
+//! [`bundle`] is a report for strangers, without names and secrets; [`explain`] reads it back.
 //! [`machine`] surveys every database that any running program has open. [`containers`] finds the
 //! container whose view of the files is wanted.
 
+pub mod bundle;
 mod child;
 pub mod containers;
 pub mod database;

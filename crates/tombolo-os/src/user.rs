@@ -9,8 +9,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// it.
 #[must_use]
 pub fn in_words(root: &Path, user: u32) -> String {
-    let bytes = read_file(&root.join("etc/passwd"), FILE_BYTES_MAX).unwrap_or_default();
-    match name_in(&String::from_utf8_lossy(&bytes), user) {
+    match name_in(&table(root), user) {
         Some(name) => format!("{name} ({user})"),
         None => user.to_string(),
     }
@@ -20,6 +19,13 @@ pub fn in_words(root: &Path, user: u32) -> String {
 #[must_use]
 pub fn own() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+/// The text of `root`'s `etc/passwd`, empty where it cannot be read.
+#[must_use]
+pub fn table(root: &Path) -> String {
+    let bytes = read_file(&root.join("etc/passwd"), FILE_BYTES_MAX).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn name_in(table: &str, user: u32) -> Option<&str> {

@@ -37,6 +37,11 @@ pub(crate) enum Command {
     /// Exit code: 0 done or shown, 1 refused and nothing was changed, 2 stopped half-way (run it
     /// again, or undo it), 3 usage.
     Fix(FixArguments),
+    /// Make a report for an issue tracker or a forum, without names and secrets
+    ///
+    /// Exit code: 0 written, whatever was found, 1 not wanted and nothing was written, 2 could not
+    /// be written, 3 usage, or nobody could be asked and --yes was not given.
+    Report(ReportArguments),
     /// Run a program that alone has databases in WAL mode, without shared memory
     ///
     /// Exit code: the program's, or 125 where a database was not opened through this door; what is
@@ -292,6 +297,38 @@ impl From<ConfigKind> for Kind {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+User names, host names, addresses, identifiers, passwords and tokens are replaced, equal ones by \
+equal stand-ins. Names of directories and files stay, unless --hide names them. What is replaced \
+is shown before anything is written; read the report before you post it. `tombolo explain FILE` \
+reads both forms back.")]
+pub(crate) struct ReportArguments {
+    /// The database, a directory, or a path that does not exist yet
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Where to write the text, in Markdown; without this and --html, to standard output
+    ///
+    /// A file that exists is not overwritten.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where to write one page for a browser, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write without asking
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Replace this word as well, wherever it stands alone; can be given several times
+    #[arg(long, value_name = "WORD", value_parser = hidden_word)]
+    pub(crate) hide: Vec<String>,
+    /// Seconds that the examination may take
+    #[arg(long, default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+    /// Look only; make no scratch files
+    #[arg(long)]
+    pub(crate) no_probes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
 The -shm of each database is then memory of the one process that opens it, so WAL mode works \
 where shared maps are refused. Other processes of this kernel are kept out: those of the same \
 program are refused and told why, others get \"database is locked\". Programs of other kernels are \
@@ -353,6 +390,14 @@ pub(crate) struct MigrateArguments {
 pub(crate) struct CodesArguments {
     /// The code, such as TMB-MMAP-001
     pub(crate) code: Option<String>,
+}
+
+/// A word of two letters at least: a single one stands everywhere.
+fn hidden_word(text: &str) -> Result<String, String> {
+    match text.trim() {
+        word if word.chars().count() >= 2 => Ok(word.to_owned()),
+        _ => Err("a word of two letters at least is wanted".to_owned()),
+    }
 }
 
 /// Seconds, with a fraction if need be: from a tenth of a second to a day.

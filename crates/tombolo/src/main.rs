@@ -11,6 +11,7 @@ mod manual;
 mod migrate;
 mod progress;
 mod render;
+mod report;
 mod run;
 mod unused;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(explain),
         Command::Fix(fix) => fix::run(fix),
         Command::Migrate(migrate) => migrate::run(migrate),
+        Command::Report(report) => report::run(report),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { command } => manual::man(command.as_deref()),

@@ -1,6 +1,6 @@
 //! Remedies: ways out, and the advice that must not be followed.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 macro_rules! remedies {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
@@ -16,6 +16,12 @@ macro_rules! remedies {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(RemedyId::$variant => $name,)* }
+            }
+
+            /// The way out of this stable name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|id| id.as_str() == name)
             }
         }
     };
@@ -98,8 +104,15 @@ impl Serialize for RemedyId {
     }
 }
 
+impl<'de> Deserialize<'de> for RemedyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::from_name(&name).ok_or_else(|| D::Error::custom(format!("no way out {name:?}")))
+    }
+}
+
 /// Whether a way out helps when programs of several kernels open the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// Safe only while one kernel opens the file.
@@ -109,7 +122,7 @@ pub enum Reach {
 }
 
 /// A way out, filled in for this machine and path.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Remedy {
     /// The stable name.
     pub id: RemedyId,
@@ -130,7 +143,7 @@ pub struct Remedy {
 }
 
 /// One step: a sentence, and the exact command or configuration lines where there are any.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Step {
     /// What to do.
     pub text: String,
@@ -154,7 +167,7 @@ impl Step {
 }
 
 /// Advice that is passed around and loses data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Warning {
     /// The advice, as people meet it.
     pub advice: String,

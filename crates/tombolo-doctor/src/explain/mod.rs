@@ -17,6 +17,7 @@ mod conclusions;
 mod contention;
 mod course;
 mod cures;
+mod diagnosed;
 mod facts;
 mod handles;
 mod load;
@@ -46,6 +47,7 @@ pub use cause::CauseCode;
 pub use openers::Kernels;
 pub use sign::{FileSystem, Sign};
 
+use crate::bundle::Told;
 use facts::Facts;
 use serde::Serialize;
 use tombolo_core::report::{Remedy, Warning};
@@ -110,9 +112,13 @@ const POINTS_NAMED: i32 = 15;
 /// Causes named at most.
 const CAUSES_NAMED: usize = 4;
 
-/// Explains a text. Any text is accepted; what cannot be told is asked for.
+/// Explains a text. Any text is accepted; what cannot be told is asked for. Where the text holds a
+/// report of the doctor, the answer is the doctor's: it has measured.
 #[must_use]
 pub fn explain(text: &str) -> Explanation {
+    if let Some(told) = Told::read(text) {
+        return diagnosed::explain(text, &told);
+    }
     let facts = Facts::read(text);
     let causes = rank(&facts);
     let best = causes.first().map_or(CauseCode::NeedsFacts, |cause| cause.code);

@@ -49,7 +49,7 @@ pub(super) fn find(text: &Text) -> Mounts {
 
 /// File-system types that stand in mount tables and mean the path of a database, not the system's
 /// own. Plain `ext4` and the like are left out: every table has them, for `/`.
-fn kind_of(fstype: &str) -> Option<FileSystem> {
+pub(super) fn kind_of(fstype: &str) -> Option<FileSystem> {
     Some(match fstype {
         "nfs" | "nfs4" => FileSystem::Nfs,
         "cifs" | "smb3" | "smbfs" => FileSystem::Smb,

@@ -1,16 +1,22 @@
-//! Text for people.
+//! Text and pages for people.
 
 mod explanation;
+mod html;
 mod machine;
 mod migration;
 mod page;
 mod plan;
+mod post;
 mod report;
+#[cfg(test)]
+mod testing;
 mod words;
 
 pub(crate) use explanation::explanation;
+pub(crate) use html::html;
 pub(crate) use machine::machine;
 pub(crate) use migration::migration;
 pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
+pub(crate) use post::post;
 pub(crate) use report::{Detail, report};

@@ -11,6 +11,7 @@ mod hung;
 mod local;
 mod nested;
 mod peers;
+mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
