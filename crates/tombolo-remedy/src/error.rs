@@ -86,6 +86,28 @@ pub enum Error {
     /// The remedy does not apply.
     #[error("{0}")]
     NotApplicable(String),
+    /// The database server refused, or could not be reached.
+    #[error("the server, {during}: {text}{}", in_brackets(code.as_deref()))]
+    Server {
+        /// What was being done.
+        during: &'static str,
+        /// The server's words, or the kernel's.
+        text: String,
+        /// The server's SQLSTATE, or the errno of the connection.
+        code: Option<String>,
+    },
+    /// Another run works on the same target.
+    #[error("another migration to this database is running")]
+    MigrationRuns,
+    /// A run was done before.
+    #[error("a migration to this database was finished before")]
+    MigrationFinished,
+    /// A run was cut off that began with other files, or with other options.
+    #[error("a migration of another state of this database, or of another one, was cut off there")]
+    MigrationOfOther,
+    /// What is in one of the databases is not what this migration has put or found there.
+    #[error("{0}")]
+    MigrationRecord(String),
     /// A configuration file is not edited.
     #[error("{path}: {refusal}")]
     Config {
@@ -129,6 +151,12 @@ impl Error {
             Error::Unfinished { .. } => {
                 "finish it by its own command with --apply, or take it back with --undo"
             }
+            Error::MigrationFinished | Error::MigrationOfOther => {
+                "with --replace, the tables that it has made are dropped and made anew"
+            }
+            Error::MigrationRuns => {
+                "wait for it; after a cut the server takes some seconds to notice"
+            }
             Error::EditedSince { .. } => {
                 "take the change back by hand, then say --forget to remove the original"
             }
@@ -152,6 +180,10 @@ impl Error {
 
 fn said(errno: Option<Errno>) -> String {
     errno.map(|errno| format!("; the kernel said {errno}")).unwrap_or_default()
+}
+
+fn in_brackets(code: Option<&str>) -> String {
+    code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 fn programs(openers: &[Opener]) -> String {

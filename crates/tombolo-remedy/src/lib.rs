@@ -5,6 +5,7 @@
 //! * [`record`]: which steps were begun and done, and what is needed to undo them.
 //! * [`run`]: carries a plan out, takes it up again, or undoes it.
 //! * [`state`]: where the database is, and where a run keeps what it needs.
+//! * [`migrate`]: carries a database over to another kind of server.
 //! * [`config`]: better options of a mount, written into what defines it.
 //! * [`guard`]: who uses the database, on this kernel or by signs on another.
 //!
@@ -17,6 +18,7 @@ mod copy;
 pub mod error;
 pub mod guard;
 mod image;
+pub mod migrate;
 pub mod plan;
 pub mod record;
 pub mod remedies;
@@ -24,4 +26,5 @@ pub mod run;
 mod sqlite;
 pub mod state;
 
+pub use copy::Attend;
 pub use error::Error;

@@ -58,6 +58,16 @@ impl Database {
         Ok(Database { connection })
     }
 
+    /// One that was opened in another way.
+    pub(crate) const fn of(connection: Connection) -> Self {
+        Database { connection }
+    }
+
+    /// For statements of the caller's own.
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Takes the locks of a writer, and keeps them until the database is closed. A hot journal is
     /// rolled back by this, as by every first reader.
     pub(crate) fn keep_others_out(&self) -> Result<(), Error> {
@@ -129,7 +139,7 @@ fn needs_application(text: &str) -> bool {
         .any(|words| text.contains(words))
 }
 
-fn failure(during: &'static str, error: rusqlite::Error) -> Error {
+pub(crate) fn failure(during: &'static str, error: rusqlite::Error) -> Error {
     if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
         return Error::Stopped;
     }

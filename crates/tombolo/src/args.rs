@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::{path::PathBuf, time::Duration};
 use tombolo_doctor::peer::{self, Invitation};
 use tombolo_remedy::config::{Kind, MountOption, VolumeName};
+use tombolo_remedy::migrate::Address;
 
 /// Most other sides that can be waited for.
 const OTHERS_MAX: i64 = peer::OTHERS_MAX as i64;
@@ -51,6 +52,11 @@ pub(crate) enum Command {
     /// Exit code: the program's, or 125 where no call on a SQLite file was recorded. Of `show`: 0
     /// no call failed, 1 one did, 2 there is nothing to show.
     Trace(TraceArguments),
+    /// Carry a database over to PostgreSQL, with a report of all that does not arrive as it was
+    ///
+    /// Exit code: 0 all of it is there as it was, 1 the report names what is not, or nothing was
+    /// done, 2 stopped half-way (run it again), 3 usage.
+    Migrate(MigrateArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell
@@ -402,6 +408,44 @@ pub(crate) enum TraceFormat {
     Json,
     /// For Perfetto and chrome://tracing
     Chrome,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The database is never changed. The target gets two tables more: tombolo_migration, by which the \
+same command goes on after a cut, and tombolo_migration_value, which keeps each value that \
+could not arrive as it was. A password comes from the address or from PGPASSWORD.")]
+pub(crate) struct MigrateArguments {
+    /// The database
+    #[arg(value_name = "DB")]
+    pub(crate) path: PathBuf,
+    /// Where to: postgres://USER@HOST:PORT/DATABASE, or postgres://USER@/DATABASE?host=DIRECTORY
+    ///
+    /// HOST is an IP address or localhost, DIRECTORY that of a Unix socket. The database must
+    /// exist. TLS is not spoken: an address with sslmode=require is refused.
+    #[arg(long, value_name = "URL", value_parser = Address::parse)]
+    pub(crate) to: Address,
+    /// Say what would be done, without asking the target
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) dry_run: bool,
+    /// This table only; can be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) only: Vec<String>,
+    /// Not this table; can be given several times
+    #[arg(long, value_name = "TABLE")]
+    pub(crate) exclude: Vec<String>,
+    /// Drop the tables that an earlier migration has made there, and begin anew
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// A local directory for a copy, where the database cannot be read in place
+    #[arg(long, value_name = "DIR", env = "TMPDIR", default_value = "/var/tmp")]
+    pub(crate) scratch: PathBuf,
+    /// Do not look for signs of another kernel: you know that nobody writes to the database
+    #[arg(long)]
+    pub(crate) assume_unused: bool,
+    /// Output format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

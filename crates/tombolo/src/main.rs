@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod fix;
 mod manual;
+mod migrate;
 mod preload;
 mod progress;
 mod render;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Explain(explain) => explain::run(explain),
         Command::Fix(fix) => fix::run(fix),
+        Command::Migrate(migrate) => migrate::run(migrate),
         Command::Report(report) => report::run(report),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),

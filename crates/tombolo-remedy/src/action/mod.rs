@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::plan::Action;
 use crate::record::Kept;
 use crate::run::Scene;
+pub(crate) use save::check_room;
 use write_file::Change;
 
 /// Does a step, from its beginning.

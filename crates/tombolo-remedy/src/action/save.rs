@@ -36,7 +36,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {
 
 /// # Errors
 /// [`Error::NoRoom`], and what the kernel said.
-pub(super) fn check_room(directory: &Path, needed_bytes: u64) -> Result<(), Error> {
+pub(crate) fn check_room(directory: &Path, needed_bytes: u64) -> Result<(), Error> {
     let space = mount_table::space(directory).map_err(|errno| {
         Error::Call(CallError { call: "statvfs", path: directory.to_owned(), errno })
     })?;

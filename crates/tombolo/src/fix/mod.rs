@@ -2,7 +2,7 @@
 
 mod facts;
 mod mount;
-mod tools;
+pub(crate) mod tools;
 
 use crate::args::{FixArguments, FixRemedy, Format};
 use crate::exit::{self, Exit, Failure};

@@ -26,9 +26,10 @@ pub(super) fn with<T>(how: &FixRun, steps: usize, work: impl FnOnce(&mut Tools<'
     })
 }
 
-struct Shown<'a> {
-    line: &'a RefCell<ProgressLine>,
-    bytes: u64,
+/// Progress in bytes.
+pub(crate) struct Shown<'a> {
+    pub(crate) line: &'a RefCell<ProgressLine>,
+    pub(crate) bytes: u64,
 }
 
 impl Attendant for Shown<'_> {

@@ -3,6 +3,7 @@
 mod explanation;
 mod html;
 mod machine;
+mod migration;
 mod page;
 mod plan;
 mod post;
@@ -15,6 +16,7 @@ mod words;
 pub(crate) use explanation::explanation;
 pub(crate) use html::html;
 pub(crate) use machine::machine;
+pub(crate) use migration::migration;
 pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;

@@ -1,0 +1,267 @@
+//! What is made in the target, before anything is.
+
+use super::defaults;
+use super::expression::{self, Columns};
+use super::kind::{self, Choice, Kind};
+use super::names::{Names, Renamed};
+use super::postgres;
+use super::report::{ColumnDecision, ObjectReport, ObjectState, Rename};
+use super::scan::{Class, Contents};
+use super::schema::{Column, Schema, Table};
+use sha2::{Digest as _, Sha256};
+
+/// Tables of the target that hold how far a migration is and the values that were altered.
+pub(super) const STATE_TABLE: &str = "tombolo_migration";
+pub(super) const VALUE_TABLE: &str = "tombolo_migration_value";
+
+/// A column of the target.
+#[derive(Debug)]
+pub(super) struct PlannedColumn {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) not_null: bool,
+    /// The expression in the target's words.
+    pub(super) generated: Option<String>,
+    /// Values of other classes are named one by one.
+    pub(super) usual: Option<Class>,
+}
+
+/// A table of the target.
+#[derive(Debug)]
+pub(super) struct PlannedTable {
+    pub(super) source: Table,
+    pub(super) name: String,
+    pub(super) columns: Vec<PlannedColumn>,
+    /// What an expression of the table can name.
+    pub(super) known: Columns,
+    /// Target names of columns.
+    pub(super) column_names: Renamed,
+    pub(super) rows: u64,
+    /// The largest rowid and more than that, where it is known.
+    pub(super) largest_key: Option<i64>,
+    /// Columns of the primary key that hold NULL, as SQLite allows.
+    pub(super) null_in_key: bool,
+}
+
+/// Something made after the rows are there.
+#[derive(Debug)]
+pub(super) struct Object {
+    pub(super) kind: &'static str,
+    pub(super) name: String,
+    /// The statement, or why there is none.
+    pub(super) sql: Result<String, String>,
+    /// Another statement where the first is refused, and what is different then.
+    pub(super) fallback: Option<(String, &'static str)>,
+    /// SQLite's text, for the report.
+    pub(super) origin: String,
+    /// The table whose foreign keys are to be checked when it is refused.
+    pub(super) foreign_table: Option<String>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) tables: Vec<PlannedTable>,
+    pub(super) objects: Vec<Object>,
+    pub(super) decisions: Vec<ColumnDecision>,
+    pub(super) renamed: Vec<Rename>,
+    /// What cannot be made, told at once.
+    pub(super) told: Vec<ObjectReport>,
+    /// What else to know.
+    pub(super) notes: Vec<String>,
+}
+
+impl Plan {
+    /// Changes when anything is to be made otherwise.
+    pub(super) fn digest(&self) -> String {
+        let mut digest = Sha256::new();
+        for table in &self.tables {
+            digest.update(postgres::create_table(table, true));
+            digest.update(format!("{:?}", table.source.key));
+        }
+        for object in &self.objects {
+            digest.update(format!("{} {} {:?}\n", object.kind, object.name, object.sql));
+        }
+        crate::copy::hexadecimal(&digest.finalize())
+    }
+}
+
+/// Plans a schema whose contents are known.
+pub(super) fn plan(schema: Schema, contents: Vec<(Vec<Contents>, u64)>) -> Plan {
+    let mut plan = Plan::default();
+    let reserved = [STATE_TABLE, VALUE_TABLE];
+    let mut relations = Names::new(postgres::NAME_BYTES_MAX, &reserved);
+    for other in schema.others {
+        plan.told.push(ObjectReport {
+            kind: other.kind.to_owned(),
+            name: other.name,
+            state: ObjectState::NotMade,
+            reason: Some(other.reason.to_owned()),
+            sql: other.sql,
+        });
+    }
+    for (table, (contents, rows)) in schema.tables.into_iter().zip(contents) {
+        let name = relations.take(&table.name);
+        note_rename(&mut plan.renamed, None, &table.name, &name);
+        let planned = plan_table(table, name, &contents, rows, &mut plan);
+        plan.tables.push(planned);
+    }
+    let objects = postgres::later(&plan.tables, &mut relations, &mut plan.renamed);
+    plan.objects.extend(objects);
+    plan.notes = date_notes(&plan.tables);
+    plan
+}
+
+/// Texts that become dates are written in the target's way when they are read there.
+fn date_notes(tables: &[PlannedTable]) -> Vec<String> {
+    let columns = tables
+        .iter()
+        .flat_map(|table| table.columns.iter().map(move |column| (&table.name, column)));
+    let notes = columns.filter_map(|(table, column)| match column.kind {
+        Kind::Moment(form) => Some(format!(
+            "{table}.{}: texts as {} are the same moments as {}",
+            column.name,
+            form.as_str(),
+            postgres::type_name(column.kind)
+        )),
+        _ => None,
+    });
+    notes.collect()
+}
+
+pub(super) fn note_rename(
+    renamed: &mut Vec<Rename>,
+    table: Option<&str>,
+    name: &str,
+    target: &str,
+) {
+    if name != target {
+        renamed.push(Rename {
+            table: table.map(str::to_owned),
+            name: name.to_owned(),
+            target_name: target.to_owned(),
+        });
+    }
+}
+
+fn plan_table(
+    source: Table,
+    name: String,
+    contents: &[Contents],
+    rows: u64,
+    plan: &mut Plan,
+) -> PlannedTable {
+    let system = &postgres::SYSTEM_COLUMNS;
+    let mut names = Names::new(postgres::NAME_BYTES_MAX, system);
+    let mut known = Columns::new();
+    let mut column_names = Renamed::default();
+    let mut columns = Vec::new();
+    for (column, contents) in source.columns.iter().zip(contents) {
+        let target = names.take(&column.name);
+        note_rename(&mut plan.renamed, Some(&source.name), &column.name, &target);
+        let choice = kind::choose(column, contents);
+        decide(&source.name, column, contents, &choice, &mut plan.decisions);
+        known.insert(column.name.to_lowercase(), (target.clone(), choice.kind));
+        column_names.put(&column.name, target.clone());
+        let key = source.rowid_column.as_ref() == Some(&column.name);
+        columns.push(PlannedColumn {
+            name: target,
+            kind: choice.kind,
+            not_null: (column.not_null || key) && contents.nulls == 0,
+            generated: None,
+            usual: choice.usual,
+        });
+    }
+    let in_key = |column: &Column| source.primary_key.contains(&column.name);
+    let null_in_key = source
+        .columns
+        .iter()
+        .zip(contents)
+        .any(|(column, contents)| in_key(column) && contents.nulls > 0);
+    let largest = source.rowid_column.as_ref().and_then(|key| {
+        let index = source.columns.iter().position(|column| column.name == *key)?;
+        contents.get(index).filter(|contents| contents.integers > 0)
+    });
+    let largest_key = largest.map(|contents| contents.largest).max(source.sequence);
+    for (column, planned) in source.columns.iter().zip(&mut columns) {
+        planned.generated = generated(&source, column, &known, &mut plan.told);
+        note_column(&source, column, &mut plan.told);
+        let of_default = column.default.as_deref().filter(|_| column.generated.is_none());
+        let place = (name.as_str(), planned.name.as_str());
+        if let Some(text) = of_default {
+            let label = format!("{}.{}", source.name, column.name);
+            plan.objects.extend(defaults::object(place, label, text, planned.kind));
+        }
+    }
+    PlannedTable { source, name, columns, known, column_names, rows, largest_key, null_in_key }
+}
+
+fn decide(
+    table: &str,
+    column: &Column,
+    contents: &Contents,
+    choice: &Choice,
+    decisions: &mut Vec<ColumnDecision>,
+) {
+    let Some(against) = &choice.against else { return };
+    let mut reason = against.text();
+    if let Some(usual) = choice.usual {
+        reason.push_str(&format!("; values that are not {} are named", usual.as_str()));
+    }
+    decisions.push(ColumnDecision {
+        kind: against.name(),
+        table: table.to_owned(),
+        column: column.name.clone(),
+        declared: column.declared.clone(),
+        decided: postgres::type_name(choice.kind),
+        reason,
+        classes: contents
+            .classes()
+            .into_iter()
+            .map(|class| (class, contents.count(class)))
+            .collect(),
+    });
+}
+
+/// The expression of a generated column; where it cannot be had, its values arrive as plain ones.
+fn generated(
+    table: &Table,
+    column: &Column,
+    known: &Columns,
+    told: &mut Vec<ObjectReport>,
+) -> Option<String> {
+    let tokens = column.generated.as_ref()?;
+    match expression::translate(tokens, known) {
+        Ok(expression) => Some(expression),
+        Err(reason) => {
+            told.push(not_generated(table, column, &reason));
+            None
+        }
+    }
+}
+
+/// Says that a generated column has become a plain one.
+pub(super) fn not_generated(table: &Table, column: &Column, reason: &str) -> ObjectReport {
+    let words = column.generated.iter().flatten().map(|token| token.text.as_str());
+    ObjectReport {
+        kind: "generated".to_owned(),
+        name: format!("{}.{}", table.name, column.name),
+        state: ObjectState::NotMade,
+        reason: Some(format!("{reason}; its values arrive in a plain column")),
+        sql: words.collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn note_column(table: &Table, column: &Column, told: &mut Vec<ObjectReport>) {
+    if let Some(collation) = &column.collation {
+        told.push(ObjectReport {
+            kind: "collation".to_owned(),
+            name: format!("{}.{}", table.name, column.name),
+            state: ObjectState::NotMade,
+            reason: Some(format!(
+                "comparisons by {collation} are not carried over; indexes by NOCASE are, on lower()"
+            )),
+            sql: format!("COLLATE {collation}"),
+        });
+    }
+}
