@@ -1,48 +1,18 @@
 //! `explain` on reports that say the usual things in other words.
 
-use serde::Deserialize;
+mod reports;
+
+use reports::{Report, Tally, named};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use tombolo_doctor::explain::{CauseCode, explain};
-
-#[derive(Deserialize)]
-struct Reports {
-    report: Vec<Report>,
-}
-
-#[derive(Deserialize)]
-struct Report {
-    want: String,
-    text: String,
-}
+use tombolo_doctor::explain::CauseCode;
 
 fn reports() -> Vec<Report> {
-    let reports: Reports =
-        toml::from_str(include_str!("explain_paraphrased.toml")).expect("the reports are TOML");
-    reports.report
-}
-
-fn named(report: &Report) -> Vec<&'static str> {
-    explain(&report.text).causes.iter().map(|cause| cause.code.as_str()).collect()
+    reports::read(include_str!("explain_paraphrased.toml"))
 }
 
 #[test]
 fn most_reports_in_other_words_get_their_cause() {
-    let reports = reports();
-    let (mut first, mut second) = (0, 0);
-    let mut missed = String::new();
-    for report in &reports {
-        let named = named(report);
-        let place = named.iter().position(|code| *code == report.want);
-        first += usize::from(place == Some(0));
-        second += usize::from(place.is_some_and(|place| place < 2));
-        if place != Some(0) {
-            let _ = writeln!(missed, "want {}, got {named:?}: {}", report.want, report.text);
-        }
-    }
-    let count = reports.len();
-    let share = format!("{first} and {second} of {count}\n{missed}");
-    assert!(first * 100 >= count * 85 && second * 100 >= count * 95, "{share}");
+    Tally::of(&reports()).assert_at_least(85, 95);
 }
 
 #[test]

@@ -1,19 +1,9 @@
 //! `explain` on reports as people fill in a form, three hands' worth of them.
 
-use serde::Deserialize;
-use std::fmt::Write as _;
-use tombolo_doctor::explain::{CauseCode, explain};
+mod reports;
 
-#[derive(Deserialize)]
-struct Reports {
-    report: Vec<Report>,
-}
-
-#[derive(Deserialize)]
-struct Report {
-    want: String,
-    text: String,
-}
+use reports::{Report, Tally, named};
+use tombolo_doctor::explain::CauseCode;
 
 const HANDS: &[&str] = &[
     include_str!("written/one.toml"),
@@ -26,31 +16,12 @@ const FIRST_FLOOR: usize = 97;
 const SECOND_FLOOR: usize = 98;
 
 fn reports() -> Vec<Report> {
-    let read = |hand: &&str| toml::from_str::<Reports>(hand).expect("the reports are TOML").report;
-    HANDS.iter().flat_map(read).collect()
-}
-
-fn named(report: &Report) -> Vec<&'static str> {
-    explain(&report.text).causes.iter().map(|cause| cause.code.as_str()).collect()
+    HANDS.iter().flat_map(|hand| reports::read(hand)).collect()
 }
 
 #[test]
 fn nothing_that_was_explained_is_lost() {
-    let reports = reports();
-    let (mut first, mut second) = (0, 0);
-    let mut missed = String::new();
-    for report in &reports {
-        let named = named(report);
-        let place = named.iter().position(|code| *code == report.want);
-        first += usize::from(place == Some(0));
-        second += usize::from(place.is_some_and(|place| place < 2));
-        if place != Some(0) {
-            let _ = writeln!(missed, "want {}, got {named:?}: {}", report.want, report.text);
-        }
-    }
-    let count = reports.len();
-    let share = format!("{first} and {second} of {count}\n{missed}");
-    assert!(first * 100 >= count * FIRST_FLOOR && second * 100 >= count * SECOND_FLOOR, "{share}");
+    Tally::of(&reports()).assert_at_least(FIRST_FLOOR, SECOND_FLOOR);
 }
 
 #[test]
