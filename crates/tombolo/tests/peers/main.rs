@@ -166,7 +166,8 @@ fn send(pids: &[u32], signal: Signal) {
     }
 }
 
-/// Whether the sides talk already: one of them has made names in the directory.
+/// Whether the sides talk already: one of them has made names in the directory. Those by which a
+/// side that comes finds out as whom it works there come before it has called the other.
 fn talks(directory: &Path) -> bool {
     let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
     entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b".tombolo-peer-")).any(
@@ -174,8 +175,9 @@ fn talks(directory: &Path) -> bool {
             let names = std::fs::read_dir(entry.path()).into_iter().flatten();
             names.filter_map(Result::ok).any(|name| {
                 let name = name.file_name();
-                name.as_encoded_bytes().starts_with(b"probe.")
-                    || name.as_encoded_bytes().starts_with(b"session.")
+                let name = name.as_encoded_bytes();
+                (name.starts_with(b"probe.") && !name.starts_with(b"probe.owner."))
+                    || name.starts_with(b"session.")
             })
         },
     )
