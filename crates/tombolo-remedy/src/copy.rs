@@ -1,8 +1,8 @@
 //! Copies that are on disk when they are made, with a digest of their bytes.
 
 use crate::error::Error;
+use crate::files::{self, sync_directory};
 use crate::record::FileState;
-use crate::state::sync_directory;
 use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -112,12 +112,7 @@ pub(crate) fn looks_alike(one: Option<&FileState>, other: Option<&FileState>) ->
 }
 
 pub(crate) fn create(path: &Path, mode: u32) -> Result<File, Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::call("unlink", path, &error));
-        }
-        _ => {}
-    }
+    files::remove(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true).mode(mode);
     options.open(path).map_err(|error| Error::call("open", path, &error))

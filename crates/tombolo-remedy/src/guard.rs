@@ -5,21 +5,18 @@
 
 use crate::copy;
 use crate::error::Error;
+use crate::files;
 use crate::state::Place;
 use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::report::Opener;
-use tombolo_core::sqlite::lock_bytes::{PENDING, SHARED_BYTES, SHARED_FIRST};
-use tombolo_os::lock::{self, Holder, Range};
+use tombolo_os::lock::{self, Holder};
 use tombolo_os::read;
 
 /// How long the files are watched for changes. NFS shows the size and time of a file as they were
 /// up to 3 s ago unless it is opened afresh (`acregmin` in nfs(5)), which is done here.
 const WATCHED: Duration = Duration::from_millis(1500);
-
-/// Files beside a database that say something of its use.
-const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Finds the programs of this kernel that have a database open.
 pub trait Watch {
@@ -118,7 +115,7 @@ fn signs(place: &Place) -> Result<Vec<Sign>, Error> {
         std::thread::park_timeout(left);
     }
     let after = looks(place)?;
-    let mut signs: Vec<Sign> = SUFFIXES
+    let mut signs: Vec<Sign> = files::ALL
         .iter()
         .zip(before.iter().zip(&after))
         .filter(|(_, (before, after))| before != after)
@@ -147,13 +144,11 @@ fn looks(place: &Place) -> Result<Vec<Look>, Error> {
         };
         Ok(Some((state.size_bytes, state.modified_ns, start)))
     };
-    SUFFIXES.iter().map(look).collect()
+    files::ALL.iter().map(look).collect()
 }
 
 /// Whether somebody holds one of SQLite's locks. A file system that cannot say so says no.
 fn locked(database: &Path) -> Result<bool, Error> {
     let opened = read::open(database).map_err(copy::read_error)?;
-    let range =
-        Range { start: PENDING as i64, length: (SHARED_FIRST + SHARED_BYTES - PENDING) as i64 };
-    Ok(matches!(lock::query(opened.file(), range), Ok(Holder::Process(_))))
+    Ok(matches!(lock::query(opened.file(), files::LOCKED), Ok(Holder::Process(_))))
 }

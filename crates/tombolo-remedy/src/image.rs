@@ -5,6 +5,7 @@
 
 use crate::copy::{Attend, hexadecimal, read_error};
 use crate::error::Error;
+use crate::files;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -48,9 +49,7 @@ impl Image {
     /// # Errors
     /// [`Error::Damaged`] when the header makes no sense, and what the kernel said.
     pub(crate) fn open(database: &Path, attend: &mut dyn Attend) -> Result<Self, Error> {
-        let mut log_path = database.as_os_str().to_owned();
-        log_path.push("-wal");
-        let log = Log::open(Path::new(&log_path), attend)?;
+        let log = Log::open(&files::beside(database, "-wal"), attend)?;
         let opened = read::open(database).map_err(read_error)?;
         let size_bytes = opened.status().size_bytes;
         let (page_size_bytes, size_pages) = match &log {

@@ -16,6 +16,7 @@ mod action;
 pub mod config;
 mod copy;
 pub mod error;
+mod files;
 pub mod guard;
 mod image;
 pub mod migrate;

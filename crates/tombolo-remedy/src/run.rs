@@ -14,12 +14,11 @@
 use crate::action;
 use crate::copy::Attend;
 use crate::error::Error;
+use crate::files::{self, sync_directory};
 use crate::guard::{self, Elsewhere, Unseen, Watch};
 use crate::plan::{Plan, Step};
 use crate::record::{Ended, Kept, Line, Record, Standing, StepStanding};
-use crate::state::{Place, sync_directory};
-
-pub use crate::copy::Attend as Attendant;
+use crate::state::Place;
 
 /// What a run works with.
 pub struct Tools<'a> {
@@ -123,12 +122,7 @@ pub fn apply(place: &Place, plan: Plan, tools: &mut Tools<'_>) -> Result<Outcome
 fn fresh(place: &Place, plan: Plan) -> Result<Record, Error> {
     let path = place.record();
     // One whose plan was never whole announces nothing.
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::call("unlink", &path, &error));
-        }
-        _ => {}
-    }
+    files::remove(&path)?;
     let record = Record::begin(&path, plan)?;
     sync_directory(&place.state())?;
     Ok(record)

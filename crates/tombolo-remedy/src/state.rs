@@ -5,11 +5,10 @@
 //! are written, perhaps by root, so nobody else may be able to write in it.
 
 use crate::error::Error;
-use std::fs::{DirBuilder, File};
+use crate::files::{self, sync_directory};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use tombolo_core::errno::Errno;
-use tombolo_os::error::errno_of;
 use tombolo_os::read::{self, Kind};
 
 /// How its name begins.
@@ -69,7 +68,7 @@ impl Place {
     /// A file beside it, such as `-wal`.
     #[must_use]
     pub fn beside(&self, suffix: &str) -> PathBuf {
-        self.directory.join(format!("{}{suffix}", self.name))
+        files::beside(&self.target(), suffix)
     }
 
     /// The directory of its run.
@@ -134,16 +133,5 @@ impl Place {
             return Ok(());
         };
         Err(Error::Record { path, reason: reason.to_owned() })
-    }
-}
-
-/// Makes names in a directory last.
-pub(crate) fn sync_directory(directory: &Path) -> Result<(), Error> {
-    let synced = File::open(directory).and_then(|opened| opened.sync_all());
-    match synced {
-        Ok(()) => Ok(()),
-        // Some network file systems have no such call; their names are on the server at once.
-        Err(error) if errno_of(&error) == Errno::EINVAL => Ok(()),
-        Err(error) => Err(Error::call("fsync", directory, &error)),
     }
 }

@@ -35,8 +35,12 @@ impl Failure {
         Failure { exit, cause: cause.into(), hint: None }
     }
 
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.hint_if_any(Some(hint))
+    }
+
+    pub(crate) fn hint_if_any(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into);
         self
     }
 }

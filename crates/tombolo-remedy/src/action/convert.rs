@@ -4,6 +4,7 @@
 use super::{is_rehearse, is_save, restore};
 use crate::copy;
 use crate::error::Error;
+use crate::files;
 use crate::guard::Unseen;
 use crate::image::Image;
 use crate::plan::JournalMode;
@@ -24,7 +25,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<Kept, 
 /// Every file is as it was saved.
 fn check_unchanged(scene: &Scene<'_, '_>) -> Result<(), Error> {
     let saved = scene.kept(is_save).cloned().unwrap_or_default();
-    for suffix in super::save::SUFFIXES {
+    for suffix in files::ALL {
         let path = scene.place.beside(suffix);
         let name = format!("{}{suffix}", scene.place.name);
         let before = saved.files.iter().find(|file| file.name == name);

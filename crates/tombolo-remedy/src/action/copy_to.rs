@@ -4,21 +4,18 @@
 use super::save::check_room;
 use crate::copy;
 use crate::error::Error;
+use crate::files::{self, beside, remove, sync_directory};
 use crate::guard::Unseen;
 use crate::image::Image;
 use crate::record::{FileState, Kept};
 use crate::run::Scene;
 use crate::sqlite::{Database, Manner};
-use crate::state::sync_directory;
 use rustix::fs::{CWD, RenameFlags};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::journal::{self, JournalContent};
 use tombolo_os::error::CallError;
 use tombolo_os::read;
-
-/// What can be committed and not yet be in the database.
-const SUFFIXES: [&str; 3] = ["", "-wal", "-journal"];
 
 /// For what SQLite writes while it recovers the copy.
 const MARGIN_BYTES: u64 = 16 * 1024 * 1024;
@@ -92,7 +89,7 @@ pub(super) fn check_copy_unused(scene: &mut Scene<'_, '_>, to: &Path) -> Result<
 
 /// The original is as it was copied.
 pub(super) fn check_unchanged(scene: &Scene<'_, '_>, before: &[FileState]) -> Result<(), Error> {
-    for suffix in SUFFIXES {
+    for suffix in files::WITH_CONTENT {
         let path = scene.place.beside(suffix);
         let name = format!("{}{suffix}", scene.place.name);
         let before = before.iter().find(|file| file.name == name);
@@ -105,7 +102,7 @@ pub(super) fn check_unchanged(scene: &Scene<'_, '_>, before: &[FileState]) -> Re
 
 fn looks(scene: &Scene<'_, '_>) -> Result<Vec<FileState>, Error> {
     let mut present = Vec::new();
-    for suffix in SUFFIXES {
+    for suffix in files::WITH_CONTENT {
         present.extend(copy::look(&scene.place.beside(suffix))?);
     }
     Ok(present)
@@ -138,25 +135,9 @@ fn put(copy: &Path, to: &Path) -> Result<(), Error> {
     }
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
-}
-
 fn clear(copy: &Path) -> Result<(), Error> {
     for suffix in ["", "-wal", "-journal", "-shm", ".partial"] {
         remove(&beside(copy, suffix))?;
     }
     Ok(())
-}
-
-/// Removes a file if it is there.
-fn remove(path: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::call("unlink", path, &error))
-        }
-        _ => Ok(()),
-    }
 }

@@ -3,12 +3,13 @@
 use super::is_save;
 use crate::copy;
 use crate::error::Error;
+use crate::files;
 use crate::image::Image;
 use crate::plan::JournalMode;
 use crate::record::Kept;
 use crate::run::Scene;
 use crate::sqlite::{Database, Manner};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) fn apply(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<Kept, Error> {
     let place = scene.place;
@@ -19,7 +20,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<Kept, 
         let suffix = file.name.strip_prefix(&place.name).unwrap_or_default();
         // A wal-index holds nothing that is not in the log.
         if suffix != "-shm" {
-            let target = beside(&work, suffix);
+            let target = files::beside(&work, suffix);
             let saved = place.saved(&file.name);
             copy::file(&saved, &target, &place.partial(), scene.tools.attend)?;
         }
@@ -35,21 +36,10 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>, to: JournalMode) -> Result<Kept, 
     Ok(Kept { content: Some(content), ..Kept::default() })
 }
 
-fn beside(work: &Path, suffix: &str) -> PathBuf {
-    let mut path = work.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
-}
-
 fn clear(work: &Path) -> Result<(), Error> {
-    for suffix in super::save::SUFFIXES {
-        let path = beside(work, suffix);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::call("unlink", &path, &error));
-            }
-            _ => {}
-        }
+    for suffix in files::ALL {
+        let path = files::beside(work, suffix);
+        files::remove(&path)?;
     }
     Ok(())
 }

@@ -5,20 +5,18 @@
 //! header says of the file. So log and journal come first; laid over the database, they make it say
 //! what it says, whichever of its pages are already the old ones.
 
-use super::save::SUFFIXES;
 use crate::copy;
 use crate::error::Error;
+use crate::files::{self, sync_directory};
 use crate::record::FileState;
 use crate::run::Scene;
-use crate::state::sync_directory;
 use std::fs::{File, FileTimes, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 use tombolo_core::errno::Errno;
-use tombolo_core::sqlite::lock_bytes::{PENDING, SHARED_BYTES, SHARED_FIRST};
 use tombolo_os::error::CallError;
-use tombolo_os::lock::{self, Family, Range, Strength};
+use tombolo_os::lock::{self, Family, Strength};
 
 /// Bytes compared and written at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -40,16 +38,11 @@ pub(super) fn files(scene: &mut Scene<'_, '_>, saved: &[FileState]) -> Result<()
     let source = place.saved(&place.name);
     let from = File::open(&source).map_err(|error| Error::call("open", &source, &error))?;
     overwrite(&from, &source, &database, &path, scene)?;
-    for suffix in SUFFIXES {
+    for suffix in files::ALL {
         let name = format!("{}{suffix}", place.name);
         if !saved.iter().any(|file| file.name == name) {
             let path = place.beside(suffix);
-            match std::fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::call("unlink", &path, &error));
-                }
-                _ => {}
-            }
+            files::remove(&path)?;
         }
     }
     sync_directory(&place.directory)?;
@@ -71,9 +64,7 @@ fn check_whole(path: &Path, file: &FileState, scene: &mut Scene<'_, '_>) -> Resu
 
 /// SQLite of this kernel says "database is locked" until the file is closed.
 fn keep_others_out(database: &File, path: &Path) -> Result<(), Error> {
-    let range =
-        Range { start: PENDING as i64, length: (SHARED_FIRST + SHARED_BYTES - PENDING) as i64 };
-    match lock::set(database, Family::OpenFile, Strength::Exclusive, range) {
+    match lock::set(database, Family::OpenFile, Strength::Exclusive, files::LOCKED) {
         Ok(()) => Ok(()),
         Err(Errno::EAGAIN | Errno::EACCES) => Err(Error::Changed { path: path.to_owned() }),
         Err(errno) => Err(Error::Call(CallError { call: "fcntl", path: path.to_owned(), errno })),

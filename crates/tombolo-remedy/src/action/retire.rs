@@ -8,10 +8,10 @@
 use super::{copy_to, is_copy_to};
 use crate::copy;
 use crate::error::Error;
+use crate::files::{self, sync_directory};
 use crate::guard::Unseen;
 use crate::record::Kept;
 use crate::run::Scene;
-use crate::state::sync_directory;
 use std::path::{Path, PathBuf};
 
 /// What the old files are called from then on.
@@ -83,20 +83,13 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>) -> Result<(), Error> {
     if old.exists() {
         rename(&old, &database)?;
         // Where both names are of one file, rename(2) does nothing.
-        match std::fs::remove_file(&old) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::call("unlink", &old, &error));
-            }
-            _ => {}
-        }
+        files::remove(&old)?;
     }
     sync_directory(&place.directory)
 }
 
 fn old_name(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(OLD);
-    name.into()
+    files::beside(path, OLD)
 }
 
 fn is_link(path: &Path) -> bool {
@@ -116,12 +109,7 @@ fn old_is_other(database: &Path) -> bool {
 }
 
 fn replace_by_link(database: &Path, to: &Path, partial: &Path) -> Result<(), Error> {
-    match std::fs::remove_file(partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Error::call("unlink", partial, &error));
-        }
-        _ => {}
-    }
+    files::remove(partial)?;
     std::os::unix::fs::symlink(to, partial)
         .map_err(|error| Error::call("symlink", partial, &error))?;
     rename(partial, database)

@@ -2,15 +2,13 @@
 
 use crate::copy;
 use crate::error::Error;
+use crate::files;
 use crate::guard::Unseen;
 use crate::record::Kept;
 use crate::run::Scene;
 use std::path::Path;
 use tombolo_os::error::CallError;
 use tombolo_os::mount_table;
-
-/// The database and what can stand beside it.
-pub(super) const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
 /// Beside the saved files, a copy is worked on; and a margin for what SQLite writes meanwhile.
 const COPIES: u64 = 2;
@@ -20,7 +18,7 @@ pub(super) fn apply(scene: &mut Scene<'_, '_>) -> Result<Kept, Error> {
     scene.check_unused(Unseen::Locked)?;
     let place = scene.place;
     let mut present = Vec::new();
-    for suffix in SUFFIXES {
+    for suffix in files::ALL {
         present.extend(copy::look(&place.beside(suffix))?);
     }
     let size_bytes: u64 = present.iter().map(|file| file.size_bytes).sum();

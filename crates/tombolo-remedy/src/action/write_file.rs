@@ -6,9 +6,10 @@
 use crate::config::{self, Edit};
 use crate::copy;
 use crate::error::Error;
+use crate::files::sync_directory;
 use crate::record::Kept;
 use crate::run::Scene;
-use crate::state::{Place, sync_directory};
+use crate::state::Place;
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
 use std::fs::{File, FileTimes, Permissions};
 use std::io::Write as _;

@@ -1,6 +1,7 @@
 //! `leave-wal` and `enter-wal`.
 
 use crate::error::Error;
+use crate::files;
 use crate::plan::{Action, JournalMode, PLAN_SCHEMA, Plan, RemedyName, Step};
 use crate::state::Place;
 use std::path::PathBuf;
@@ -42,8 +43,7 @@ fn not(text: &str) -> Result<Plan, Error> {
 }
 
 fn plan(place: &Place, remedy: RemedyName, to: JournalMode) -> Plan {
-    let files: Vec<PathBuf> =
-        ["", "-wal", "-shm", "-journal"].iter().map(|suffix| place.beside(suffix)).collect();
+    let files: Vec<PathBuf> = files::ALL.iter().map(|suffix| place.beside(suffix)).collect();
     let database = place.target();
     let mut steps = vec![
         Step {

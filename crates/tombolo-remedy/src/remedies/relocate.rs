@@ -1,6 +1,7 @@
 //! `move`: to another directory.
 
 use crate::error::Error;
+use crate::files;
 use crate::plan::{Action, PLAN_SCHEMA, Plan, RemedyName, Step};
 use crate::state::Place;
 use std::path::{Path, PathBuf};
@@ -30,8 +31,7 @@ pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan,
         let text = format!("{} exists; nothing is overwritten", to.display());
         return Err(Error::NotApplicable(text));
     }
-    let old: Vec<PathBuf> =
-        ["", "-wal", "-journal"].iter().map(|suffix| place.beside(suffix)).collect();
+    let old: Vec<PathBuf> = files::WITH_CONTENT.iter().map(|suffix| place.beside(suffix)).collect();
     let steps = vec![
         Step {
             title: format!("Copy it to {}, check the copy, and compare both", to.display()),
@@ -65,7 +65,7 @@ pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan,
 }
 
 fn retire(place: &Place, to: &Path, behind: Behind, reads: Vec<PathBuf>) -> Step {
-    let writes = ["", "-wal", "-shm", "-journal"]
+    let writes = files::ALL
         .iter()
         .flat_map(|suffix| {
             [place.beside(suffix), place.beside(&format!("{suffix}.moved-by-tombolo"))]

@@ -5,16 +5,16 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tombolo_core::report::Opener;
-use tombolo_remedy::Error;
 use tombolo_remedy::guard::{Elsewhere, Programs, Watch};
-use tombolo_remedy::run::{Attendant, Tools};
+use tombolo_remedy::run::Tools;
+use tombolo_remedy::{Attend, Error};
 
 /// Stops at the n-th question.
 pub struct StopAt {
     pub left: Option<usize>,
 }
 
-impl Attendant for StopAt {
+impl Attend for StopAt {
     fn pass(&mut self) -> Result<(), Error> {
         match &mut self.left {
             None => Ok(()),

@@ -166,11 +166,7 @@ fn refused(error: Error) -> Failure {
         _ => Exit::NotExamined,
     };
     let hint = error.hint();
-    let failure = Failure::new(exit, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::new(exit, error).hint_if_any(hint)
 }
 
 fn print_plan(arguments: &FixArguments, plan: &Plan) -> std::io::Result<()> {

@@ -5,9 +5,9 @@ use crate::progress::ProgressLine;
 use crate::unused::Kernel;
 use std::cell::RefCell;
 use tombolo_os::signal;
-use tombolo_remedy::Error;
 use tombolo_remedy::guard::Elsewhere;
-use tombolo_remedy::run::{Attendant, Tools};
+use tombolo_remedy::run::Tools;
+use tombolo_remedy::{Attend, Error};
 
 /// Runs `work` with tools, and takes the progress away afterwards.
 pub(super) fn with<T>(how: &FixRun, steps: usize, work: impl FnOnce(&mut Tools<'_>) -> T) -> T {
@@ -32,7 +32,7 @@ pub(crate) struct Shown<'a> {
     pub(crate) bytes: u64,
 }
 
-impl Attendant for Shown<'_> {
+impl Attend for Shown<'_> {
     fn pass(&mut self) -> Result<(), Error> {
         if signal::stop_wanted() { Err(Error::Stopped) } else { Ok(()) }
     }

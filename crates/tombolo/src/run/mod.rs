@@ -59,11 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
 fn claimable(path: &Path, elsewhere: Elsewhere) -> Result<PathBuf, Failure> {
     let refused = |error: Error| {
         let hint = error.hint();
-        let failure = Failure::new(Exit::Findings, error);
-        match hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        Failure::new(Exit::Findings, error).hint_if_any(hint)
     };
     if !path.exists() {
         let text = format!("{} does not exist", path.display());
