@@ -3,7 +3,7 @@
 use super::below::Found;
 use super::look::Looked;
 use crate::child::{self, Viewpoint};
-use crate::openers::{self, Openers, Place};
+use crate::openers::{self, Openers, Place, Versions};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -29,7 +29,12 @@ pub(super) fn look(looked: &mut Looked, viewpoint: Viewpoint, deadline: Instant)
                 Ok(files) => [files],
                 Err(errno) => return send(&Err(errno)),
             };
-            openers::find(Path::new("/proc"), &files, deadline, &mut |_, found| send(&Ok(found)));
+            openers::find(
+                Path::new("/proc"),
+                &files,
+                Versions::SearchedUntil(deadline),
+                &mut |_, found| send(&Ok(found)),
+            );
         },
         // The later answer holds the earlier one.
         &mut |message| answer = Some(message),
@@ -79,12 +84,17 @@ pub(super) fn look_below(found: &mut Found, viewpoint: Viewpoint, deadline: Inst
             let (indices, files): (Vec<usize>, Vec<_>) = known
                 .filter_map(|(index, (path, mode))| Some((index, place.files(path, *mode).ok()?)))
                 .unzip();
-            openers::find(Path::new("/proc"), &files, deadline, &mut |place, answer| {
-                let open = !answer.openers.is_empty() || answer.observation.errno.is_some();
-                if let Some(index) = indices.get(place).filter(|_| open) {
-                    send(&(*index, answer));
-                }
-            });
+            openers::find(
+                Path::new("/proc"),
+                &files,
+                Versions::SearchedUntil(deadline),
+                &mut |place, answer| {
+                    let open = !answer.openers.is_empty() || answer.observation.errno.is_some();
+                    if let Some(index) = indices.get(place).filter(|_| open) {
+                        send(&(*index, answer));
+                    }
+                },
+            );
         },
         &mut |(index, answer)| {
             answers.insert(index, answer);

@@ -105,16 +105,25 @@ impl Place {
     }
 }
 
+/// Whether the programs that are found are searched for their versions of SQLite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// They are not: who only asks whether somebody has the database open reads no programs.
+    LeftOut,
+    /// They are, until then.
+    SearchedUntil(Instant),
+}
+
 /// Finds every program that has one of these databases open. Its own process is left out.
 ///
 /// `proc_root` is `/proc` outside of tests. `on_found` gets an answer for each database by its
-/// place in the list, and where it is open a second one when the versions of SQLite were looked
+/// place in the list, and where it is open a second one when the versions of SQLite were searched
 /// for, which takes longer. Both look at files of the programs found, **which can block for ever**
 /// where these are on a dead mount.
 pub fn find(
     proc_root: &Path,
     files: &[DatabaseFiles<'_>],
-    deadline: Instant,
+    versions: Versions,
     on_found: &mut dyn FnMut(usize, Openers),
 ) {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
@@ -162,6 +171,7 @@ pub fn find(
         holdings.iter_mut().for_each(|holding| holding.describe(proc_root));
         answer(place, holdings);
     }
+    let Versions::SearchedUntil(deadline) = versions else { return };
     let mut libraries = Libraries::default();
     for (place, holdings) in holdings.iter_mut().enumerate() {
         for holding in holdings.iter_mut() {

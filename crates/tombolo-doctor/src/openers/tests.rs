@@ -32,8 +32,8 @@ fn look_as(path: &Path, mode: HeaderMode) -> Openers {
 
 fn last_answer(proc_root: &Path, files: &DatabaseFiles<'_>) -> Openers {
     let mut answer = None;
-    let deadline = Instant::now() + Duration::from_secs(20);
-    find(proc_root, std::slice::from_ref(files), deadline, &mut |place, found| {
+    let versions = Versions::SearchedUntil(Instant::now() + Duration::from_secs(20));
+    find(proc_root, std::slice::from_ref(files), versions, &mut |place, found| {
         assert_eq!(place, 0);
         answer = Some(found);
     });
@@ -141,9 +141,21 @@ fn of_many_databases_each_gets_its_own_programs() {
         .map(|path| place.files(path, HeaderMode::Wal).expect("the database"))
         .collect();
     let mut pids: Vec<Vec<i32>> = vec![Vec::new(); 3];
-    let deadline = Instant::now() + Duration::from_secs(20);
-    find(Path::new("/proc"), &files, deadline, &mut |place, found| {
+    let versions = Versions::SearchedUntil(Instant::now() + Duration::from_secs(20));
+    find(Path::new("/proc"), &files, versions, &mut |place, found| {
         pids[place] = found.openers.iter().map(|opener| opener.pid).collect();
     });
     assert_eq!(pids, [vec![programs[0].pid()], vec![], vec![programs[1].pid()]]);
+}
+
+#[test]
+fn who_asks_for_no_version_gets_one_answer_without_any() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().canonicalize().expect("real path").join("app.db");
+    let _program = Program::sqlite(&path, "CREATE TABLE t(x);");
+    let files = Place::at(Viewpoint::Own).files(&path, HeaderMode::Rollback).expect("the database");
+    let mut answers = Vec::new();
+    find(Path::new("/proc"), &[files], Versions::LeftOut, &mut |_, found| answers.push(found));
+    let openers: Vec<&Opener> = answers.iter().flat_map(|found| &found.openers).collect();
+    assert!(matches!(openers.as_slice(), [opener] if opener.sqlite_version.is_none()));
 }
