@@ -130,6 +130,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a step says this before it has made or changed anything.
+    pub(crate) fn comes_first(&self) -> bool {
+        matches!(
+            self,
+            Error::InUse(_)
+                | Error::UseNotKnown(_)
+                | Error::UsedElsewhere(_)
+                | Error::NoRoom { .. }
+        )
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -143,7 +143,15 @@ fn carry_out(place: &Place, mut record: Record, tools: &mut Tools<'_>) -> Result
         let again = matches!(before, Some(StepStanding::Begun(_)));
         let mut scene =
             Scene { place, standing: &standing, tools: &mut *tools, again, notes: &mut notes };
-        let kept = action::apply(&step.action, &mut scene)?;
+        let kept = match action::apply(&step.action, &mut scene) {
+            // A run that never was: it stands in the way of no other.
+            Err(error) if number == 0 && !again && error.comes_first() => {
+                drop(record);
+                forget(place)?;
+                return Err(error);
+            }
+            other => other?,
+        };
         record.add(Line::Done(number, kept))?;
     }
     record.add(Line::Ended(Ended::Applied))?;

@@ -158,6 +158,7 @@ fn a_program_that_has_it_open_is_named() {
     assert_eq!(refused.status.code(), Some(1), "{said}");
     assert!(said.contains("sqlite3 (process"), "{said}");
     assert!(said.contains("hint: stop it first"), "{said}");
+    assert!(!setting.path(".tombolo-fix-app.db").exists(), "no run is left to be finished");
     assert_eq!(program.ask(COUNT), ROWS.trim());
 }
 
