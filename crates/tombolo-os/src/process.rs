@@ -138,16 +138,40 @@ pub fn program(proc_root: &Path, pid: i32) -> String {
 /// Whether a program runs under a number (`proc_pid_stat(5)`, fields 3 and 9).
 #[must_use]
 pub fn kind(proc_root: &Path, pid: i32) -> Kind {
-    let Ok(stat) = read_file(&proc_root.join(pid.to_string()).join("stat"), 4096) else {
-        return Kind::NoProgram;
-    };
-    let stat = String::from_utf8_lossy(&stat).into_owned();
-    // The name of the program stands in parentheses and may hold any character.
-    let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-    let state = fields.next().unwrap_or_default();
-    let flags = fields.nth(5).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
-    let ended = state == "Z" || state == "X";
+    let Some(stat) = Stat::read(proc_root, pid) else { return Kind::NoProgram };
+    let flags = stat.field(9).and_then(|flags| flags.parse::<u64>().ok()).unwrap_or(0);
+    let ended = matches!(stat.field(3), Some("Z" | "X"));
     if ended || flags & KERNEL_THREAD != 0 { Kind::NoProgram } else { Kind::Program }
+}
+
+/// What `/proc/PID/stat` says behind the name of the program (`proc_pid_stat(5)`).
+pub(crate) struct Stat(String);
+
+impl Stat {
+    /// Longest file that is read.
+    pub(crate) const BYTES_MAX: u64 = 4096;
+
+    /// `None` if the process is gone.
+    pub(crate) fn read(proc_root: &Path, pid: i32) -> Option<Self> {
+        let path = proc_root.join(pid.to_string()).join("stat");
+        read_file(&path, Self::BYTES_MAX).ok().map(|bytes| Self::of(&bytes))
+    }
+
+    /// The name stands in parentheses and may hold any character.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        Stat(text.rsplit_once(')').map_or("", |(_, behind)| behind).to_owned())
+    }
+
+    /// By the number that the field has in the manual, from 3 on.
+    pub(crate) fn field(&self, number: usize) -> Option<&str> {
+        self.0.split_whitespace().nth(number.checked_sub(3)?)
+    }
+
+    /// When the process started, in ticks since boot.
+    pub(crate) fn start_ticks(&self) -> Option<u64> {
+        self.field(22)?.parse().ok()
+    }
 }
 
 /// The way to a file that a process holds, also where its name is gone or means another file. To

@@ -1,9 +1,11 @@
 //! Which files are meant, and which of their bytes.
 
-/// First of the bytes of a database that SQLite locks (`PENDING_BYTE` in `os.h`).
-pub const LOCKED_FIRST: i64 = 0x4000_0000;
-/// Number of these bytes: PENDING, RESERVED, and 510 for readers (`SHARED_SIZE`).
-pub const LOCKED_BYTES: i64 = 512;
+use tombolo_core::sqlite::lock_bytes::{PENDING, SHARED_BYTES, SHARED_FIRST};
+
+/// First of the bytes of a database that SQLite locks.
+pub const LOCKED_FIRST: i64 = PENDING as i64;
+/// Number of these bytes: PENDING, RESERVED, and those of readers.
+pub const LOCKED_BYTES: i64 = (SHARED_FIRST + SHARED_BYTES - PENDING) as i64;
 
 /// The databases that are to be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,6 @@
 
 use libc::c_int;
 
-/// The first bytes of a database (file format, section 1.3).
-pub const HEADER_STRING: [u8; 16] = *b"SQLite format 3\0";
-
 /// Whether flags are those with which SQLite opens a database or a sidecar to write: since 3.31 it
 /// follows no links (`unixOpen` in `os_unix.c`).
 #[must_use]

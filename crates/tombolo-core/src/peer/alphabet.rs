@@ -45,6 +45,11 @@ pub fn decode(text: &[u8]) -> Option<Vec<u8>> {
     (bits < 5 && filled == 0).then_some(bytes)
 }
 
+/// What people have typed, without what does not count: dashes and the case of letters.
+pub(super) fn typed(text: &str) -> String {
+    text.chars().filter(|letter| *letter != '-').map(|l| l.to_ascii_lowercase()).collect()
+}
+
 fn letter(value: u32) -> char {
     char::from(LETTERS[(value & 31) as usize])
 }
@@ -70,8 +75,7 @@ impl Code {
     /// # Errors
     /// Where anything else than letters of the alphabet, or not [`CODE_LETTERS`] of them, is left.
     pub fn parse(text: &str) -> Result<Self, NoCode> {
-        let letters: String =
-            text.chars().filter(|letter| *letter != '-').map(|l| l.to_ascii_lowercase()).collect();
+        let letters = typed(text);
         let known = letters.bytes().all(|letter| LETTERS.contains(&letter));
         if known && letters.len() == CODE_LETTERS { Ok(Code(letters)) } else { Err(NoCode) }
     }

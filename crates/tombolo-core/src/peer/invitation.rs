@@ -1,7 +1,7 @@
 //! What one side is told so that it can join another: `k3v9-x0q2-7d`, or where the sides talk over
 //! a network `k3v9-x0q2-7d-SECRET@192.0.2.7:4711`.
 
-use super::alphabet::{CODE_LETTERS, Code, NoCode};
+use super::alphabet::{CODE_LETTERS, Code, NoCode, typed};
 use super::channel::{SECRET_LETTERS, Secret};
 use core::net::SocketAddr;
 use serde::{Deserialize, Serialize};
@@ -81,8 +81,7 @@ impl FromStr for Invitation {
         let Some((words, address)) = text.split_once('@') else {
             return Ok(Invitation { code: Code::parse(text)?, endpoint: None });
         };
-        let letters: String =
-            words.chars().filter(|letter| *letter != '-').map(|l| l.to_ascii_lowercase()).collect();
+        let letters = typed(words);
         let (code, secret) = letters.split_at_checked(CODE_LETTERS).ok_or(NoInvitation::Secret)?;
         let secret = Secret::from_letters(secret).ok_or(NoInvitation::Secret)?;
         let address = address.parse().map_err(|_| NoInvitation::Address)?;

@@ -29,8 +29,7 @@ pub fn first(trace: &Trace) -> Option<&Event> {
 
 /// A fault as `unixLogErrorAtLine` in `os_unix.c` logs it, without the directory, whose name says
 /// nothing for certain; `None` if it is none.
-#[must_use]
-pub fn log_line(trace: &Trace, event: &Event) -> Option<String> {
+fn log_line(trace: &Trace, event: &Event) -> Option<String> {
     let errno = fault(event)?;
     let path = &trace.files.get(event.file)?.path;
     let file = path.rsplit('/').next().unwrap_or(path);

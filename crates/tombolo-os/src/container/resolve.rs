@@ -217,21 +217,21 @@ mod tests {
     const BOX: &str = "aaaa9999bbbb2222aaaa1111bbbb2222aaaa1111bbbb2222aaaa1111bbbb2222";
     const POD: &str = "cccc1111bbbb2222aaaa1111bbbb2222aaaa1111bbbb2222aaaa1111bbbb2222";
 
-    struct Tree(tempfile::TempDir);
+    pub(super) struct Tree(pub(super) tempfile::TempDir);
 
     impl Tree {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             Tree(tempfile::tempdir().expect("a directory"))
         }
 
-        fn write(&self, name: &str, content: &str) -> &Self {
+        pub(super) fn write(&self, name: &str, content: &str) -> &Self {
             let path = self.0.path().join(name);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
             std::fs::write(path, content).expect("write");
             self
         }
 
-        fn resolve(&self, name: &str) -> Result<Resolved, ResolveError> {
+        pub(super) fn resolve(&self, name: &str) -> Result<Resolved, ResolveError> {
             resolve(self.0.path(), name)
         }
     }

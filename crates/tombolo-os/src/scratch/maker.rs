@@ -8,6 +8,7 @@
 
 use super::{MEETING_PREFIX, PREFIX};
 use crate::bounded::read_file;
+use crate::process::Stat;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, test_kill_process};
 use std::io::Read as _;
@@ -16,8 +17,6 @@ use std::path::Path;
 
 /// A number that is not known.
 const UNKNOWN: u64 = 0;
-
-const STAT_BYTES_MAX: u64 = 4096;
 
 /// Whether a maker still runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,14 +140,11 @@ struct Start {
 fn start_of(proc: &OwnedFd, pid: i32) -> Option<Start> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let stat = rustix::fs::openat(proc, format!("{pid}/stat"), flags, Mode::empty()).ok()?;
-    let mut text = Vec::new();
-    std::fs::File::from(stat).take(STAT_BYTES_MAX).read_to_end(&mut text).ok()?;
-    // The second field is the program's name, in brackets, and may hold anything.
-    let behind = text.iter().rposition(|byte| *byte == b')')?;
-    let text = String::from_utf8_lossy(text.get(behind + 1..)?).into_owned();
-    let mut fields = text.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some(Start { state, ticks: fields.nth(18)?.parse().ok()? })
+    let mut bytes = Vec::new();
+    std::fs::File::from(stat).take(Stat::BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let stat = Stat::of(&bytes);
+    let state = stat.field(3)?.chars().next()?;
+    Some(Start { state, ticks: stat.start_ticks()? })
 }
 
 /// The number in `pid:[4026531836]` (`namespaces(7)`).

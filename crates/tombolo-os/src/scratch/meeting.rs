@@ -1,11 +1,11 @@
 //! Finding a directory in which others wait.
 
-use super::place::{OWNER_FILE, open_directory};
+use super::place::{OWNER_FILE, file_made_in, open_directory};
 use super::{MEETING_PREFIX, Place};
 use crate::error::CallError;
 use crate::worker::pause;
 use crate::{kernel, user};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::CWD;
 use rustix::io::Errno as RawErrno;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -143,21 +143,13 @@ pub fn enter(place: &Place) -> Result<(), NotMet> {
     let directory = open_directory(Path::new(".")).map_err(refused("open"))?;
     let owner = rustix::fs::fstat(&directory).map_err(refused("fstat"))?.st_uid;
     let name = format!("{OWNER_FILE}.{:016x}", kernel::random_bits());
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let made = rustix::fs::openat(CWD, &name, flags, Mode::RUSR | Mode::WUSR);
-    let own = match made {
-        Ok(file) => rustix::fs::fstat(&file).map(|status| status.st_uid),
-        Err(RawErrno::ACCESS | RawErrno::PERM) => {
-            return Err(NotMet::OtherUser { path: path.to_owned(), owner, own: user::own() });
-        }
+    let own = match file_made_in(CWD, &name) {
+        Ok(file) => file.map(|file| file.st_uid).filter(|own| *own != owner),
+        Err(RawErrno::ACCESS | RawErrno::PERM) => Some(user::own()),
         // Where nothing can be made at all, the experiments will say so.
-        Err(_) => return Ok(()),
+        Err(_) => None,
     };
-    let _ = rustix::fs::unlinkat(CWD, &name, AtFlags::empty());
-    match own {
-        Ok(own) if own != owner => Err(NotMet::OtherUser { path: path.to_owned(), owner, own }),
-        _ => Ok(()),
-    }
+    own.map_or(Ok(()), |own| Err(NotMet::OtherUser { path: path.to_owned(), owner, own }))
 }
 
 /// Removes what is left of a meeting in the working directory, which is `place`, and then the

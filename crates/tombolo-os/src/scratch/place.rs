@@ -8,7 +8,7 @@
 use crate::error::CallError;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use tombolo_core::peer::part::PREFIX;
 
@@ -19,7 +19,7 @@ const FILES: [&[u8]; 3] = [b"probe.", b"session.", PREFIX.as_bytes()];
 /// `fs/nfs/unlink.c`) and on libfuse (`hide_node` in `lib/fuse.c`).
 const UNLINKED: [&[u8]; 2] = [b".nfs", b".fuse_hidden"];
 
-/// Made to see whose files are in a directory.
+/// For [`file_made_in`].
 pub(super) const OWNER_FILE: &str = "probe.owner";
 
 const OTHERS: u32 = 0o077;
@@ -91,15 +91,23 @@ pub(super) fn is_ours(directory: &OwnedFd, status: &Stat) -> bool {
     if status.st_uid == rustix::process::geteuid().as_raw() && !strange(status) {
         return true;
     }
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(directory, OWNER_FILE, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(file) => file,
+    match file_made_in(directory, OWNER_FILE) {
+        Ok(file) => file.is_some_and(|file| {
+            file.st_uid == status.st_uid && (strange(&file) || !strange(status))
+        }),
         // Where nothing can be created, the experiments will say so.
-        Err(errno) => return errno != Errno::EXIST,
-    };
-    let file = rustix::fs::fstat(&file);
-    let _ = rustix::fs::unlinkat(directory, OWNER_FILE, AtFlags::empty());
-    file.is_ok_and(|file| file.st_uid == status.st_uid && (strange(&file) || !strange(status)))
+        Err(errno) => errno != Errno::EXIST,
+    }
+}
+
+/// How a file looks that is made in a directory, and removed again: whose files are in it. The
+/// error is that of the making.
+pub(super) fn file_made_in(directory: impl AsFd, name: &str) -> rustix::io::Result<Option<Stat>> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(&directory, name, flags, Mode::RUSR | Mode::WUSR)?;
+    let status = rustix::fs::fstat(&file).ok();
+    let _ = rustix::fs::unlinkat(&directory, name, AtFlags::empty());
+    Ok(status)
 }
 
 /// Whether a file of this name in a scratch directory is one of ours.

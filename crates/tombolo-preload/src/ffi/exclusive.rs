@@ -2,11 +2,11 @@
 //! granted here.
 
 use super::next::{Control, Open, errno, fail, next};
-use super::process;
+use super::{bytes_of, process};
 use crate::databases::{Databases, LOCKED_BYTES, LOCKED_FIRST, Meant, is_sqlites};
 use crate::{REPORT_VARIABLE, VARIABLE};
 use libc::{c_char, c_int, size_t};
-use std::ffi::{CStr, CString, OsString};
+use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -57,10 +57,9 @@ fn state() -> Option<&'static State> {
 /// # Safety
 /// `path` is null or ends in NUL.
 unsafe fn meant(path: *const c_char) -> Option<(&'static State, Meant)> {
-    let state = state().filter(|_| !path.is_null())?;
-    // SAFETY: not null, and the caller's promise.
-    let bytes = unsafe { CStr::from_ptr(path) }.to_bytes();
-    Some((state, state.databases.find(bytes)?))
+    let state = state()?;
+    // SAFETY: the caller's promise.
+    Some((state, state.databases.find(unsafe { bytes_of(path) })?))
 }
 
 /// Opens a file that a path names by `open`, libc's own.

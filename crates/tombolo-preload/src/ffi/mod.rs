@@ -44,6 +44,18 @@ fn process() -> libc::pid_t {
     unsafe { libc::getpid() }
 }
 
+/// The bytes of a path, none of a null pointer.
+///
+/// # Safety
+/// `path` is null or ends in NUL.
+unsafe fn bytes_of<'a>(path: *const c_char) -> &'a [u8] {
+    if path.is_null() {
+        return &[];
+    }
+    // SAFETY: not null, and the caller's promise.
+    unsafe { CStr::from_ptr(path) }.to_bytes()
+}
+
 /// Wraps `open` in its spellings.
 macro_rules! wrap_open {
     ($($name:ident($($argument:ident: $type:ty),*), $next:ty,
@@ -254,26 +266,18 @@ macro_rules! wrap_map {
             offset: off_t,
         ) -> *mut c_void {
             const NAME: &CStr = symbol(concat!(stringify!($name), "\0"));
-            let straight = || {
-                // SAFETY: the caller's own arguments.
-                unsafe { map(address, bytes, protection, flags, descriptor, offset) }
-            };
-            if !recorder::is_recorded(descriptor) {
-                return straight();
-            }
+            let own = recorder::is_recorded(descriptor).then(|| next!(NAME, as Map)).flatten();
+            let next = own.unwrap_or(map);
             let operation = Operation::Map {
                 offset: offset.unsigned_abs(),
                 bytes: bytes as u64,
                 protection: protection.unsigned_abs(),
                 flags: flags.unsigned_abs(),
             };
-            match next!(NAME, as Map) {
-                Some(next) => recorder::mapped(descriptor, operation, || {
-                    // SAFETY: the caller's own arguments.
-                    unsafe { next(address, bytes, protection, flags, descriptor, offset) }
-                }),
-                None => straight(),
-            }
+            recorder::mapped(descriptor, operation, || {
+                // SAFETY: the caller's own arguments.
+                unsafe { next(address, bytes, protection, flags, descriptor, offset) }
+            })
         }
     )*};
 }

@@ -1,12 +1,14 @@
 //! `open`: which files are SQLite's.
 
+use super::bytes_of;
 use super::exclusive::status;
 use super::log;
 use super::next::set_errno;
-use super::recorder::{State, bytes_of, set_file_of, state, timed};
-use crate::recognise::{HEADER_STRING, joined, opens_like_sqlite};
+use super::recorder::{State, set_file_of, state, timed};
+use crate::recognise::{joined, opens_like_sqlite};
 use libc::{c_char, c_int};
 use std::ffi::{CStr, CString};
+use tombolo_core::sqlite::header::{MAGIC, is_sqlite_header};
 use tombolo_core::trace::record::{FileKind, Operation};
 
 /// `open`.
@@ -94,10 +96,10 @@ pub(super) fn link_target<'a>(link: &CStr, buffer: &'a mut [u8]) -> Option<&'a [
 }
 
 fn has_header(descriptor: c_int) -> bool {
-    let mut start = [0_u8; HEADER_STRING.len()];
+    let mut start = [0_u8; MAGIC.len()];
     // SAFETY: the pointer and the length are of one buffer. Not by `pread`, which is wrapped here.
     let read = unsafe {
         libc::syscall(libc::SYS_pread64, descriptor, start.as_mut_ptr(), start.len(), 0_i64)
     };
-    usize::try_from(read).is_ok_and(|read| read == start.len()) && start == HEADER_STRING
+    usize::try_from(read).is_ok_and(|read| read == start.len()) && is_sqlite_header(&start)
 }

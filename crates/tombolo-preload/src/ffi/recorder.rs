@@ -1,6 +1,7 @@
 //! What is recorded of the calls on SQLite's files: which files these are, and how long each call
 //! took.
 
+use super::bytes_of;
 use super::log;
 use super::next::{errno, set_errno};
 use super::opening::link_target;
@@ -282,8 +283,8 @@ impl State {
     /// The number of a file that a program names, if it is recorded.
     pub(super) fn known(&self, path: &[u8]) -> Option<u32> {
         let known = self.inner().number_of(path);
-        let wanted = known.is_some() || self.is_named(path) || self.is_sidecar(path);
-        wanted.then(|| self.inner().number(path)).flatten()
+        let wanted = || self.is_named(path) || self.is_sidecar(path);
+        known.or_else(|| wanted().then(|| self.inner().number(path)).flatten())
     }
 }
 
@@ -332,7 +333,7 @@ pub(super) fn closed(descriptor: c_int, call: impl FnOnce() -> c_int) -> c_int {
     }
 }
 
-/// `mmap` of a recorded file.
+/// `mmap`.
 pub(super) fn mapped(
     descriptor: c_int,
     operation: Operation,
@@ -369,18 +370,6 @@ pub(super) fn unmapped(address: *mut c_void, bytes: u64, call: impl FnOnce() -> 
         0 => call(),
         file => timed(call).record(state, file, None, Operation::Unmap { bytes }),
     }
-}
-
-/// The bytes of a path.
-///
-/// # Safety
-/// `path` is null or ends in NUL.
-pub(super) unsafe fn bytes_of<'a>(path: *const c_char) -> &'a [u8] {
-    if path.is_null() {
-        return &[];
-    }
-    // SAFETY: not null, and the caller's promise.
-    unsafe { CStr::from_ptr(path) }.to_bytes()
 }
 
 /// A call by the name of a file.

@@ -5,7 +5,7 @@
 use super::tools::{ENTRIES_MAX, entries, json, process_id};
 use super::{Candidate, is_first_of_namespace};
 use crate::bounded::read_file;
-use crate::process;
+use crate::process::{self, Stat};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -47,7 +47,8 @@ pub(super) fn by_state(root: &Path) -> Vec<Candidate> {
         let pid = state.pointer(of.pid).and_then(Value::as_i64).and_then(process_id);
         // State outlives a crash, and numbers of processes are given again.
         let started = state.pointer(of.started).and_then(Value::as_u64);
-        let pid = pid.filter(|pid| started.is_none() || started == start_of(root, *pid));
+        let start_of = |pid| Stat::read(&root.join("proc"), pid)?.start_ticks();
+        let pid = pid.filter(|pid| started.is_none() || started == start_of(*pid));
         Some(called(name, pid))
     };
     states.take(ENTRIES_MAX).filter_map(candidate).collect()
@@ -84,17 +85,10 @@ fn called(name: String, pid: Option<i32>) -> Candidate {
     Candidate { runtime: ContainerRuntime::Other, id: Some(name), names, pid }
 }
 
-/// Field 22 of `/proc/PID/stat` (proc_pid_stat(5)). The second is a name in parentheses that may
-/// have blanks and parentheses in it.
-fn start_of(root: &Path, pid: i32) -> Option<u64> {
-    let stat = read_file(&root.join("proc").join(pid.to_string()).join("stat"), 4096).ok()?;
-    let stat = String::from_utf8_lossy(&stat).into_owned();
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::{ResolveError, resolve, running};
+    use super::super::tests::Tree;
+    use super::super::{ResolveError, running};
     use super::*;
 
     /// As crun 1.8.1 wrote it.
@@ -118,20 +112,7 @@ mod tests {
         "rootfs":"/run/bundles/books/rootfs","readonlyfs":true,"hostname":"books"},
         "rootless":false,"cgroup_paths":{"":"/sys/fs/cgroup/books"}}"#;
 
-    struct Tree(tempfile::TempDir);
-
     impl Tree {
-        fn new() -> Self {
-            Tree(tempfile::tempdir().expect("a directory"))
-        }
-
-        fn write(&self, name: &str, content: &str) -> &Self {
-            let path = self.0.path().join(name);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("mkdir");
-            std::fs::write(path, content).expect("write");
-            self
-        }
-
         /// A process that runs since `start`, in a control group.
         fn process(&self, pid: i32, start: u64, group: &str) -> &Self {
             let zeros = "0 ".repeat(18);
@@ -140,8 +121,8 @@ mod tests {
                 .write(&format!("proc/{pid}/cgroup"), &format!("0::{group}\n"))
         }
 
-        fn resolve(&self, name: &str) -> Result<i32, ResolveError> {
-            resolve(self.0.path(), name).map(|found| found.pid)
+        fn pid(&self, name: &str) -> Result<i32, ResolveError> {
+            self.resolve(name).map(|found| found.pid)
         }
     }
 
@@ -153,7 +134,7 @@ mod tests {
             .write("run/crun/broken/status", "{")
             .process(156, 428, "/media")
             .process(183, 615, "/books");
-        assert_eq!((tree.resolve("media"), tree.resolve("books")), (Ok(156), Ok(183)));
+        assert_eq!((tree.pid("media"), tree.pid("books")), (Ok(156), Ok(183)));
         let listed = running(tree.0.path());
         let names: Vec<_> = listed.iter().filter_map(|found| found.name.as_deref()).collect();
         assert_eq!(names, ["media", "books"]);
@@ -164,10 +145,7 @@ mod tests {
     fn a_number_that_was_given_again_is_not_the_container() {
         let tree = Tree::new();
         tree.write("run/crun/media/status", CRUN).process(156, 9000, "/system.slice/cron.service");
-        assert_eq!(
-            tree.resolve("media"),
-            Err(ResolveError::NotRunning { name: "media".to_owned() })
-        );
+        assert_eq!(tree.pid("media"), Err(ResolveError::NotRunning { name: "media".to_owned() }));
         assert_eq!(running(tree.0.path()), []);
     }
 
@@ -180,9 +158,9 @@ mod tests {
             .process(160, 429, "/media")
             .process(159, 428, "/mixed")
             .write("proc/159/status", "NSpid:\t159\n");
-        assert_eq!((tree.resolve("media"), tree.resolve("books")), (Ok(156), Ok(157)));
+        assert_eq!((tree.pid("media"), tree.pid("books")), (Ok(156), Ok(157)));
         for name in ["films", "mixed", "", "system.slice"] {
-            assert!(matches!(tree.resolve(name), Err(ResolveError::NotFound { .. })), "{name}");
+            assert!(matches!(tree.pid(name), Err(ResolveError::NotFound { .. })), "{name}");
         }
         assert_eq!(running(tree.0.path()), [], "nobody has given a name");
     }
@@ -196,7 +174,7 @@ mod tests {
             428,
             &format!("/machine.slice/libpod-{id}.scope/container"),
         );
-        let found = resolve(tree.0.path(), "aaaa9999").expect("found");
+        let found = tree.resolve("aaaa9999").expect("found");
         assert_eq!((found.pid, found.runtime), (156, ContainerRuntime::Podman));
         assert_eq!(running(tree.0.path()).len(), 1);
     }
