@@ -14,7 +14,7 @@ use tombolo_core::report::{
     Evidence, EvidenceId, EvidenceKind, Judgement, KernelCount, Mode, Openers, Outcome, Value,
     Verdict,
 };
-use ways::{State, Way, state, ways, working, worst};
+use ways::{OWN_LOAD, State, Way, state, ways, working, worst};
 
 /// The whole table, modes down and openers across.
 #[must_use]
@@ -129,30 +129,28 @@ fn has_committed(evidence: &Evidence) -> bool {
 }
 
 /// Lowers a verdict where the file system is known for what a short measurement cannot show.
-fn known_to_be_worse(case: &Case<'_>, good: Verdict) -> Verdict {
-    let (name, because) = (&case.known.name, &good.because);
-    match case.known.word(good.mode, good.openers) {
+fn known_to_be_worse(case: &Case<'_>, verdict: Verdict) -> Verdict {
+    let (name, because) = (&case.known.name, &verdict.because);
+    match case.known.word(verdict.mode, verdict.openers) {
         KnownWord::LosesData => Verdict {
             judgement: Judgement::Unsafe,
             because: format!("{because}; but {name} is known to lose data"),
-            ..good
+            ..verdict
         },
         KnownWord::LosesInCrash => Verdict {
             judgement: Judgement::Unsafe,
             because: format!(
                 "{because}; but on {name} a crash or a power loss can take committed transactions"
             ),
-            ..good
+            ..verdict
         },
         KnownWord::Risky => Verdict {
             judgement: Judgement::NotProven,
             because: format!("{because}; but {name} is known for damage under load"),
-            would_prove: Some(
-                "a long run of the program's own load on a copy, judged on a local disk".to_owned(),
-            ),
-            ..good
+            would_prove: Some(OWN_LOAD.to_owned()),
+            ..verdict
         },
-        KnownWord::Fine | KnownWord::FailsSafe | KnownWord::NotKnown => good,
+        KnownWord::Fine | KnownWord::FailsSafe | KnownWord::NotKnown => verdict,
     }
 }
 

@@ -9,16 +9,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::report::{
-    Completeness, Container, DatabaseState, MachineReport, Report, Severity, TargetKind,
+    Completeness, Container, DOCTOR_SET_SCHEMA, DatabaseState, MachineReport, Report, Severity,
+    TargetKind,
 };
 use tombolo_doctor::containers::find as find_container;
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_doctor::machine;
 use tombolo_doctor::peer::{Invitation, Role};
 use tombolo_doctor::remedy::quoted;
-
-/// Name and version of the JSON for several paths: an object with `schema` and `reports`.
-const SET_SCHEMA: &str = "tombolo.doctor-set/1";
 
 #[derive(Serialize)]
 struct ReportSet<'a> {
@@ -158,7 +156,10 @@ fn print(arguments: &DoctorArguments, reports: &[Report]) -> std::io::Result<()>
     match (arguments.format, reports) {
         (Format::Json, [report]) => serde_json::to_writer_pretty(&mut out, report)?,
         (Format::Json, reports) => {
-            serde_json::to_writer_pretty(&mut out, &ReportSet { schema: SET_SCHEMA, reports })?;
+            serde_json::to_writer_pretty(
+                &mut out,
+                &ReportSet { schema: DOCTOR_SET_SCHEMA, reports },
+            )?;
         }
         (Format::Text, reports) => {
             let detail = detail(arguments);

@@ -32,6 +32,9 @@ use serde::Serialize;
 /// The number grows when a field goes away or changes its meaning; new fields do not move it.
 pub const DOCTOR_SCHEMA: &str = "tombolo.doctor/1";
 
+/// The same for several paths: an object with `schema` and `reports`.
+pub const DOCTOR_SET_SCHEMA: &str = "tombolo.doctor-set/1";
+
 /// Everything the doctor has to say about one path.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {

@@ -1,9 +1,12 @@
 //! Finds what the doctor has said in a text that somebody has pasted.
 
+use super::BUNDLE_SCHEMA;
 use serde_json::Value;
 use tombolo_core::errno::Errno;
 use tombolo_core::finding::Code;
-use tombolo_core::report::{EvidenceKind, Remedy, Severity, Warning};
+use tombolo_core::report::{
+    DOCTOR_SCHEMA, DOCTOR_SET_SCHEMA, EvidenceKind, Remedy, Severity, Warning,
+};
 
 /// Findings, remedies and results kept of one text.
 const LISTED_MAX: usize = 256;
@@ -12,8 +15,7 @@ const LISTED_MAX: usize = 256;
 const PLACES_MAX: usize = 8;
 
 /// Schemas of documents that hold a report.
-const SCHEMAS: [&str; 3] =
-    ["\"tombolo.bundle/1\"", "\"tombolo.doctor/1\"", "\"tombolo.doctor-set/1\""];
+const SCHEMAS: [&str; 3] = [BUNDLE_SCHEMA, DOCTOR_SCHEMA, DOCTOR_SET_SCHEMA];
 
 /// What the doctor has said, as far as it was found.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +64,11 @@ impl Told {
 
 /// The first whole JSON document with a schema of ours; what follows it may be anything.
 fn document(text: &str) -> Option<Value> {
-    let mut places: Vec<usize> = SCHEMAS
-        .iter()
-        .flat_map(|schema| text.match_indices(schema).take(PLACES_MAX).map(|(at, _)| at))
-        .collect();
+    let mut places: Vec<usize> = Vec::new();
+    for schema in SCHEMAS {
+        let quoted = format!("\"{schema}\"");
+        places.extend(text.match_indices(&quoted).take(PLACES_MAX).map(|(at, _)| at));
+    }
     places.sort_unstable();
     places.into_iter().take(PLACES_MAX).find_map(|at| {
         let begins = text.get(..at)?.rfind('{')?;
@@ -76,10 +79,10 @@ fn document(text: &str) -> Option<Value> {
 
 fn of_document(document: &Value) -> Option<Told> {
     match document["schema"].as_str()? {
-        "tombolo.bundle/1" => of_report(&document["report"]),
-        "tombolo.doctor/1" => of_report(document),
+        BUNDLE_SCHEMA => of_report(&document["report"]),
+        DOCTOR_SCHEMA => of_report(document),
         // The gravest finding of several reports is in the one that matters.
-        "tombolo.doctor-set/1" => {
+        DOCTOR_SET_SCHEMA => {
             let told = document["reports"].as_array()?.iter().filter_map(of_report);
             told.max_by_key(|one| one.findings.first().map(|finding| finding.severity))
         }

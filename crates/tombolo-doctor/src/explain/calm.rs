@@ -1,7 +1,7 @@
 //! Finds reports of a doubt and not of an event: somebody warns or asks, and nothing has failed.
 
 use super::clearance;
-use super::sentence::{Sentence, sentences};
+use super::sentence::{DENIALS, Sentence, is, sentences};
 use super::text::Text;
 
 /// Whether a line says by itself that there was no error, a sentence warns, asks or fears, and none
@@ -68,13 +68,9 @@ fn harmed(sentence: &Sentence<'_>) -> bool {
     if hearsay && !sentence.has(&["why"]) {
         return false;
     }
-    sentence.places(clearance::HARMS).any(|at| {
-        let before = sentence.words.get(at.saturating_sub(3)..at).unwrap_or(&[]);
-        !before.iter().any(|word| {
-            super::sentence::is(word, super::sentence::DENIALS)
-                || matches!(*word, "may" | "might" | "could" | "can" | "if" | "whether" | "would")
-        })
-    })
+    const SUPPOSED: &[&str] = &["may", "might", "could", "can", "if", "whether", "would"];
+    let told = |word: &&str| !is(word, DENIALS) && !is(word, SUPPOSED);
+    sentence.places(clearance::HARMS).any(|at| sentence.before(at, 3).iter().all(told))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! "No error" alone is no such word: what was lost in silence gives none. A clearance says that
 //! there was no failure, or that what was printed is not one.
 
-use super::sentence::Sentence;
+use super::sentence::{DENIALS, Sentence, is};
 
 /// Whether the text clears the case: a false alarm, only a warning, no failure.
 pub(super) fn found(sentences: &[Sentence<'_>]) -> bool {
@@ -85,12 +85,8 @@ pub(super) const HARMS: &[&str] = &[
 
 /// Harm that no word clears away.
 fn harms(sentence: &Sentence<'_>) -> bool {
-    let heard = |at: usize| {
-        let before = sentence.words.get(at.saturating_sub(3)..at).unwrap_or(&[]);
-        !before.iter().any(|word| super::sentence::is(word, super::sentence::DENIALS))
-    };
-    let mut places = sentence.places(HARMS);
-    places.any(heard)
+    let denied = |at| sentence.before(at, 3).iter().any(|word| is(word, DENIALS));
+    sentence.places(HARMS).any(|at| !denied(at))
 }
 
 /// Whether a check by SQLite itself passed, in whatever order the words come.
@@ -114,8 +110,7 @@ pub(super) fn goes_on(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
-    use super::super::text::Text;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -136,7 +131,7 @@ mod tests {
             "it turned out to be a bug of the verifier",
             "the detector misreads the output",
         ] {
-            assert!(found(&sentences(&Text::new(report))), "{report}");
+            assert!(finds(found, report), "{report}");
         }
     }
 
@@ -153,18 +148,18 @@ mod tests {
             "without any failure message the program dies",
             "it works",
         ] {
-            assert!(!found(&sentences(&Text::new(report))), "{report}");
+            assert!(!finds(found, report), "{report}");
         }
     }
 
     #[test]
     fn a_check_that_passed() {
-        let passed = |report: &str| check_passed(&sentences(&Text::new(report)));
+        let passed = |report: &str| finds(check_passed, report);
         assert!(passed("stock SQLite PRAGMA integrity_check on the same file: ok"));
         assert!(passed("an integrity check passed"));
         assert!(!passed("integrity_check is not ok"));
         assert!(!passed("integrity_check failed, ok after a restore"));
-        let on = |report: &str| goes_on(&sentences(&Text::new(report)));
+        let on = |report: &str| finds(goes_on, report);
         assert!(on("index and search keep working"));
         assert!(!on("it keeps working until noon"));
     }

@@ -337,6 +337,7 @@ fn opens(passage: &str, stems: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -386,8 +387,7 @@ mod tests {
 
     #[test]
     fn storage_that_stalls() {
-        let found =
-            |report: &str| storage_stalls(&crate::explain::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(storage_stalls, report);
         for report in [
             "write stalls of 2 to 5 s",
             "the disk is saturated at night",
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_hang_in_other_words() {
-        let found = |report: &str| hangs(&crate::explain::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(hangs, report);
         for report in [
             "py-spy shows it inside sqlite3_step",
             "strace ends in fcntl(5, F_SETLKW, ...)",
@@ -426,8 +426,7 @@ mod tests {
 
     #[test]
     fn what_comes_and_goes() {
-        let found =
-            |report: &str| intermittent(&super::super::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(intermittent, report);
         assert!(found("3 of 400 saves fail"));
         assert!(found("it fails sporadically"));
         assert!(found("at random, not always"));
@@ -442,8 +441,7 @@ mod tests {
 
     #[test]
     fn a_wait_as_long_as_a_time_out() {
-        let found =
-            |report: &str| constant_wait(&super::super::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(constant_wait, report);
         assert!(found("each write takes 30 s"));
         assert!(found("per lock 25 seconds"));
         assert!(!found("each write takes 3 s"));

@@ -273,6 +273,7 @@ fn opens(sentence: &str, list: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -348,8 +349,7 @@ mod tests {
 
     #[test]
     fn another_program_that_holds_the_lock() {
-        let found =
-            |report: &str| closing(&crate::explain::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(closing, report);
         for report in [
             "goes away when the viewer is closed",
             "happens only while a diff viewer is open",
@@ -367,8 +367,7 @@ mod tests {
 
     #[test]
     fn new_files_that_fail_alike() {
-        let found =
-            |report: &str| new_files_fail(&crate::explain::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(new_files_fail, report);
         assert!(found("every newly created history database fails to open again"));
         assert!(found("another pod with a new empty database gives the same message"));
         assert!(found("also a brand-new one is locked"));
@@ -377,9 +376,7 @@ mod tests {
 
     #[test]
     fn an_error_that_a_local_disk_gives_too() {
-        let found = |report: &str| {
-            same_on_local_disk(&super::super::sentence::sentences(&Text::new(report)))
-        };
+        let found = |report: &str| finds(same_on_local_disk, report);
         assert!(found("a copy in /tmp gives the same error"));
         assert!(found("fails on the local disk too: same message"));
         assert!(!found("on a local disk it works"));

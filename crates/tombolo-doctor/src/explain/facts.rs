@@ -120,6 +120,11 @@ impl Facts {
         signs.iter().any(|sign| self.says(*sign))
     }
 
+    /// An option keeps the requests from the server, and nothing is refused any more.
+    pub(super) fn lock_requests_silenced(&self) -> bool {
+        self.says_any(&[Sign::NoLock, Sign::NoByteRangeLocks]) && self.says(Sign::NoErrorNow)
+    }
+
     pub(super) fn on(&self, kind: FileSystem) -> bool {
         self.file_system == Some(kind)
     }

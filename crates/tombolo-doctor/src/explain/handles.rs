@@ -100,13 +100,12 @@ pub(super) fn restart_heals(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
-    use super::super::text::Text;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
     fn a_file_exchanged_under_its_handle() {
-        let found = |report: &str| replaced_while_open(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(replaced_while_open, report);
         for report in [
             "a new .db file is written over the existing one while the connection is open",
             "the sync job replaces the file under an open handle",
@@ -128,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_a_restart_heals() {
-        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(restart_heals, report);
         for report in [
             "fails after the NAS has been restarted, a restart of the container helps each time",
             "after the mounting container was updated the others see an error until restarted",
@@ -143,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_mount_that_goes_away_after_a_while() {
-        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(restart_heals, report);
         assert!(found("fine for a few days, then each call fails. A restart of the VM helps."));
         assert!(!found("fine for a few days, then each call fails. A restart does not change it."));
     }
@@ -151,12 +150,12 @@ mod tests {
     #[test]
     fn a_directory_that_is_made_anew_under_a_program() {
         let report = "the folder was removed and re-created while the app ran";
-        assert!(replaced_while_open(&sentences(&Text::new(report))));
+        assert!(finds(replaced_while_open, report));
     }
 
     #[test]
     fn a_place_that_left_and_came_back() {
-        let found = |report: &str| restart_heals(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(restart_heals, report);
         assert!(found("the drive was unplugged and plugged in again, the container sees nothing"));
         assert!(!found("the drive was not unplugged"));
         assert!(!found("the drive was unplugged"));

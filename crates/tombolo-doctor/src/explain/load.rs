@@ -107,14 +107,8 @@ pub(super) fn quiet_helps(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
-    use crate::explain::sentence::sentences;
-    use crate::explain::text::Text;
-
-    fn any(finds: fn(&[Sentence<'_>]) -> bool, report: &str) -> bool {
-        let text = Text::new(report);
-        finds(&sentences(&text))
-    }
 
     #[test]
     fn a_busy_storage_is_found_by_part_and_state() {
@@ -125,30 +119,30 @@ mod tests {
             "the burst credits are spent",
             "beegfs under heavy load from a neighbour's run",
         ] {
-            assert!(any(loaded, report), "{report}");
+            assert!(finds(loaded, report), "{report}");
         }
-        assert!(!any(loaded, "the pool is not degraded"));
-        assert!(!any(loaded, "the server returns an error"));
+        assert!(!finds(loaded, "the pool is not degraded"));
+        assert!(!finds(loaded, "the server returns an error"));
     }
 
     #[test]
     fn a_far_server_is_found() {
-        assert!(any(far, "the branch office mounts it over a VPN"));
-        assert!(any(far, "ping to the filer is 90 ms"));
-        assert!(!any(far, "no VPN in between"));
+        assert!(finds(far, "the branch office mounts it over a VPN"));
+        assert!(finds(far, "ping to the filer is 90 ms"));
+        assert!(!finds(far, "no VPN in between"));
     }
 
     #[test]
     fn patience_cures_only_where_it_is_said_to() {
-        assert!(any(patience_helps, "Raising the busy_timeout to a minute solved it."));
-        assert!(!any(patience_helps, "A longer timeout does not help."));
-        assert!(!any(patience_helps, "the timeout is 30 s"));
+        assert!(finds(patience_helps, "Raising the busy_timeout to a minute solved it."));
+        assert!(!finds(patience_helps, "A longer timeout does not help."));
+        assert!(!finds(patience_helps, "the timeout is 30 s"));
     }
 
     #[test]
     fn what_goes_with_the_load_is_found() {
-        assert!(any(quiet_helps, "fine at the weekend"));
-        assert!(any(quiet_helps, "works once the nightly backup is finished"));
-        assert!(!any(quiet_helps, "fails at night too"));
+        assert!(finds(quiet_helps, "fine at the weekend"));
+        assert!(finds(quiet_helps, "works once the nightly backup is finished"));
+        assert!(!finds(quiet_helps, "fails at night too"));
     }
 }

@@ -108,8 +108,7 @@ pub(super) fn copy_is_free(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
-    use super::super::text::Text;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -125,34 +124,34 @@ mod tests {
             "flock() failed",
             "LockFileEx fails with error 1",
         ] {
-            assert!(refused(&sentences(&Text::new(report))), "{report}");
+            assert!(finds(refused, report), "{report}");
         }
         for report in [
             "FileSystem does not appear to support flock; use SoftFileLock instead",
             "the mount has locks disabled",
             "that file system lacks support for byte-range locks",
         ] {
-            assert!(absent(&sentences(&Text::new(report))), "{report}");
+            assert!(finds(absent, report), "{report}");
         }
-        assert!(!absent(&sentences(&Text::new("a lock is supported and taken"))));
+        assert!(!finds(absent, "a lock is supported and taken"));
         for report in [
             "database is locked",
             "the file system may be old, or the filesystem does not support file locking",
             "deleting the lock file does not help",
             "a lock is taken",
         ] {
-            assert!(!refused(&sentences(&Text::new(report))), "{report}");
+            assert!(!finds(refused, report), "{report}");
         }
     }
 
     #[test]
     fn a_lock_of_nobody() {
-        let found = |report: &str| nobody_holds(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(nobody_holds, report);
         assert!(found("nobody has the file open"));
         assert!(found("lsof is empty on both machines"));
         assert!(found("fuser shows no holder"));
         assert!(!found("no error, the file is open in two programs"));
-        let free = |report: &str| copy_is_free(&sentences(&Text::new(report)));
+        let free = |report: &str| finds(copy_is_free, report);
         assert!(free("moving the file away and copying it back works"));
         assert!(free("if I rename the database and copy it to the same name it opens"));
         assert!(!free("a copy on the local disk works"));
@@ -160,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_lock_service_that_is_up() {
-        let runs = |report: &str| service_runs(&sentences(&Text::new(report)));
+        let runs = |report: &str| finds(service_runs, report);
         assert!(runs("lockd and rpcbind are active on the server"));
         assert!(!runs("statd is not running"));
         assert!(!runs("it works after rpcbind is started"));
@@ -169,11 +168,11 @@ mod tests {
 
     #[test]
     fn a_lock_file_that_cannot_be_made_is_no_refused_lock() {
-        assert!(!refused(&sentences(&Text::new("the lock file cannot be created"))));
+        assert!(!finds(refused, "the lock file cannot be created"));
     }
 
     #[test]
     fn a_library_has_its_own_name_for_a_refused_lock() {
-        assert!(refused(&sentences(&Text::new("LockFailed: /x/y"))));
+        assert!(finds(refused, "LockFailed: /x/y"));
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn found(sentences: &[Sentence<'_>]) -> bool {
             let from = at.saturating_sub(7);
             let to = (at + 5).min(one.words.len());
             let near = one.words.get(from..to).unwrap_or(&[]);
-            let before = one.words.get(at.saturating_sub(3)..at).unwrap_or(&[]);
+            let before = one.before(at, 3);
             near.iter().any(|word| is(word, DATA)) && !before.iter().any(|word| is(word, DENIALS))
         });
         let said = one.has(DATA) && one.says(SAID);
@@ -51,13 +51,12 @@ pub(super) fn found(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
-    use super::super::text::Text;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
     fn data_that_are_gone() {
-        let found = |report: &str| found(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(found, report);
         for report in [
             "rows are missing after a while",
             "settings are not kept",

@@ -105,7 +105,7 @@ pub(super) fn store(text: &Text) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
             "creating a file mapping was refused",
             "the kernel does not support writable mappings of this file",
         ] {
-            assert!(refused(&sentences(&Text::new(report))), "{report}");
+            assert!(finds(refused, report), "{report}");
         }
     }
 
@@ -137,13 +137,13 @@ mod tests {
             "SIGBUS in a page of the memory map: error",
             "user id mapping failed",
         ] {
-            assert!(!refused(&sentences(&Text::new(report))), "{report}");
+            assert!(!finds(refused, report), "{report}");
         }
     }
 
     #[test]
     fn maps_that_differ_from_their_file() {
-        let found = |report: &str| differs(&sentences(&Text::new(report)));
+        let found = |report: &str| finds(differs, report);
         for report in [
             "pages written through a shared map read back as zeros after close",
             "mapped content differs from file content after mmap",

@@ -433,6 +433,7 @@ fn is_elsewhere(text: &Text, mention: &Mention) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::facts::Facts;
+    use super::super::sentence::testing::finds;
     use super::*;
 
     fn holder_of(report: &str) -> Option<FileSystem> {
@@ -459,7 +460,7 @@ mod tests {
 
     #[test]
     fn two_places_that_are_both_thought_possible() {
-        let doubt = |report: &str| in_doubt(&sentence::sentences(&Text::new(report)));
+        let doubt = |report: &str| finds(in_doubt, report);
         assert!(doubt("it may be the NFS export or the SMB share"));
         assert!(doubt("don't know if this is a bind mount"));
         assert!(doubt("a block device or a share, the tenant is not sure"));
@@ -483,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_protocol_that_is_left_open() {
-        let doubt = |report: &str| in_doubt(&sentence::sentences(&Text::new(report)));
+        let doubt = |report: &str| finds(in_doubt, report);
         assert!(doubt("by 9p or virtiofs is not told"));
         assert!(!doubt("nfs or smb, both fail"));
     }

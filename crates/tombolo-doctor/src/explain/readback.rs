@@ -58,14 +58,8 @@ pub(super) fn other_local_clean(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
-    use crate::explain::sentence::sentences;
-    use crate::explain::text::Text;
-
-    fn any(finds: fn(&[Sentence<'_>]) -> bool, report: &str) -> bool {
-        let text = Text::new(report);
-        finds(&sentences(&text))
-    }
 
     #[test]
     fn bytes_that_differ_are_found() {
@@ -75,21 +69,21 @@ mod tests {
             "sha256sum changes between two runs",
             "pread returned 100 bytes instead of 4096",
         ] {
-            assert!(any(differs, report), "{report}");
+            assert!(finds(differs, report), "{report}");
         }
-        assert!(!any(differs, "reads do not differ in a single byte"));
-        assert!(!any(differs, "the reader sees old rows"));
+        assert!(!finds(differs, "reads do not differ in a single byte"));
+        assert!(!finds(differs, "the reader sees old rows"));
     }
 
     #[test]
     fn another_file_system_of_the_same_disk_is_told() {
-        assert!(any(other_local_clean, "The same test on xfs, same machine, passes."));
-        assert!(!any(other_local_clean, "The same test on xfs fails."));
+        assert!(finds(other_local_clean, "The same test on xfs, same machine, passes."));
+        assert!(!finds(other_local_clean, "The same test on xfs fails."));
     }
 
     #[test]
     fn a_comparison_leaves_the_file_system() {
-        assert!(any(compared, "The same binary on xfs passes."));
-        assert!(!any(compared, "The same binary is deployed everywhere."));
+        assert!(finds(compared, "The same binary on xfs passes."));
+        assert!(!finds(compared, "The same binary is deployed everywhere."));
     }
 }

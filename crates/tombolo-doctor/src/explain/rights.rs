@@ -139,13 +139,8 @@ pub(super) fn not_writable(sentences: &[Sentence<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sentence::sentences;
-    use super::super::text::Text;
+    use super::super::sentence::testing::finds;
     use super::*;
-
-    fn found(detector: fn(&[Sentence<'_>]) -> bool, report: &str) -> bool {
-        detector(&sentences(&Text::new(report)))
-    }
 
     #[test]
     fn rights_that_were_looked_at() {
@@ -158,7 +153,7 @@ mod tests {
             "permissions have been checked",
             "we are able to create files there",
         ] {
-            assert!(found(are_right, report), "{report}");
+            assert!(finds(are_right, report), "{report}");
         }
         for report in [
             "owner is not the same",
@@ -168,7 +163,7 @@ mod tests {
             "file_mode=0777",
             "can write the database after a chown",
         ] {
-            assert!(!found(are_right, report), "{report}");
+            assert!(!finds(are_right, report), "{report}");
         }
     }
 
@@ -184,10 +179,10 @@ mod tests {
             "./data was created by root",
             "drwx------ 2 root root",
         ] {
-            assert!(found(are_wrong, report), "{report}");
+            assert!(finds(are_wrong, report), "{report}");
         }
         for report in ["mode 777", "700 rows in the directory listing", "runs as root"] {
-            assert!(!found(are_wrong, report), "{report}");
+            assert!(!finds(are_wrong, report), "{report}");
         }
     }
 
@@ -200,46 +195,46 @@ mod tests {
             "could not open /x/a.db: file not found",
             "the parent folder is missing",
         ] {
-            assert!(found(path_is_wrong, report), "{report}");
+            assert!(finds(path_is_wrong, report), "{report}");
         }
         for report in ["the path is on NFS", "the folder exists and is writable"] {
-            assert!(!found(path_is_wrong, report), "{report}");
+            assert!(!finds(path_is_wrong, report), "{report}");
         }
     }
 
     #[test]
     fn readers_that_may_not_write() {
-        assert!(found(only_reads, "runs as a user that may read and not write the directory"));
-        assert!(found(only_reads, "the account can read the folder, but cannot write to it"));
-        assert!(found(only_reads, "grafana has read access only"));
-        assert!(!found(only_reads, "it reads and writes"));
-        assert!(!found(only_reads, "neither read nor write"));
+        assert!(finds(only_reads, "runs as a user that may read and not write the directory"));
+        assert!(finds(only_reads, "the account can read the folder, but cannot write to it"));
+        assert!(finds(only_reads, "grafana has read access only"));
+        assert!(!finds(only_reads, "it reads and writes"));
+        assert!(!finds(only_reads, "neither read nor write"));
     }
 
     #[test]
     fn what_cannot_be_written() {
-        assert!(found(not_writable, "Settings database is not writeable."));
-        assert!(!found(not_writable, "the database is writable"));
+        assert!(finds(not_writable, "Settings database is not writeable."));
+        assert!(!finds(not_writable, "the database is writable"));
     }
 
     #[test]
     fn a_directory_where_a_file_was_meant() {
-        assert!(found(directory_for_file, "the engine created a directory called x.db"));
-        assert!(found(directory_for_file, "/data/x.db is a directory"));
-        assert!(!found(directory_for_file, "it lies in another directory called files"));
+        assert!(finds(directory_for_file, "the engine created a directory called x.db"));
+        assert!(finds(directory_for_file, "/data/x.db is a directory"));
+        assert!(!finds(directory_for_file, "it lies in another directory called files"));
     }
 
     #[test]
     fn a_mount_that_is_read_only_by_its_option() {
-        assert!(found(mounted_read_only, "bind mount, ro"));
-        assert!(found(mounted_read_only, "type nfs4 (ro,relatime)"));
-        assert!(!found(mounted_read_only, "errors=remount-ro on the disk"));
-        assert!(!found(mounted_read_only, "the share is rw"));
+        assert!(finds(mounted_read_only, "bind mount, ro"));
+        assert!(finds(mounted_read_only, "type nfs4 (ro,relatime)"));
+        assert!(!finds(mounted_read_only, "errors=remount-ro on the disk"));
+        assert!(!finds(mounted_read_only, "the share is rw"));
     }
 
     #[test]
     fn a_file_that_cannot_be_made() {
-        assert!(found(not_writable, "the journal file could not be created"));
-        assert!(!found(not_writable, "a new file was created"));
+        assert!(finds(not_writable, "the journal file could not be created"));
+        assert!(!finds(not_writable, "a new file was created"));
     }
 }

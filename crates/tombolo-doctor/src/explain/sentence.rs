@@ -84,6 +84,11 @@ impl<'text> Sentence<'text> {
         self.words.get(at).copied().unwrap_or("")
     }
 
+    /// The words before a place, as many as `reach`.
+    pub(super) fn before(&self, at: usize, reach: usize) -> &[&'text str] {
+        self.words.get(at.saturating_sub(reach)..at).unwrap_or(&[])
+    }
+
     /// Whether something is denied at all.
     pub(super) fn denies(&self) -> bool {
         self.has(DENIALS) || self.words.iter().any(|word| word.ends_with("n't"))
@@ -153,6 +158,16 @@ impl Sentence<'_> {
     /// Whether the sentence says that what stands at a word of the list is refused or goes wrong.
     pub(super) fn fails_at(&self, list: &[&str], reach: usize) -> bool {
         self.near(list, FAILS, reach) || self.has(list) && self.says(FAILS_SAID)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// What a detector says of a report.
+    pub(in crate::explain) fn finds(detector: fn(&[Sentence<'_>]) -> bool, report: &str) -> bool {
+        detector(&sentences(&Text::new(report)))
     }
 }
 

@@ -282,6 +282,7 @@ fn removed(words: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -324,8 +325,7 @@ mod tests {
 
     #[test]
     fn a_mounted_file_is_told_from_a_mounted_folder() {
-        let found =
-            |report: &str| file_mounted(&crate::explain::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(file_mounted, report);
         assert!(found("only /data/feed.sqlite is mounted, the folder is not"));
         assert!(found("we bind-mount app.db , not its directory"));
         assert!(found("just the database file is mounted"));
@@ -350,8 +350,7 @@ mod tests {
 
     #[test]
     fn one_database_by_two_names() {
-        let found =
-            |report: &str| two_names(&super::super::sentence::sentences(&Text::new(report)));
+        let found = |report: &str| finds(two_names, report);
         assert!(found("the file is hardlinked into the new release"));
         assert!(found("a hard link to the database of the old release"));
         assert!(found("there are two -wal files in two directories"));

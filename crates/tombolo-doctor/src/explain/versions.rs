@@ -1,5 +1,9 @@
 //! Finds talk of versions that change: of the kernel, or of what provides the file system.
 
+mod differ;
+
+pub(super) use differ::versions_differ;
+
 use super::sentence::{self, Sentence};
 use super::sign::FileSystem;
 use super::text::{self, Text};
@@ -202,66 +206,6 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
         || sentences.windows(2).any(|pair| side_by_side(&pair.join(", ")))
 }
 
-/// Whether two versions of one product are told apart by what they do: "6.9 corrupts, gone with
-/// 6.11". Those of the program and of SQLite do not count.
-pub(super) fn versions_differ(text: &Text) -> bool {
-    #[rustfmt::skip]
-    const TURNS: &[&str] = &[
-        "fine", "ok", "works", "worked", "right", "clean", "gone", "fixes", "fixed", "cures",
-        "cured", "cure", "passes", "unaffected", "good", "correct", "answers", "mends", "solves",
-        "solved", "shows", "not",
-    ];
-    let program = program_versions(text);
-    let of_program = |line: &&str| text::after_label(line, &["app", "application"]).is_none();
-    let mut versions: Vec<(&str, bool)> = Vec::new();
-    for line in text.lines().filter(of_program).take(512) {
-        let turns = says(line, TURNS);
-        if DRIVERS.iter().any(|driver| names(line, driver)) || line.contains("sqlite") {
-            continue;
-        }
-        versions.extend(product_versions(line).map(|version| (version, turns)).take(16));
-        versions.truncate(64);
-    }
-    if began_with_its_version(text) {
-        return true;
-    }
-    let major = |version: &str| version.split('.').next().unwrap_or("").to_owned();
-    versions.iter().any(|(one, turns)| {
-        *turns
-            && !program.contains(&major(one).as_str())
-            && versions.iter().any(|(other, _)| other != one && major(other) == major(one))
-    })
-}
-
-/// "filesystem: ChunkFS 4.2.1" here, "began with the upgrade to 4.2.1" there.
-fn began_with_its_version(text: &Text) -> bool {
-    const BEGAN: &[&str] =
-        &["began", "since", "after", "from", "started", "until", "broke", "with"];
-    let place = |line| text::after_label(line, &["filesystem", "file system", "mount", "storage"]);
-    let own: Vec<&str> = text.lines().filter_map(place).flat_map(product_versions).collect();
-    text.lines().filter(|line| place(line).is_none()).any(|line| {
-        says(line, BEGAN)
-            && opens(line, CHANGES)
-            && product_versions(line).any(|version| own.contains(&version))
-    })
-}
-
-/// Versions in a passage: `6.8.0-40`, `v1.10`, and no times, sizes or protocols.
-fn product_versions(passage: &str) -> impl Iterator<Item = &str> {
-    const UNITS: &[&str] =
-        &["s", "ms", "sec", "seconds", "min", "minutes", "mb", "gb", "kb", "mib", "gib", "%", "h"];
-    let words: Vec<&str> = passage.split_whitespace().take(120).collect();
-    let marks: &[char] = &[',', ';', ':', '(', ')', '\'', '"', '.'];
-    (0..words.len()).filter_map(move |at| {
-        let word = words.get(at)?.trim_matches(marks).trim_start_matches('v');
-        let next = words.get(at + 1).map_or("", |word| word.trim_matches(marks));
-        let number = word.split(['-', '/', '+']).next().unwrap_or(word);
-        let dots = number.matches('.').count();
-        let plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-        ((1..3).contains(&dots) && plain && !UNITS.contains(&next)).then_some(number)
-    })
-}
-
 /// Whether a new version of the program turned WAL on: "WAL (since 0.41)", "release 3.3, which uses
 /// WAL". What fails from then on is what WAL needs.
 pub(super) fn wal_since(text: &Text) -> bool {
@@ -314,10 +258,8 @@ pub(super) fn foreign_driver(sentences: &[Sentence<'_>]) -> bool {
     sentences.iter().any(|one| {
         let own = one.near(OWN, &["fuse", "vfs", "driver", "filesystem"], 2)
             && !one.has(&["kernel*", "vendor*", "docker*"]);
-        own && !one.has(&["sqlite*"])
-            || one.near(FOREIGN, DRIVERS, 5)
-                && !one.has(&["sqlite*"])
-                && !one.has(&["start", "time", "try"])
+        let foreign = one.near(FOREIGN, DRIVERS, 5) && !one.has(&["start", "time", "try"]);
+        (own || foreign) && !one.has(&["sqlite*"])
             || one.has(DRIVERS)
                 && one.says(&["not microsoft's", "is not apple's", "not the vendor's"])
     })
@@ -436,11 +378,15 @@ fn versions_named(sentence: &str) -> usize {
         // `1.6.0-rc3`, `1.6.0/driver`
         let word = word.split(['-', '/', '+']).next().unwrap_or(word);
         let word = word.trim_start_matches('v').trim_matches(['.', ',', ')', '(', ';', ':']);
-        // Three points make an address.
-        (1..3).contains(&word.matches('.').count())
-            && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        is_version(word)
     };
     sentence.split_whitespace().take(120).filter(number).count()
+}
+
+/// Three points make an address.
+fn is_version(number: &str) -> bool {
+    (1..3).contains(&number.matches('.').count())
+        && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 fn names(sentence: &str, platform: &str) -> bool {
@@ -476,6 +422,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sentence::testing::finds;
     use super::*;
 
     #[test]
@@ -509,27 +456,22 @@ mod tests {
         assert!(old_library(&Text::new("sqlite version 3.5.9")));
         assert!(!old_library(&Text::new("SQLite 3.45.1")));
         assert!(!old_library(&Text::new("SQLite3 with WAL")));
-        let since =
-            |report: &str| since_upgrade(&crate::explain::sentence::sentences(&Text::new(report)));
+        let since = |report: &str| finds(since_upgrade, report);
         assert!(since("started with the upgrade from v0.36.5 to v0.36.8"));
         assert!(!since("the update statement starts"));
     }
 
     #[test]
     fn makers_of_file_systems_and_their_drivers() {
-        let foreign =
-            |report: &str| foreign_driver(&crate::explain::sentence::sentences(&Text::new(report)));
+        let foreign = |report: &str| finds(foreign_driver, report);
         assert!(foreign("NFS through a third-party Windows client driver"));
         assert!(foreign("the experimental driver of the kernel"));
         assert!(!foreign("third start of the client"));
-        let owned =
-            |report: &str| owned_up_to(&crate::explain::sentence::sentences(&Text::new(report)));
+        let owned = |report: &str| finds(owned_up_to, report);
         assert!(owned("the vendor confirms a regression of its file sharing"));
         assert!(owned("the driver's developers acknowledge a cache bug"));
         assert!(!owned("the maintainer fixed it in the next release"));
-        let well = |report: &str| {
-            other_client_does_well(&crate::explain::sentence::sentences(&Text::new(report)))
-        };
+        let well = |report: &str| finds(other_client_does_well, report);
         assert!(well("kernel client 5.4 returns zeros, ceph-fuse does not"));
         assert!(well("with the other driver, ntfs-3g, it works"));
         assert!(!well("one client, the driver does not support it"));
@@ -546,20 +488,8 @@ mod tests {
     }
 
     #[test]
-    fn two_versions_of_one_product() {
-        let differ = |report: &str| versions_differ(&Text::new(report));
-        assert!(differ("filesystem: zfs 2.1.4\nblocks of zeros\n2.1.9 is clean"));
-        assert!(differ("linux 5.19 shows holes, 5.15 is right"));
-        assert!(differ("filesystem: blobfs 4.2.1\nbegan with the update to 4.2.1"));
-        assert!(!differ("app: shop 2.1\n2.0 works, 2.1 fails"));
-        assert!(!differ("a commit takes 0.2 s, 0.3 s with sync, that is fine"));
-        assert!(!differ("sqlite 3.40.1 works, sqlite 3.7.2 fails"));
-        assert!(!differ("10.0.0.4 works"));
-    }
-
-    #[test]
     fn a_file_system_of_somebodys_own() {
-        let own = |report: &str| foreign_driver(&sentence::sentences(&Text::new(report)));
+        let own = |report: &str| finds(foreign_driver, report);
         assert!(own("served by a custom FUSE server"));
         assert!(!own("served by the kernel's own driver"));
         assert!(!own("the community file system"));

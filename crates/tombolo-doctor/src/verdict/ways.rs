@@ -122,7 +122,8 @@ pub(super) enum State<'a> {
 const EVERY_PROBE: &str = "a run of the doctor in which every probe can work: a writable directory \
                            with free space on this mount, as the user that runs the program";
 
-const OWN_LOAD: &str = "a long run of the program's own load on a copy, judged on a local disk";
+pub(super) const OWN_LOAD: &str =
+    "a long run of the program's own load on a copy, judged on a local disk";
 
 pub(super) fn state<'a>(case: &Case<'a>, way: &Way) -> State<'a> {
     let evidence: Vec<&Evidence> = way.needs.iter().filter_map(|kind| worst(case, *kind)).collect();

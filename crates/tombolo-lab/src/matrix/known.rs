@@ -88,7 +88,7 @@ impl Known {
             for fact in rig.facts.iter().filter(|fact| claim.is_about(fact)) {
                 count += 1;
                 if !claim.holds(&fact.seen) {
-                    let what = format!("{}, {} to {}", fact.name, fact.from, fact.to);
+                    let what = fact.cell();
                     let known = format!("{}: {}", claim.fact, claim.quote);
                     let measured = fact.seen.clone();
                     otherwise.push(Otherwise { what, known, measured });
@@ -125,8 +125,7 @@ impl Known {
 
 impl Claim {
     fn is_about(&self, fact: &super::Fact) -> bool {
-        let between = format!("{} to {}", fact.from, fact.to);
-        self.cells.contains(&fact.name) && self.between.contains(&between)
+        self.cells.contains(&fact.name) && self.between.contains(&fact.between())
     }
 
     fn holds(&self, seen: &str) -> bool {

@@ -111,9 +111,8 @@ fn words(rows: &[&RigReport]) -> BTreeMap<String, BTreeSet<String>> {
 fn cells(row: &RigReport) -> Vec<(String, String)> {
     let mut cells = Vec::new();
     for fact in &row.facts {
-        let cell = format!("{}, {} to {}", fact.name, fact.from, fact.to);
         let is_time = fact.seen.starts_with("after ");
-        cells.push((cell, if is_time { "later".to_owned() } else { fact.seen.clone() }));
+        cells.push((fact.cell(), if is_time { "later".to_owned() } else { fact.seen.clone() }));
     }
     for opened in &row.opens {
         cells.push((format!("opening, {}", opened.name), opened.outcome.clone()));

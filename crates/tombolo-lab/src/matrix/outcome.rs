@@ -94,6 +94,18 @@ pub struct Fact {
     pub seen: String,
 }
 
+impl Fact {
+    /// Which experiment, and between whom: `POSIX lock seen, server to A`.
+    pub(super) fn cell(&self) -> String {
+        format!("{}, {}", self.name, self.between())
+    }
+
+    /// `server to A`.
+    pub(super) fn between(&self) -> String {
+        format!("{} to {}", self.from, self.to)
+    }
+}
+
 /// What became of a database in WAL mode that one kernel opened alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opened {

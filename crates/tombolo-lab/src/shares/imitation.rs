@@ -1,6 +1,6 @@
 //! Two FUSE mounts of one directory on the host that stand for a share between kernels.
 
-use super::{Offer, Rig, Site, described_on_host, mount_point};
+use super::{Held, Offer, Rig, Site, described_on_host, mount_point};
 use crate::error::LabError;
 use crate::faulty::TwoMounts;
 use crate::imitations;
@@ -36,9 +36,7 @@ impl Offer for Imitation {
             server: side("server", &site.directory),
             clients: vec![side("A", mounts.first().path()), side("B", mounts.second().path())],
             mounted: described_on_host(mounts.first().path())?,
-            _two_mounts: Some(mounts),
-            _mounts: Vec::new(),
-            _servers: Vec::new(),
+            _held: Held { _two_mounts: Some(mounts), ..Held::default() },
         })
     }
 }

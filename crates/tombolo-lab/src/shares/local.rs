@@ -1,6 +1,6 @@
 //! No share at all: the control of the experiments.
 
-use super::{Offer, Rig, Site};
+use super::{Held, Offer, Rig, Site};
 use crate::error::LabError;
 use crate::side::Side;
 use serde::Deserialize;
@@ -19,9 +19,7 @@ impl Offer for Local {
             server: side("server"),
             clients: vec![side("A"), side("B")],
             mounted: mounted.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-            _two_mounts: None,
-            _mounts: Vec::new(),
-            _servers: Vec::new(),
+            _held: Held::default(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! mergerfs, mounted twice on the host over one directory: a pass-through FUSE file system.
 
-use super::{HostMount, Offer, PATIENCE, Rig, Site, described_on_host, mount_point, require};
+use super::{Held, HostMount, Offer, PATIENCE, Rig, Site, described_on_host, mount_point, require};
 use crate::error::LabError;
 use crate::server::ServerSpec;
 use crate::side::Side;
@@ -45,7 +45,7 @@ impl Offer for Mergerfs {
         fs::remove_file(&marker).map_err(LabError::call("unlink", &marker))?;
         let server = host("server", &site.directory);
         let mounted = described_on_host(clients[0].directory())?;
-        let _two_mounts = None;
-        Ok(Rig { server, clients, mounted, _two_mounts, _mounts: mounts, _servers: servers })
+        let _held = Held { _mounts: mounts, _servers: servers, ..Held::default() };
+        Ok(Rig { server, clients, mounted, _held })
     }
 }

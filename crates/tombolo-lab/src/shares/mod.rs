@@ -98,6 +98,12 @@ pub struct Rig {
     server: Side,
     clients: Vec<Side>,
     mounted: String,
+    _held: Held,
+}
+
+/// What a rig lives by, in the order of its end.
+#[derive(Debug, Default)]
+struct Held {
     _two_mounts: Option<TwoMounts>,
     _mounts: Vec<HostMount>,
     _servers: Vec<Server>,
@@ -159,8 +165,8 @@ impl Site<'_> {
     fn rig(&self, guests: &[Guest], mount: &str, servers: Vec<Server>) -> Result<Rig, LabError> {
         let (clients, mounted) = mount_all(guests, mount)?;
         let server = Side::host("server", self.lab.shared(), &self.directory);
-        let (_mounts, _two_mounts) = (Vec::new(), None);
-        Ok(Rig { server, clients, mounted, _two_mounts, _mounts, _servers: servers })
+        let _held = Held { _servers: servers, ..Held::default() };
+        Ok(Rig { server, clients, mounted, _held })
     }
 }
 

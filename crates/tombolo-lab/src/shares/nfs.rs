@@ -1,6 +1,6 @@
 //! NFS by the kernel's server in a guest of its own, for other guests.
 
-use super::{Offer, PATIENCE, Rig, Site, mount_all, require};
+use super::{Held, Offer, PATIENCE, Rig, Site, mount_all, require};
 use crate::error::LabError;
 use crate::guest::Guest;
 use crate::side::Side;
@@ -76,8 +76,7 @@ impl Offer for Nfs {
         let mount = format!("mount -t nfs -o {options} {}:{path}", server.address());
         let (clients, mounted) = mount_all(clients, &mount)?;
         let server = Side::guest("server", server, Path::new(EXPORT));
-        let (_two_mounts, _mounts, _servers) = (None, Vec::new(), Vec::new());
-        Ok(Rig { server, clients, mounted, _two_mounts, _mounts, _servers })
+        Ok(Rig { server, clients, mounted, _held: Held::default() })
     }
 }
 

@@ -34,12 +34,14 @@ impl<'a> Docker<'a> {
         );
         let argv = ["dockerd", "--bridge=none", "--iptables=false"];
         let daemon = stack.guest.spawn(&argv).expect("the guest is there");
-        let mut asked = stack.guest.command(&[CLIENT, "version"]).timeout(PATIENCE);
-        while !asked.run().expect("it ran").success() {
+        let answers = || {
+            let asked = stack.guest.command(&[CLIENT, "version"]).timeout(PATIENCE);
+            asked.run().expect("it ran").success()
+        };
+        while !answers() {
             let ended = daemon.poll().expect("the guest is there");
             assert!(ended.is_none(), "{}", String::from_utf8_lossy(&daemon.stderr_so_far()));
             std::thread::park_timeout(std::time::Duration::from_millis(500));
-            asked = stack.guest.command(&[CLIENT, "version"]).timeout(PATIENCE);
         }
         stack.shell(IMAGE);
         Docker { stack, _daemon: daemon }

@@ -78,8 +78,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
 
 /// What the service does not explain.
 fn against(facts: &Facts, case: &mut Case) {
-    let masks = [Sign::NoLock, Sign::NoByteRangeLocks];
-    if facts.says_any(&masks) && facts.says(Sign::NoErrorNow) {
+    if facts.lock_requests_silenced() {
         // What was refused is not asked for any more.
         case.against(95);
     }

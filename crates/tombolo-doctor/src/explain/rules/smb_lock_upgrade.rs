@@ -59,8 +59,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // Then no lock is refused: there are none.
         case.against(60);
     }
-    let masks = [Sign::NoLock, Sign::NoByteRangeLocks];
-    if facts.says_any(&masks) && facts.says(Sign::NoErrorNow) {
+    if facts.lock_requests_silenced() {
         // What was refused is not asked for any more.
         case.against(95);
     }

@@ -3,6 +3,7 @@
 
 use super::actor::{TABLES, add, failure};
 use super::judge::{Cause, Failure, Ledger, Stop};
+use crate::database::SidecarKind;
 use rusqlite::Connection;
 use std::io::Write as _;
 use std::path::Path;
@@ -45,9 +46,7 @@ pub(super) fn crashed(path: &Path) -> Result<Ledger, Stop> {
     if let Some(rest) = after.get_mut(PAGE_BYTES..) {
         rest.fill(TORN);
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push("-journal");
-    place(Path::new(&name), &journal(&before))?;
+    place(&SidecarKind::Journal.path_beside(path), &journal(&before))?;
     place(path, &after)?;
     Ok(Ledger::of(&ROWS))
 }
