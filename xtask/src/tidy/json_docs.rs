@@ -6,7 +6,13 @@ const PAGE: &str = "docs/json.md";
 const TYPES: &[&str] = &[
     "crates/tombolo-core/src/report/",
     "crates/tombolo-core/src/trace/",
+    "crates/tombolo-doctor/src/bundle/",
     "crates/tombolo-doctor/src/explain/",
+    "crates/tombolo-remedy/src/config/field.rs",
+    "crates/tombolo-remedy/src/migrate/report.rs",
+    "crates/tombolo-remedy/src/plan.rs",
+    "crates/tombolo/src/fix/mod.rs",
+    "crates/tombolo/src/trace/show.rs",
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Complaint> {
@@ -27,7 +33,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Complaint> {
     complaints
 }
 
-/// The public fields of structs that derive `Serialize`.
+/// The fields of structs that derive `Serialize`: private ones are printed as well.
 fn printed_fields(tokens: &[Token]) -> Vec<(usize, &str)> {
     let mut fields = Vec::new();
     let (mut serialized, mut in_struct, mut depth) = (false, false, 0_usize);
@@ -46,8 +52,10 @@ fn printed_fields(tokens: &[Token]) -> Vec<(usize, &str)> {
             "enum" | "fn" | "impl" | "use" if depth == 0 => {
                 (serialized, in_struct) = (false, false)
             }
-            "pub" if in_struct && depth == 1 && next(2) == ":" => {
-                fields.extend(tokens.get(index + 1).map(|name| (name.line, name.text.as_str())));
+            ":" => {}
+            // Two colons are a path within a type.
+            name if in_struct && depth == 1 && next(1) == ":" && next(2) != ":" => {
+                fields.push((token.line, name));
             }
             _ => {}
         }
@@ -60,19 +68,19 @@ mod tests {
     use super::*;
 
     const CODE: &str = "use serde::{Serialize};\n#[derive(Clone)] pub struct A { pub a: u8 }\n\
-        #[derive(Serialize)] pub struct B { #[serde(default)] pub b: Vec<u8>, c: u8 }\n\
+        #[derive(Serialize)] pub struct B { #[serde(default)] pub b: Vec<u8>, c: std::x::Y }\n\
         #[derive(Serialize)] pub enum D { E }\n";
 
     #[test]
     fn fields_of_printed_structs_are_found() {
         let source = Source::parse("a.rs", CODE).unwrap();
-        assert_eq!(printed_fields(&source.tokens), [(3, "b")]);
+        assert_eq!(printed_fields(&source.tokens), [(3, "b"), (3, "c")]);
     }
 
     #[test]
     fn fields_must_be_described() {
         let types = ("crates/tombolo-core/src/report/a.rs", CODE);
-        assert_eq!(check(&Tree::of(&[types])).len(), 1);
-        assert!(check(&Tree::of(&[types, (PAGE, "| `b` | bytes |")])).is_empty());
+        assert_eq!(check(&Tree::of(&[types])).len(), 2);
+        assert!(check(&Tree::of(&[types, (PAGE, "| `b`, `c` | bytes |")])).is_empty());
     }
 }

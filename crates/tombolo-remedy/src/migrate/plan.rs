@@ -183,9 +183,9 @@ fn plan_table(
         contents.get(index).filter(|contents| contents.integers > 0)
     });
     let largest_key = largest.map(|contents| contents.largest).max(source.sequence);
-    for (column, planned) in source.columns.iter().zip(&mut columns) {
+    for ((column, contents), planned) in source.columns.iter().zip(contents).zip(&mut columns) {
         planned.generated = generated(&source, column, &known, &mut plan.told);
-        note_column(&source, column, &mut plan.told);
+        note_column(&source, column, contents, &mut plan.told);
         let of_default = column.default.as_deref().filter(|_| column.generated.is_none());
         let place = (name.as_str(), planned.name.as_str());
         if let Some(text) = of_default {
@@ -252,16 +252,24 @@ pub(super) fn not_generated(table: &Table, column: &Column, reason: &str) -> Obj
     }
 }
 
-fn note_column(table: &Table, column: &Column, told: &mut Vec<ObjectReport>) {
-    if let Some(collation) = &column.collation {
+fn note_column(table: &Table, column: &Column, contents: &Contents, told: &mut Vec<ObjectReport>) {
+    let mut lost = |kind: &str, reason: String, sql: String| {
         told.push(ObjectReport {
-            kind: "collation".to_owned(),
+            kind: kind.to_owned(),
             name: format!("{}.{}", table.name, column.name),
             state: ObjectState::NotMade,
-            reason: Some(format!(
-                "comparisons by {collation} are not carried over; indexes by NOCASE are, on lower()"
-            )),
-            sql: format!("COLLATE {collation}"),
+            reason: Some(reason),
+            sql,
         });
+    };
+    if let Some(collation) = &column.collation {
+        let reason = format!(
+            "comparisons by {collation} are not carried over; indexes by NOCASE are, on lower()"
+        );
+        lost("collation", reason, format!("COLLATE {collation}"));
+    }
+    if column.not_null && contents.nulls > 0 {
+        let reason = format!("NULLs that it holds all the same: {}", contents.nulls);
+        lost("not_null", reason, "NOT NULL".to_owned());
     }
 }

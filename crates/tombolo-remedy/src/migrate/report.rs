@@ -152,7 +152,7 @@ pub struct ValueDecision {
 #[derive(Debug, Serialize)]
 pub struct ObjectReport {
     /// `index`, `unique`, `primary_key`, `check`, `foreign_key`, `default`, `generated`,
-    /// `collation`, `sequence`, `view`, `trigger`, `virtual table`, `shadow table`
+    /// `collation`, `not_null`, `sequence`, `view`, `trigger`, `virtual table`, `shadow table`
     pub kind: String,
     /// Its name, or that of its table and columns.
     pub name: String,

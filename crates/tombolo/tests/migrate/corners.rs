@@ -131,3 +131,21 @@ fn another_reader_sees_the_values() {
     let index = ask("SELECT indexdef FROM pg_indexes WHERE indexname = 'expr'");
     assert!(index.contains("lower((m COLLATE \"C\")) DESC"), "{index}");
 }
+
+/// Declared after the rows were there, as by a tool that edits the schema.
+const NULLS: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT NOT NULL);
+    INSERT INTO t (a, b) VALUES (NULL, 'x'), ('y', 'z');
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = replace(sql, 'a TEXT', 'a TEXT NOT NULL');
+    PRAGMA writable_schema = RESET;";
+
+#[test]
+fn a_column_that_holds_null_against_its_declaration_is_named() {
+    let server = Server::start();
+    let (code, report) = migrate(&Database::new(NULLS), &server.address(), &[]);
+    assert_same(&report);
+    assert_eq!((code, not_made(&report)), (1, vec!["not_null t.a".to_owned()]), "{report:#}");
+    let nullable = "SELECT string_agg(column_name, ',' ORDER BY 1) FROM information_schema.columns \
+                    WHERE table_name = 't' AND is_nullable = 'YES'";
+    assert_eq!(server.ask("app", nullable), "a");
+}
