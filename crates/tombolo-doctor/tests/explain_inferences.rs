@@ -205,11 +205,6 @@ fn what_works_and_takes_minutes_is_slow() {
             ("LATENCY", "Config on SMB: start-up is very slow, about five minutes. No errors."),
             (
                 "LATENCY",
-                "It hangs for two minutes on every start and then works normally. Data is on an \
-                 NFS mount.",
-            ),
-            (
-                "LATENCY",
                 "Over the network drive the app does thousands of small reads, a query that is \
                  instant locally needs ages.",
             ),

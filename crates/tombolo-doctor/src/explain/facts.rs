@@ -10,6 +10,7 @@ use super::scan::{self, Meaning, Mention, Use};
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
 use super::tone::{self, Tone};
+use super::wording;
 use crate::knowledge::option_holds;
 use std::collections::BTreeSet;
 use tombolo_core::errno::Errno;
@@ -39,6 +40,8 @@ pub(super) struct Facts {
     /// The application, where a label names it. For the steps of a remedy only: no rule reads it.
     pub(super) application: Option<String>,
     pub(super) tone: Tone,
+    /// The words, and pairs of words that follow each other.
+    pub(super) words: BTreeSet<String>,
     signs: BTreeSet<Sign>,
     denied: BTreeSet<FileSystem>,
     contrasted: BTreeSet<FileSystem>,
@@ -105,6 +108,7 @@ impl Facts {
             database: mounts::database_path(&text),
             application: application(&text),
             tone: tone::read(&text, &mentions, holder.is_some_and(weighs_tone)),
+            words: wording::words(&text),
             denied: on(Use::Denied).collect(),
             contrasted: on(Use::Contrasted).collect(),
             mounts,
@@ -274,7 +278,7 @@ fn weighs_tone(kind: FileSystem) -> bool {
 }
 
 fn application(text: &Text) -> Option<String> {
-    let named = text.lines().find_map(|line| text::after_label(line, &["app", "application"]))?;
+    let named = text.lines().find_map(|line| text::after_label(line, text::OF_APPLICATION))?;
     Some(text::head(named.trim(), 80).to_owned()).filter(|name| !name.is_empty())
 }
 

@@ -55,6 +55,9 @@ const JOINED_BYTES: usize = 1200;
 const LABELS: &[&str] =
     &["app", "filesystem", "file system", "kernels", "journal_mode", "journal mode", "openers"];
 
+/// Labels of the line that names the application.
+pub(super) const OF_APPLICATION: &[&str] = &["app", "application"];
+
 /// Joins the lines of wrapped prose, so that a phrase may run over the end of a line. Lines that
 /// begin like an entry of a log, a list, a mount table or a labelled fact stay by themselves.
 fn unwrapped(plain: &str) -> String {

@@ -24,8 +24,10 @@ mod usual;
 mod vendor_bug;
 mod wal_over_remote;
 
+use super::POINTS_NAMED;
 use super::cause::CauseCode;
 use super::facts::Facts;
+use super::wording::{self, Verdict};
 
 /// What speaks for one cause.
 #[derive(Debug, Default)]
@@ -46,6 +48,16 @@ impl Case {
         self.points -= points;
     }
 
+    /// Reports of the cause usually read, or do not read, as this one does.
+    fn is_worded(&mut self, verdict: &Verdict) {
+        let quoted: Vec<String> = verdict.cited.iter().map(|word| format!("\"{word}\"")).collect();
+        match verdict.points {
+            points @ ..=0 => self.against(-points),
+            points if quoted.is_empty() => self.speaks(points, "such facts usually mean it"),
+            points => self.speaks(points, format!("its reports often say {}", quoted.join(", "))),
+        }
+    }
+
     /// Points never fall below this, for the cause that answers when no other does.
     fn at_least(&mut self, points: i32) {
         self.points = self.points.max(points);
@@ -61,6 +73,9 @@ impl Case {
         self.reasons.into_iter().map(|(_, because)| because).collect()
     }
 }
+
+/// Points of the rules for one cause that count; more are no surer.
+const POINTS_COUNTED: i32 = 200;
 
 type Rule = fn(&Facts, &mut Case);
 
@@ -85,17 +100,31 @@ const RULES: &[(CauseCode, Rule)] = &[
     (CauseCode::NeedsFacts, needs_facts::weigh),
 ];
 
-/// Every cause with its case.
+/// Every cause with its case: what the rules say, and where they say anything, the wording.
 pub(super) fn weigh(facts: &Facts) -> Vec<(CauseCode, Case)> {
-    RULES
+    let mut cases: Vec<(CauseCode, Case)> = RULES
         .iter()
         .map(|(code, rule)| {
             let mut case = Case::default();
             rule(facts, &mut case);
             usual::weigh(facts, *code, &mut case);
+            case.points = case.points.min(POINTS_COUNTED);
             (*code, case)
         })
-        .collect()
+        .collect();
+    let understood =
+        cases.iter().any(|(code, case)| code.is_fault() && case.points >= POINTS_NAMED);
+    // One sign may be a word of praise beside what nobody understood.
+    if understood && (facts.trouble() || facts.signs().nth(1).is_some()) {
+        for verdict in wording::weigh(facts) {
+            let case = cases.iter_mut().find(|(code, _)| *code == verdict.code);
+            case.into_iter().for_each(|(_, case)| case.is_worded(&verdict));
+        }
+    }
+    // Where nothing speaks for anything, there is something to ask.
+    let asking = cases.iter_mut().find(|(code, _)| *code == CauseCode::NeedsFacts);
+    asking.into_iter().for_each(|(_, case)| case.at_least(1));
+    cases
 }
 
 #[cfg(test)]
