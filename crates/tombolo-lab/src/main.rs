@@ -127,12 +127,9 @@ struct MatrixArguments {
     /// Run nothing: put the rows of this directory's matrix.json in
     #[arg(long, value_name = "DIRECTORY", conflicts_with_all = ["quick", "full", "rig"])]
     merge: Vec<PathBuf>,
-    /// Do not run the doctor
-    #[arg(long)]
-    no_doctor: bool,
-    /// Also run the doctor from two sides, which takes minutes for each rig
-    #[arg(long, conflicts_with = "no_doctor")]
-    peers: bool,
+    /// From how many sides the doctor is run: one by default in the quick set, else two
+    #[arg(long, value_enum)]
+    doctor: Option<matrix::DoctorFrom>,
     /// How long one rig may take, in seconds
     #[arg(long, default_value_t = 900)]
     rig_timeout: u64,
@@ -229,8 +226,11 @@ fn measure(arguments: &MatrixArguments) -> Outcome {
         quick: arguments.quick,
         output: output.clone(),
         keep: arguments.keep,
-        doctor: !arguments.no_doctor,
-        peers: arguments.peers,
+        doctor: arguments.doctor.unwrap_or(if arguments.quick {
+            matrix::DoctorFrom::OneSide
+        } else {
+            matrix::DoctorFrom::TwoSides
+        }),
         rig_timeout: Duration::from_secs(arguments.rig_timeout),
     };
     let measured = match &output {

@@ -51,7 +51,7 @@ impl Kernel {
         let mut found = Self::all().into_iter().filter(|kernel| kernel.release.starts_with(wanted));
         found.next().ok_or_else(|| LabError::Missing {
             what: format!("kernel {wanted} for guests").replace("  ", " "),
-            how: "run `tombolo-lab doctor --install`",
+            how: "run `apt-get update` and `tombolo-lab doctor --install`",
         })
     }
 

@@ -20,8 +20,6 @@ const JOIN: &str = "--join ";
 #[derive(Debug)]
 pub(super) struct Doctor {
     program: PathBuf,
-    /// Whether it can measure from two sides.
-    pub(super) has_peers: bool,
 }
 
 /// One cell of its table of verdicts.
@@ -48,12 +46,9 @@ pub(super) fn program(lab: &Lab) -> Result<PathBuf, LabError> {
 
 impl Doctor {
     /// # Errors
-    /// When it was not built, or does not run.
+    /// When it was not built.
     pub(super) fn new(lab: &Lab) -> Result<Self, LabError> {
-        let program = program(lab)?;
-        let host = Side::host("host", lab.shared(), lab.directory());
-        let help = host.run(&[&program.to_string_lossy(), "doctor", "--help"], ONE_SIDED)?;
-        Ok(Doctor { program, has_peers: help.stdout.contains("--peer") })
+        Ok(Doctor { program: program(lab)? })
     }
 
     fn argv(&self, side: &Side, more: &[&str]) -> Vec<String> {

@@ -55,6 +55,17 @@ pub enum MatrixError {
     Lab(#[from] LabError),
 }
 
+/// From how many sides the doctor is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum DoctorFrom {
+    /// It is not run.
+    None,
+    /// From the first client alone.
+    OneSide,
+    /// Also from two sides at once, for each pair: minutes for each rig.
+    TwoSides,
+}
+
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -66,10 +77,8 @@ pub struct Options {
     pub output: Option<PathBuf>,
     /// Whether rows that are there stay, of rigs that are not run now.
     pub keep: bool,
-    /// Whether the doctor is run, from one side.
-    pub doctor: bool,
-    /// Whether it is run from two sides as well, which takes minutes for each rig.
-    pub peers: bool,
+    /// From how many sides the doctor is run.
+    pub doctor: DoctorFrom,
     /// How long one rig may take.
     pub rig_timeout: Duration,
 }
@@ -115,7 +124,7 @@ pub fn run(
 ) -> Result<Matrix, MatrixError> {
     let begun = Instant::now();
     let rows = chosen(rigs, options)?;
-    if options.doctor {
+    if options.doctor != DoctorFrom::None {
         // Known before the first of many minutes.
         doctor::program(&Lab::new()?)?;
     }
@@ -260,8 +269,7 @@ mod tests {
             quick,
             output: None,
             keep: true,
-            doctor: true,
-            peers: false,
+            doctor: DoctorFrom::OneSide,
             rig_timeout: Duration::from_secs(1),
         }
     }

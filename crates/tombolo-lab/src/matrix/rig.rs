@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::databases::{Databases, Size};
 use super::doctor::Doctor;
 use super::outcome::{PairReport, RigReport, State, Way};
-use super::{Options, Progress, RigData, facts};
+use super::{DoctorFrom, Options, Progress, RigData, facts};
 use crate::error::LabError;
 use crate::lab::Lab;
 use crate::shares::Rig;
@@ -143,7 +143,7 @@ impl Run<'_> {
 
     fn doctor(&mut self, lab: &Lab, rig: &Rig) -> Result<(), LabError> {
         let [first, others @ ..] = rig.clients() else { return Ok(()) };
-        if !self.options.doctor {
+        if self.options.doctor == DoctorFrom::None {
             return Ok(());
         }
         self.begin("the doctor")?;
@@ -154,7 +154,7 @@ impl Run<'_> {
             // Its sides are one kernel.
             self.report.compared.retain(|compared| compared.openers == "one_kernel");
         }
-        if !self.options.peers || !doctor.has_peers || self.rig.share.is_on_host() {
+        if self.options.doctor == DoctorFrom::OneSide || self.rig.share.is_on_host() {
             return Ok(());
         }
         let mut pairs = vec![[rig.server(), first]];

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use tombolo_lab::Share;
-use tombolo_lab::matrix::{self, Difference, Matrix, Options, RigReport, State};
+use tombolo_lab::matrix::{self, Difference, DoctorFrom, Matrix, Options, RigReport, State};
 
 /// What two programs lose is a matter of chance, and so is what a busy machine sees in time.
 const RUNS: usize = 4;
@@ -58,8 +58,7 @@ fn run(share: Share) -> RigReport {
         quick: true,
         output: None,
         keep: false,
-        doctor: true,
-        peers: false,
+        doctor: DoctorFrom::OneSide,
         rig_timeout: Duration::from_secs(600),
     };
     let rigs = matrix::rigs(Some(&data)).expect("sound");

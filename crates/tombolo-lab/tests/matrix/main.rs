@@ -8,7 +8,9 @@ mod imitations;
 
 use std::path::Path;
 use std::time::Duration;
-use tombolo_lab::matrix::{self, Matrix, Options, PairReport, RigReport, State, Updates, Way};
+use tombolo_lab::matrix::{
+    self, DoctorFrom, Matrix, Options, PairReport, RigReport, State, Updates, Way,
+};
 
 const RIGS: &str = "
 [[rig]]
@@ -46,8 +48,7 @@ fn options(output: &Path, names: &[&str]) -> Options {
         output: Some(output.to_owned()),
         keep: true,
         // Of another package, which a test of this one does not build.
-        doctor: false,
-        peers: false,
+        doctor: DoctorFrom::None,
         rig_timeout: Duration::from_secs(300),
     }
 }
