@@ -46,6 +46,14 @@ pub enum LabError {
         /// The file with all of them; it is deleted when the lab ends well.
         path: PathBuf,
     },
+    /// A server of the rig is no longer there, and nobody killed it.
+    #[error("{server} has ended; its log ends with:\n{log}")]
+    ServerEnded {
+        /// Its name.
+        server: String,
+        /// The last lines that it wrote.
+        log: String,
+    },
     /// Something did not happen in time.
     #[error("{what}: nothing within {} s{detail}", after.as_secs_f32())]
     Late {

@@ -115,6 +115,9 @@ struct MatrixArguments {
     /// Only this rig, by its name in the data
     #[arg(long, value_name = "NAME")]
     rig: Vec<String>,
+    /// How the release of the guests' kernel begins, as in `6.8.`, instead of those in the data
+    #[arg(long, value_name = "RELEASE")]
+    kernel: Option<String>,
     /// Rigs of one's own instead of the lab's
     #[arg(long, value_name = "FILE")]
     rigs: Option<PathBuf>,
@@ -224,6 +227,7 @@ fn measure(arguments: &MatrixArguments) -> Outcome {
     let options = matrix::Options {
         names: arguments.rig.clone(),
         quick: arguments.quick,
+        kernel: arguments.kernel.clone(),
         output: output.clone(),
         keep: arguments.keep,
         doctor: arguments.doctor.unwrap_or(if arguments.quick {

@@ -80,6 +80,11 @@ impl Server {
         self.guard.ended().is_none()
     }
 
+    /// That it has ended, with its last words.
+    pub(crate) fn ended(&self) -> LabError {
+        LabError::ServerEnded { server: self.name.clone(), log: self.log_tail() }
+    }
+
     /// Kills it and all that it has started, as a crash would.
     ///
     /// # Errors

@@ -73,6 +73,8 @@ pub struct Options {
     pub names: Vec<String>,
     /// Only the quick set, with fewer transactions.
     pub quick: bool,
+    /// How the release of the guests' kernel begins, instead of those in the data.
+    pub kernel: Option<String>,
     /// Where `matrix.md` and `matrix.json` go, if anywhere.
     pub output: Option<PathBuf>,
     /// Whether rows that are there stay, of rigs that are not run now.
@@ -150,7 +152,7 @@ pub fn run(
 /// The rows to run, in the order of the data.
 fn chosen<'a>(
     rigs: &'a [RigData],
-    options: &Options,
+    options: &'a Options,
 ) -> Result<Vec<(&'a RigData, &'a str)>, MatrixError> {
     let wrong = "is none: see matrix.toml";
     for name in &options.names {
@@ -163,7 +165,10 @@ fn chosen<'a>(
         false => options.names.contains(&rig.name),
     };
     let rows = |rig: &'a RigData| {
-        let mut releases = rig.releases();
+        let mut releases = match &options.kernel {
+            Some(kernel) if !rig.share.is_on_host() => vec![kernel.as_str()],
+            _ => rig.releases(),
+        };
         if options.quick {
             releases.truncate(1);
         }
@@ -267,6 +272,7 @@ mod tests {
         Options {
             names: names.iter().map(|name| (*name).to_owned()).collect(),
             quick,
+            kernel: None,
             output: None,
             keep: true,
             doctor: DoctorFrom::OneSide,
@@ -282,6 +288,9 @@ mod tests {
             rows.iter().map(|(rig, _)| rig.name.clone()).collect()
         };
         assert_eq!(names(&options(&["smb-none"], true)), ["smb-none"]);
+        let other = Options { kernel: Some("6.8.".to_owned()), ..options(&["9p-none"], false) };
+        let rows = chosen(&rigs, &other).expect("known");
+        assert_eq!(rows.iter().map(|(_, kernel)| *kernel).collect::<Vec<_>>(), ["6.8."]);
         assert_eq!(names(&options(&[], true)).len(), 4);
         assert!(names(&options(&[], false)).len() > rigs.len());
         assert!(chosen(&rigs, &options(&["floppy"], false)).is_err());

@@ -36,7 +36,7 @@ impl Offer for Imitation {
             server: side("server", &site.directory),
             clients: vec![side("A", mounts.first().path()), side("B", mounts.second().path())],
             mounted: described_on_host(mounts.first().path())?,
-            _held: Held { _two_mounts: Some(mounts), ..Held::default() },
+            held: Held { _two_mounts: Some(mounts), ..Held::default() },
         })
     }
 }

@@ -19,7 +19,7 @@ impl Offer for Local {
             server: side("server"),
             clients: vec![side("A"), side("B")],
             mounted: mounted.split_ascii_whitespace().collect::<Vec<_>>().join(" "),
-            _held: Held::default(),
+            held: Held::default(),
         })
     }
 }

@@ -45,7 +45,7 @@ impl Offer for Mergerfs {
         fs::remove_file(&marker).map_err(LabError::call("unlink", &marker))?;
         let server = host("server", &site.directory);
         let mounted = described_on_host(clients[0].directory())?;
-        let _held = Held { _mounts: mounts, _servers: servers, ..Held::default() };
-        Ok(Rig { server, clients, mounted, _held })
+        let held = Held { _mounts: mounts, servers, ..Held::default() };
+        Ok(Rig { server, clients, mounted, held })
     }
 }

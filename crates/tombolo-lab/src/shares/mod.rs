@@ -98,7 +98,7 @@ pub struct Rig {
     server: Side,
     clients: Vec<Side>,
     mounted: String,
-    _held: Held,
+    held: Held,
 }
 
 /// What a rig lives by, in the order of its end.
@@ -106,7 +106,7 @@ pub struct Rig {
 struct Held {
     _two_mounts: Option<TwoMounts>,
     _mounts: Vec<HostMount>,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
 }
 
 impl Rig {
@@ -126,6 +126,11 @@ impl Rig {
     #[must_use]
     pub fn mounted(&self) -> &str {
         &self.mounted
+    }
+
+    /// The first server that is no longer there: what has gone wrong, whatever was seen of it.
+    pub(crate) fn ended_server(&self) -> Option<LabError> {
+        self.held.servers.iter().find(|server| !server.is_alive()).map(Server::ended)
     }
 }
 
@@ -165,8 +170,8 @@ impl Site<'_> {
     fn rig(&self, guests: &[Guest], mount: &str, servers: Vec<Server>) -> Result<Rig, LabError> {
         let (clients, mounted) = mount_all(guests, mount)?;
         let server = Side::host("server", self.lab.shared(), &self.directory);
-        let _held = Held { _servers: servers, ..Held::default() };
-        Ok(Rig { server, clients, mounted, _held })
+        let held = Held { servers, ..Held::default() };
+        Ok(Rig { server, clients, mounted, held })
     }
 }
 
@@ -235,6 +240,27 @@ fn free_port() -> Result<SocketAddr, LabError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::ServerSpec;
+
+    #[test]
+    fn a_server_that_has_ended_is_named_with_its_last_words() {
+        let lab = Lab::new().expect("a lab");
+        let start = |name: &str, does: &str| {
+            lab.server(&ServerSpec::new(name, &["/bin/sh", "-c", does])).expect("started")
+        };
+        let servers = vec![start("alive", "sleep 60"), start("dead", "echo invalid call")];
+        let side = Side::host("host", lab.shared(), lab.directory());
+        let held = Held { servers, ..Held::default() };
+        let rig = Rig { server: side, clients: Vec::new(), mounted: String::new(), held };
+        let begun = std::time::Instant::now();
+        let ended = loop {
+            match rig.ended_server() {
+                None if begun.elapsed() < PATIENCE => std::thread::yield_now(),
+                ended => break ended.map(|error| error.to_string()),
+            }
+        };
+        assert_eq!(ended.as_deref(), Some("dead has ended; its log ends with:\ninvalid call\n"));
+    }
 
     #[test]
     fn a_mount_is_described_by_type_and_options() {

@@ -76,7 +76,7 @@ impl Offer for Nfs {
         let mount = format!("mount -t nfs -o {options} {}:{path}", server.address());
         let (clients, mounted) = mount_all(clients, &mount)?;
         let server = Side::guest("server", server, Path::new(EXPORT));
-        Ok(Rig { server, clients, mounted, _held: Held::default() })
+        Ok(Rig { server, clients, mounted, held: Held::default() })
     }
 }
 

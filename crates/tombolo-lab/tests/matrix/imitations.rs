@@ -56,6 +56,7 @@ fn run(share: Share) -> RigReport {
     let options = Options {
         names: vec![name.to_owned()],
         quick: true,
+        kernel: None,
         output: None,
         keep: false,
         doctor: DoctorFrom::OneSide,

@@ -45,6 +45,7 @@ fn options(output: &Path, names: &[&str]) -> Options {
     Options {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         quick: true,
+        kernel: None,
         output: Some(output.to_owned()),
         keep: true,
         // Of another package, which a test of this one does not build.
