@@ -20,6 +20,7 @@ const PARTS: &[Part] = &[
     part(&["/bin/busybox"], &["busybox-static"], "the start of a guest"),
     part(&["depmod"], &["kmod"], "modules of guests"),
     part(&["xz"], &["xz-utils"], "unpacking kernels and modules"),
+    part(&["zstd"], &["zstd"], "unpacking kernels and modules"),
     part(&["ip"], &["iproute2"], "networks of guests"),
     part(&["tc"], &["iproute2"], "delays"),
     part(&["sqlite3"], &["sqlite3"], "the stock SQLite that judges"),
