@@ -23,6 +23,7 @@ mod docker;
 mod docker_engine;
 mod doctor;
 mod failure;
+mod fix;
 mod postgres;
 mod rig;
 mod server;

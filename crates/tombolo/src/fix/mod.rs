@@ -51,7 +51,11 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
         return take_back(arguments);
     }
     let place = Place::find(changed_file(arguments)).map_err(refused)?;
-    let plan = match run::recorded(&place).map_err(refused)? {
+    let recorded = run::recorded(&place).map_err(refused)?;
+    if recorded.as_ref().is_some_and(|standing| is_done(&place, standing, remedy)) {
+        return say_done(arguments, &place, name(remedy));
+    }
+    let plan = match recorded {
         // A run that was cut off goes on by its own plan.
         Some(Standing { ended: None, plan, .. }) if plan.remedy == name(remedy) => plan,
         Some(Standing { ended: None, plan, .. }) => {
@@ -69,6 +73,29 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     let undo = undo_command(arguments, remedy);
     exit::printed(print_done(arguments, &place, remedy, "applied", &outcome, Some(undo)))?;
     Ok(Exit::Healthy)
+}
+
+/// Whether a run that was recorded has done all of this. A move cannot be told from the database
+/// alone, as a change of its journal mode can.
+fn is_done(place: &Place, standing: &Standing, remedy: &FixRemedy) -> bool {
+    match remedy {
+        FixRemedy::Move { to: Some(to), no_link } => {
+            remedies::is_relocated(place, standing, to, behind(*no_link)).unwrap_or(false)
+        }
+        _ => false,
+    }
+}
+
+fn say_done(arguments: &FixArguments, place: &Place, remedy: RemedyName) -> Result<Exit, Failure> {
+    let note = "it was done by an earlier run; nothing was changed".to_owned();
+    let outcome = Outcome { notes: vec![note] };
+    let undo = undo_command(arguments, remedy);
+    exit::printed(print_done(arguments, place, remedy, "applied", &outcome, Some(undo)))?;
+    Ok(Exit::Healthy)
+}
+
+fn behind(no_link: bool) -> Behind {
+    if no_link { Behind::Nothing } else { Behind::Link }
 }
 
 /// The file that a remedy changes.
@@ -94,8 +121,7 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
         }
         FixRemedy::Move { to: Some(to), no_link } => {
             facts::database(place).map_err(refused)?;
-            let behind = if *no_link { Behind::Nothing } else { Behind::Link };
-            remedies::relocate(place, to, behind)
+            remedies::relocate(place, to, behind(*no_link))
         }
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
     }
