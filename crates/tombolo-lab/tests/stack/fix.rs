@@ -59,7 +59,15 @@ fn a_remedy_is_carried_out_where_nothing_worked_and_taken_back() {
     succeed(guest, &["move", "--undo"]);
     Files::of(&directory).assert_same(&before);
     assert!(!directory.join(".tombolo-fix-app.db").exists());
-    assert_fails(guest);
+
+    let both_ends = succeed(guest, &["protocol", "--to", "virtiofs", "--directory", "/tank/media"]);
+    for said in [
+        "From 9p of QEMU (virtfs) to virtiofs",
+        "--shared-dir=/tank/media",
+        " virtiofs defaults 0 0",
+    ] {
+        assert!(both_ends.contains(said), "{said:?} in {both_ends}");
+    }
 
     // As it is, in WAL mode, by one process.
     let door = ["run", "--exclusive", "--db", DATABASE, "--", PYTHON, "-I", "-c", PROGRAM];

@@ -37,7 +37,8 @@ pub struct NotPlain(String);
 
 const LENGTH_MAX: usize = 255;
 
-fn is_plain(text: &str, others: &[u8]) -> bool {
+/// Whether a text holds letters, digits and these other characters alone, and is no option.
+pub(crate) fn is_plain(text: &str, others: &[u8]) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
     !text.is_empty()
         && text.len() <= LENGTH_MAX

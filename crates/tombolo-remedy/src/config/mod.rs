@@ -25,6 +25,7 @@ mod shell;
 mod systemd;
 mod yaml;
 
+pub(crate) use change::is_plain;
 pub use change::{Change, MountOption, VolumeName};
 pub use diff::unified as unified_diff;
 pub use field::{Edit, edited};

@@ -1,5 +1,6 @@
 //! What the doctor says of the database that is to be changed.
 
+use super::protocol;
 use crate::args::{FixArguments, Format};
 use crate::exit::{self, Exit, Failure};
 use crate::progress::ProgressLine;
@@ -84,7 +85,7 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
     for (index, remedy) in report.remedies.iter().enumerate() {
         let first = format!("{:>3}. ", index + 1);
         page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
-        if let Some(command) = command(remedy.id, &path) {
+        if let Some(command) = command(remedy.id, report, &path) {
             page.code(5, &command);
         }
     }
@@ -101,7 +102,7 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
 }
 
 /// What carries a way out out, if anything does.
-fn command(remedy: RemedyId, path: &str) -> Option<String> {
+fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
     match remedy {
         RemedyId::LeaveWal => Some(format!("tombolo fix {path} leave-wal")),
         RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => {
@@ -115,6 +116,10 @@ fn command(remedy: RemedyId, path: &str) -> Option<String> {
         | RemedyId::MountDirectory
         | RemedyId::NamedVolume => {
             Some(format!("tombolo fix {path} mount --config FILE --way {}", remedy.as_str()))
+        }
+        RemedyId::OtherProtocol => {
+            let to = protocol::best(report).as_str();
+            Some(format!("tombolo fix {path} protocol --to {to}"))
         }
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,

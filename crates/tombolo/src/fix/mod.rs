@@ -2,9 +2,12 @@
 
 mod facts;
 mod mount;
+mod protocol;
 pub(crate) mod tools;
 
-use crate::args::{FixArguments, FixRemedy, Format};
+pub(crate) use protocol::Comparison;
+
+use crate::args::{FixArguments, FixRemedy, Format, ProtocolArguments};
 use crate::exit::{self, Exit, Failure};
 use crate::render::{self, Page};
 use serde::Serialize;
@@ -47,8 +50,15 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
         }
         return facts::ways_out(arguments);
     };
+    if !has_file(remedy) && (how.apply || how.undo || how.forget) {
+        let failure = Failure::new(Exit::Usage, "--config is needed: nothing else is changed");
+        return Err(failure.hint("without --apply, both ends are printed"));
+    }
     if how.undo || how.forget {
         return take_back(arguments);
+    }
+    if let (FixRemedy::Protocol(wanted), false) = (remedy, how.apply) {
+        return protocol::show(arguments, wanted);
     }
     let place = Place::find(changed_file(arguments)).map_err(refused)?;
     let recorded = run::recorded(&place).map_err(refused)?;
@@ -102,7 +112,16 @@ fn behind(no_link: bool) -> Behind {
 fn changed_file(arguments: &FixArguments) -> &Path {
     match &arguments.remedy {
         Some(FixRemedy::Mount(mount)) => &mount.config,
+        Some(FixRemedy::Protocol(ProtocolArguments { config: Some(config), .. })) => config,
         _ => &arguments.path,
+    }
+}
+
+/// Whether there is a file that a remedy changes.
+fn has_file(remedy: &FixRemedy) -> bool {
+    match remedy {
+        FixRemedy::Protocol(wanted) => wanted.config.is_some(),
+        _ => true,
     }
 }
 
@@ -124,6 +143,7 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
             remedies::relocate(place, to, behind(*no_link))
         }
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
+        FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
     }
     .map_err(refused)
 }
@@ -161,16 +181,17 @@ fn name(remedy: &FixRemedy) -> RemedyName {
         FixRemedy::EnterWal => RemedyName::EnterWal,
         FixRemedy::Move { .. } => RemedyName::Move,
         FixRemedy::Mount(_) => RemedyName::Mount,
+        FixRemedy::Protocol(_) => RemedyName::Protocol,
     }
 }
 
 fn undo_command(arguments: &FixArguments, remedy: RemedyName) -> String {
     let path = quoted(&arguments.path.display().to_string());
-    let remedy = match &arguments.remedy {
-        Some(FixRemedy::Mount(mount)) => {
-            format!("mount --config {}", quoted(&mount.config.display().to_string()))
-        }
-        _ => remedy.as_str().to_owned(),
+    let file = changed_file(arguments);
+    let remedy = if file == arguments.path {
+        remedy.as_str().to_owned()
+    } else {
+        format!("{} --config {}", remedy.as_str(), quoted(&file.display().to_string()))
     };
     format!("tombolo fix {path} {remedy} --undo")
 }

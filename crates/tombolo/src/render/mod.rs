@@ -7,6 +7,7 @@ mod migration;
 mod page;
 mod plan;
 mod post;
+mod protocol;
 mod report;
 #[cfg(test)]
 mod testing;
@@ -20,5 +21,6 @@ pub(crate) use migration::migration;
 pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;
+pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
 pub(crate) use trace::{Pages, trace};
