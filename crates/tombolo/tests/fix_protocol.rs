@@ -86,10 +86,10 @@ fn what_makes_no_sense_is_said() {
     std::fs::write(directory.path().join("fstab"), FSTAB).unwrap();
     let cases: [(&[&str], i32, &str); 5] = [
         (&["--to", "virtiofs"], 1, "this kernel's own storage"),
-        (&["--to", "nfs", "--mount", "media", "--apply"], 3, "--config is needed"),
+        (&["--to", "nfs", "--mount", "media", "--apply"], 3, "no file that this would change"),
         (&["--to", "nfs", "--mount", "media", "--config", "fstab"], 1, "only virtiofs"),
         (&["--to", "afp"], 3, "afp"),
-        (&["--undo"], 3, "--config is needed"),
+        (&["--undo"], 3, "no file that this would change"),
     ];
     for (arguments, exit, words) in cases {
         let output = protocol(directory.path(), arguments);

@@ -3,7 +3,7 @@
 use super::Format;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
-use tombolo_remedy::config::{Kind, MountOption, VolumeName};
+use tombolo_remedy::config::{HostPath, Kind, MountOption, VolumeName};
 use tombolo_remedy::protocol::Protocol;
 
 #[derive(Debug, Args)]
@@ -66,6 +66,8 @@ pub(crate) enum FixRemedy {
     Mount(MountArguments),
     /// Another protocol for its share: both ends, what gets better and what stays unsafe
     Protocol(ProtocolArguments),
+    /// Fewer kernels: where the program or its database could go, and what that changes
+    Simplify(SimplifyArguments),
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +131,27 @@ pub(crate) struct ProtocolArguments {
     /// Write each piece to a new file in this directory, which is made where it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) write_to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Proposals are ranked by what must be moved. Nothing is changed: what a file would have to say is \
+shown as a difference, in Compose files, scripts with docker run, fstab and domains of libvirt.")]
+pub(crate) struct SimplifyArguments {
+    /// A file that defines the container, the virtual machine or the mount; can be given several
+    /// times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
+    /// The mount in them, by its mount point, source, tag or volume name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mount: Option<String>,
+    /// The directory as it is called on the machine that owns the files
+    #[arg(long, value_name = "DIR", value_parser = str::parse::<HostPath>)]
+    pub(crate) directory: Option<HostPath>,
+    /// The name of a new volume for the database
+    #[arg(long, value_name = "NAME", default_value = "sqlite-data")]
+    #[arg(value_parser = str::parse::<VolumeName>)]
+    pub(crate) volume: VolumeName,
 }
 
 /// A protocol, by its name.

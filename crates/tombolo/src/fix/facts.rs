@@ -121,6 +121,9 @@ fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
             let to = protocol::best(report).as_str();
             Some(format!("tombolo fix {path} protocol --to {to}"))
         }
+        RemedyId::OneKernel | RemedyId::RunWhereFileLives => {
+            Some(format!("tombolo fix {path} simplify"))
+        }
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,
     }

@@ -3,9 +3,11 @@
 mod facts;
 mod mount;
 mod protocol;
+mod simplify;
 pub(crate) mod tools;
 
 pub(crate) use protocol::Comparison;
+pub(crate) use simplify::{ConfigurationFile, Simpler};
 
 use crate::args::{FixArguments, FixRemedy, Format, ProtocolArguments};
 use crate::exit::{self, Exit, Failure};
@@ -50,10 +52,7 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
         }
         return facts::ways_out(arguments);
     };
-    if !has_file(remedy) && (how.apply || how.undo || how.forget) {
-        let failure = Failure::new(Exit::Usage, "--config is needed: nothing else is changed");
-        return Err(failure.hint("without --apply, both ends are printed"));
-    }
+    let Some(name) = name(remedy) else { return show(arguments, remedy) };
     if how.undo || how.forget {
         return take_back(arguments);
     }
@@ -63,11 +62,11 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     let place = Place::find(changed_file(arguments)).map_err(refused)?;
     let recorded = run::recorded(&place).map_err(refused)?;
     if recorded.as_ref().is_some_and(|standing| is_done(&place, standing, remedy)) {
-        return say_done(arguments, &place, name(remedy));
+        return say_done(arguments, &place, name);
     }
     let plan = match recorded {
         // A run that was cut off goes on by its own plan.
-        Some(Standing { ended: None, plan, .. }) if plan.remedy == name(remedy) => plan,
+        Some(Standing { ended: None, plan, .. }) if plan.remedy == name => plan,
         Some(Standing { ended: None, plan, .. }) => {
             return Err(refused(Error::Unfinished { remedy: plan.remedy.as_str() }));
         }
@@ -117,11 +116,17 @@ fn changed_file(arguments: &FixArguments) -> &Path {
     }
 }
 
-/// Whether there is a file that a remedy changes.
-fn has_file(remedy: &FixRemedy) -> bool {
+/// What only says something.
+fn show(arguments: &FixArguments, remedy: &FixRemedy) -> Result<Exit, Failure> {
+    let how = &arguments.run;
+    if how.apply || how.undo || how.forget {
+        let failure = Failure::new(Exit::Usage, "there is no file that this would change");
+        return Err(failure.hint("`protocol` and `mount` change the one that --config names"));
+    }
     match remedy {
-        FixRemedy::Protocol(wanted) => wanted.config.is_some(),
-        _ => true,
+        FixRemedy::Simplify(wanted) => simplify::show(arguments, wanted),
+        FixRemedy::Protocol(wanted) => protocol::show(arguments, wanted),
+        _ => facts::ways_out(arguments),
     }
 }
 
@@ -144,6 +149,9 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
         }
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
         FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
+        FixRemedy::Simplify(_) => {
+            Err(Error::NotApplicable("it proposes, and changes nothing".to_owned()))
+        }
     }
     .map_err(refused)
 }
@@ -155,7 +163,7 @@ fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
     let nothing = || refused(Error::NothingRecorded(place.directory.clone()));
     let standing = standing.ok_or_else(nothing)?;
     let recorded = standing.plan.remedy;
-    if arguments.remedy.as_ref().is_some_and(|remedy| name(remedy) != recorded) {
+    if arguments.remedy.as_ref().is_some_and(|remedy| name(remedy) != Some(recorded)) {
         let text = format!("the last run was {}", recorded.as_str());
         return Err(Failure::new(Exit::Findings, text).hint("say that, or no remedy at all"));
     }
@@ -175,13 +183,15 @@ fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
     Ok(Exit::Healthy)
 }
 
-fn name(remedy: &FixRemedy) -> RemedyName {
+/// The name under which a run is recorded; `None` where nothing is changed.
+fn name(remedy: &FixRemedy) -> Option<RemedyName> {
     match remedy {
-        FixRemedy::LeaveWal => RemedyName::LeaveWal,
-        FixRemedy::EnterWal => RemedyName::EnterWal,
-        FixRemedy::Move { .. } => RemedyName::Move,
-        FixRemedy::Mount(_) => RemedyName::Mount,
-        FixRemedy::Protocol(_) => RemedyName::Protocol,
+        FixRemedy::LeaveWal => Some(RemedyName::LeaveWal),
+        FixRemedy::EnterWal => Some(RemedyName::EnterWal),
+        FixRemedy::Move { .. } => Some(RemedyName::Move),
+        FixRemedy::Mount(_) => Some(RemedyName::Mount),
+        FixRemedy::Protocol(wanted) => wanted.config.as_ref().map(|_| RemedyName::Protocol),
+        FixRemedy::Simplify(_) => None,
     }
 }
 

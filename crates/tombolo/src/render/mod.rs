@@ -9,6 +9,7 @@ mod plan;
 mod post;
 mod protocol;
 mod report;
+mod simplify;
 #[cfg(test)]
 mod testing;
 mod trace;
@@ -23,4 +24,5 @@ pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;
 pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
+pub(crate) use simplify::simplify;
 pub(crate) use trace::{Pages, trace};
