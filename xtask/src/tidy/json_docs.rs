@@ -10,6 +10,7 @@ const TYPES: &[&str] = &[
     "crates/tombolo-doctor/src/explain/",
     "crates/tombolo-doctor/src/knowledge/compare.rs",
     "crates/tombolo-doctor/src/remedy/simplify.rs",
+    "crates/tombolo-doctor/src/tune/",
     "crates/tombolo-remedy/src/config/field.rs",
     "crates/tombolo-remedy/src/migrate/report.rs",
     "crates/tombolo-remedy/src/plan.rs",

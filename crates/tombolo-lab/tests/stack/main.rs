@@ -29,4 +29,5 @@ mod rig;
 mod server;
 mod storage;
 mod tool;
+mod tune;
 mod ways_out;

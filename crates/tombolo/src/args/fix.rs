@@ -78,8 +78,19 @@ takes effect. The record of the run is kept beside the file.")]
 pub(crate) struct MountArguments {
     /// The file that defines the mount: fstab, a mount unit, a Compose file, a script with docker
     /// run or QEMU, YAML of Kubernetes or Lima, a domain of libvirt, a .conf of Proxmox
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "tune")]
+    pub(crate) config: Option<PathBuf>,
+    /// Try sets of options, and rank them by what was measured; takes root
+    ///
+    /// The same source is mounted with each of them where no other program sees it, examined as by
+    /// the doctor, and measured by some hundred transactions and reads of a scratch database, which
+    /// is removed. Nothing is changed; the command that writes the best of them is printed. What
+    /// several kernels do cannot be measured so.
+    #[arg(long, conflicts_with_all = ["set", "drop", "way"])]
+    pub(crate) tune: bool,
+    /// With --tune: mount this in place of the source, such as a second tag of the same directory
+    #[arg(long, value_name = "SOURCE", requires = "tune")]
+    pub(crate) source: Option<String>,
     /// What the file is, where its name and content do not tell
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) kind: Option<ConfigKind>,

@@ -5,11 +5,13 @@ mod mount;
 mod protocol;
 mod simplify;
 pub(crate) mod tools;
+mod tune;
 
 pub(crate) use protocol::Comparison;
 pub(crate) use simplify::{ConfigurationFile, Simpler};
+pub(crate) use tune::{TrialRow, Tuned};
 
-use crate::args::{FixArguments, FixRemedy, Format, ProtocolArguments};
+use crate::args::{FixArguments, FixRemedy, Format, MountArguments, ProtocolArguments};
 use crate::exit::{self, Exit, Failure};
 use crate::render::{self, Page};
 use serde::Serialize;
@@ -110,8 +112,10 @@ fn behind(no_link: bool) -> Behind {
 /// The file that a remedy changes.
 fn changed_file(arguments: &FixArguments) -> &Path {
     match &arguments.remedy {
-        Some(FixRemedy::Mount(mount)) => &mount.config,
-        Some(FixRemedy::Protocol(ProtocolArguments { config: Some(config), .. })) => config,
+        Some(
+            FixRemedy::Mount(MountArguments { config: Some(config), .. })
+            | FixRemedy::Protocol(ProtocolArguments { config: Some(config), .. }),
+        ) => config,
         _ => &arguments.path,
     }
 }
@@ -126,6 +130,7 @@ fn show(arguments: &FixArguments, remedy: &FixRemedy) -> Result<Exit, Failure> {
     match remedy {
         FixRemedy::Simplify(wanted) => simplify::show(arguments, wanted),
         FixRemedy::Protocol(wanted) => protocol::show(arguments, wanted),
+        FixRemedy::Mount(wanted) => tune::show(arguments, wanted),
         _ => facts::ways_out(arguments),
     }
 }
@@ -189,7 +194,7 @@ fn name(remedy: &FixRemedy) -> Option<RemedyName> {
         FixRemedy::LeaveWal => Some(RemedyName::LeaveWal),
         FixRemedy::EnterWal => Some(RemedyName::EnterWal),
         FixRemedy::Move { .. } => Some(RemedyName::Move),
-        FixRemedy::Mount(_) => Some(RemedyName::Mount),
+        FixRemedy::Mount(mount) => (!mount.tune).then_some(RemedyName::Mount),
         FixRemedy::Protocol(wanted) => wanted.config.as_ref().map(|_| RemedyName::Protocol),
         FixRemedy::Simplify(_) => None,
     }

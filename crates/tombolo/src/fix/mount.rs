@@ -110,6 +110,11 @@ fn explicit(mount: &MountArguments) -> Result<Vec<Change>, Error> {
     Ok(drop.chain(set).collect())
 }
 
+/// Why one of these is not written for anybody.
+pub(super) fn withheld(options: &[String]) -> Option<String> {
+    options.iter().filter_map(|option| option.parse().ok()).find_map(|option| hides(&option))
+}
+
 fn hides(option: &MountOption) -> Option<String> {
     if option.name() == "cache" && matches!(option.value(), Some("loose" | "fscache")) {
         let why =

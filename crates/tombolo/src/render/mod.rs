@@ -13,6 +13,7 @@ mod simplify;
 #[cfg(test)]
 mod testing;
 mod trace;
+mod tune;
 mod words;
 
 pub(crate) use explanation::explanation;
@@ -26,3 +27,4 @@ pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
 pub(crate) use simplify::simplify;
 pub(crate) use trace::{Pages, trace};
+pub(crate) use tune::tune;

@@ -67,7 +67,7 @@ fn of_word(word: Word) -> &'static str {
     }
 }
 
-fn sentence(claim: &Claim) -> String {
+pub(super) fn sentence(claim: &Claim) -> String {
     let basis = match claim.basis {
         Some(Basis::Source) => "source",
         Some(Basis::Documented) => "documented",

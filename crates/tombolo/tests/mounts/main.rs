@@ -17,3 +17,4 @@ mod rig;
 mod sides;
 mod simplify;
 mod trace;
+mod tune;
