@@ -11,7 +11,9 @@ use tombolo_core::report::Mount;
 pub struct Candidate {
     /// The options that make the difference, as they stand in a table of mounts.
     pub options: Vec<String>,
-    /// All that mount(2) is given.
+    /// The type of file system that mount(2) is given.
+    pub filesystem: String,
+    /// The options that it is given.
     pub data: String,
 }
 
@@ -27,6 +29,8 @@ struct Data {
 #[serde(deny_unknown_fields)]
 struct Family {
     filesystems: Vec<String>,
+    /// The type that takes all of the candidates, where it is not the one that is mounted.
+    mounted_as: Option<String>,
     /// Options of the mount as it is that a second one needs as well.
     keep: Vec<String>,
     /// Options that candidates decide.
@@ -92,7 +96,11 @@ pub(super) fn candidates(mount: &Mount) -> Result<Vec<Candidate>, String> {
     let kept: Vec<String> = kept.chain(&family.always).cloned().collect();
     let candidate = |options: &Vec<String>| {
         let all: Vec<&str> = kept.iter().chain(options).map(String::as_str).collect();
-        Candidate { options: options.clone(), data: all.join(",") }
+        Candidate {
+            options: options.clone(),
+            filesystem: family.mounted_as.as_deref().unwrap_or(filesystem).to_owned(),
+            data: all.join(","),
+        }
     };
     Ok(family.candidates.iter().map(candidate).collect())
 }
@@ -139,6 +147,7 @@ mod tests {
         assert_eq!(data.len(), 4);
         let options = ["rw", "vers=4.1", "hard", "local_lock=none", "addr=192.0.2.1", "acregmin=3"];
         let all = candidates(&mount("nfs4", &options)).unwrap();
+        assert!(all.iter().all(|one| one.filesystem == "nfs"), "nfs4 takes no version 3");
         assert!(all.iter().any(|one| one.data == "hard,addr=192.0.2.1,nosharecache,vers=3,nolock"));
     }
 

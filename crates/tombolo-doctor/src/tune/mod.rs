@@ -155,7 +155,7 @@ fn within(mount: &Mount, source: &str, candidate: &Candidate, directory: &Path) 
     let place = Path::new(&mount.mount_point);
     let device = || read::status(place).map(|status| status.device);
     let mounted = private_mount::enter().and_then(|()| device()).and_then(|before| {
-        private_mount::mount(source, place, &mount.filesystem, &candidate.data)?;
+        private_mount::mount(source, place, &candidate.filesystem, &candidate.data)?;
         Ok(before == device()?)
     });
     match mounted {

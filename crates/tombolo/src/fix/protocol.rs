@@ -46,8 +46,9 @@ pub(crate) struct Comparison {
 
 /// The protocol that is named where none is asked for.
 pub(super) fn best(report: &Report) -> Protocol {
-    match row_of(report).map(|row| row.kind) {
-        Some(Kind::VmShared) if filesystem(report) == "9p" => Protocol::Virtiofs,
+    match (filesystem(report), row_of(report).map(|row| row.kind)) {
+        ("9p", Some(Kind::VmShared)) => Protocol::Virtiofs,
+        ("nfs" | "nfs4" | "virtiofs", _) => Protocol::Block,
         _ => Protocol::Nfs,
     }
 }

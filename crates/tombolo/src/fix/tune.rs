@@ -129,3 +129,95 @@ fn print(arguments: &FixArguments, tuned: &Tuned) -> std::io::Result<()> {
     }
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use tombolo_core::errno::Errno;
+    use tombolo_doctor::tune::{Measured, Speed};
+
+    fn row(option: &str, result: TrialResult) -> TrialRow {
+        let options = vec![option.to_owned()];
+        TrialRow { withheld: mount::withheld(&options), trial: Trial { options, result } }
+    }
+
+    fn measured(wal: Judgement, speed: f64) -> TrialResult {
+        let speed = Speed { transactions_per_second: speed, reads_per_second: 900.0 };
+        TrialResult::Measured(Measured {
+            super_options: Vec::new(),
+            wal,
+            rollback: Judgement::Safe,
+            wal_because: String::new(),
+            rollback_because: String::new(),
+            shared_map: wal == Judgement::Safe,
+            wal_speed: (wal == Judgement::Safe).then_some(speed),
+            rollback_speed: Some(speed),
+        })
+    }
+
+    fn rows() -> Vec<TrialRow> {
+        let refused = TrialResult::Refused {
+            call: "mount".to_owned(),
+            errno: Errno::EINVAL,
+            why: "this kernel does not take these options".to_owned(),
+        };
+        vec![
+            row("cache=loose", measured(Judgement::Safe, 80.0)),
+            row("cache=mmap", measured(Judgement::Safe, 40.0)),
+            row("cache=none", measured(Judgement::Fails, 30.0)),
+            row("cache=fscache", refused),
+        ]
+    }
+
+    /// The command for the fastest trials, as the arguments ask for it.
+    fn proposed(rows: &[TrialRow]) -> Option<String> {
+        let typed = ["tombolo", "fix", "/srv/a b.db", "mount", "--tune", "--config", "fstab"];
+        let parsed = crate::args::Arguments::try_parse_from(typed).expect("parsed");
+        let crate::args::Command::Fix(fix) = parsed.command else { panic!("fix was typed") };
+        let Some(crate::args::FixRemedy::Mount(wanted)) = &fix.remedy else { panic!("mount") };
+        command(&fix, wanted, rows)
+    }
+
+    #[test]
+    fn the_best_that_may_be_written_is_proposed() {
+        let wanted = "tombolo fix '/srv/a b.db' mount --config fstab --set cache=mmap --apply";
+        assert_eq!(proposed(&rows()).as_deref(), Some(wanted));
+        let unsafe_ones = vec![row("cache=loose", measured(Judgement::Safe, 80.0))];
+        assert_eq!(proposed(&unsafe_ones), None, "it hides what other kernels write");
+    }
+
+    #[test]
+    fn the_table_tells_measured_refused_and_withheld_apart() {
+        let note = "two kernels lost commits";
+        let tuned = Tuned {
+            schema: TUNE_SCHEMA,
+            path: "/srv/app.db".to_owned(),
+            mount_point: "/srv".to_owned(),
+            filesystem: "9p".to_owned(),
+            source: "media".to_owned(),
+            kernel: "6.12.1".to_owned(),
+            command: proposed(&rows()),
+            trials: rows(),
+            several_kernels: vec![Claim {
+                about: "note",
+                text: note.to_owned(),
+                basis: None,
+                source: String::new(),
+            }],
+        };
+        let mut page = Page::with_width(100);
+        render::tune(&mut page, &tuned);
+        let text = anstream::adapter::strip_str(&page.into_text()).to_string();
+        let line = |option: &str| {
+            let found = text.lines().find(|line| line.trim_start().starts_with(option));
+            found.expect("a line").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("cache=mmap"), "cache=mmap safe safe works 40 40 900");
+        assert_eq!(line("cache=none"), "cache=none fails safe refused - 30 900");
+        assert!(line("cache=fscache").starts_with("cache=fscache mount: EINVAL"), "{text}");
+        for said in ["cache=loose: what another kernel", note, "--set cache=mmap --apply"] {
+            assert!(text.contains(said), "{said:?} in {text}");
+        }
+    }
+}
