@@ -69,6 +69,15 @@ fn a_remedy_is_carried_out_where_nothing_worked_and_taken_back() {
         assert!(both_ends.contains(said), "{said:?} in {both_ends}");
     }
 
+    let fewer = succeed(guest, &["simplify"]);
+    for said in [
+        "the database on a disk of the guest",
+        "in a container of the host",
+        "the program on the host itself",
+    ] {
+        assert!(fewer.contains(said), "{said:?} in {fewer}");
+    }
+
     // As it is, in WAL mode, by one process.
     let door = ["run", "--exclusive", "--db", DATABASE, "--", PYTHON, "-I", "-c", PROGRAM];
     let said = tombolo(guest, &[&door[..], &[DATABASE]].concat());

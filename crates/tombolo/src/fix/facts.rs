@@ -128,3 +128,30 @@ fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::refused_maps;
+
+    #[test]
+    fn each_way_out_that_has_a_command_names_it() {
+        let mut report = refused_maps();
+        let of = |id, report: &Report| command(id, report, "app.db").unwrap_or_default();
+        if let Some(mount) = &mut report.mount {
+            mount.knowledge = Some("9p-qemu".to_owned());
+        }
+        assert_eq!(
+            of(RemedyId::OtherProtocol, &report),
+            "tombolo fix app.db protocol --to virtiofs"
+        );
+        for id in [RemedyId::OneKernel, RemedyId::RunWhereFileLives] {
+            assert_eq!(of(id, &report), "tombolo fix app.db simplify");
+        }
+        if let Some(mount) = &mut report.mount {
+            "nfs4".clone_into(&mut mount.filesystem);
+        }
+        assert_eq!(of(RemedyId::OtherProtocol, &report), "tombolo fix app.db protocol --to block");
+        assert_eq!(of(RemedyId::ServerDatabase, &report), "");
+    }
+}

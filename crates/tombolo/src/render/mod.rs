@@ -11,7 +11,7 @@ mod protocol;
 mod report;
 mod simplify;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trace;
 mod tune;
 mod words;
