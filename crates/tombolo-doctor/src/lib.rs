@@ -32,6 +32,7 @@ pub mod peer;
 pub mod probe;
 pub mod remedy;
 pub mod topology;
+pub mod tune;
 pub mod verdict;
 
 /// Held for reading where a test uses SQLite in its own process, and for writing around a fork

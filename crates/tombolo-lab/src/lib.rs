@@ -60,5 +60,5 @@ pub use process::child::{become_child, guard};
 pub use server::{Server, ServerSpec};
 pub use shares::Rig;
 pub use side::{Ended, Program, Side};
-pub use stock::{Shell, sqlite};
+pub use stock::{Files, Shell, killed_in_wal_mode, sqlite};
 pub use workload::{Answer, Incremented, Incrementing, Increments, Reply, Session, TABLES};

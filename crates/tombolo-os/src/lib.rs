@@ -11,6 +11,7 @@
 //! * [`kernel`]: the running kernel, and the signs of what it runs on.
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
+//! * [`private_mount`]: a mount that nobody else sees.
 //! * [`process`]: running processes and the files that they have open.
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
@@ -27,6 +28,7 @@ pub mod medium;
 pub mod mount_table;
 pub mod namespace;
 pub mod network;
+pub mod private_mount;
 pub mod process;
 pub mod read;
 pub mod scratch;

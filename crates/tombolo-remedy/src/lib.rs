@@ -7,6 +7,7 @@
 //! * [`state`]: where the database is, and where a run keeps what it needs.
 //! * [`migrate`]: carries a database over to another kind of server.
 //! * [`config`]: better options of a mount, written into what defines it.
+//! * [`protocol`]: another protocol for a share, at both of its ends.
 //! * [`guard`]: who uses the database, on this kernel or by signs on another.
 //!
 //! A plan is made of facts that its caller has found. Nothing here examines a file system: whether
@@ -21,6 +22,7 @@ pub mod guard;
 mod image;
 pub mod migrate;
 pub mod plan;
+pub mod protocol;
 pub mod record;
 pub mod remedies;
 pub mod run;

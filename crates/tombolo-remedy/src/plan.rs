@@ -34,6 +34,8 @@ pub enum RemedyName {
     Move,
     /// Other options of a mount, in the file that defines it.
     Mount,
+    /// Another protocol for a share, in the file that defines one of its ends.
+    Protocol,
 }
 
 impl RemedyName {
@@ -45,6 +47,7 @@ impl RemedyName {
             RemedyName::EnterWal => "enter-wal",
             RemedyName::Move => "move",
             RemedyName::Mount => "mount",
+            RemedyName::Protocol => "protocol",
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The command line, before the world is consulted.
 
+mod fix;
+
+pub(crate) use fix::*;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
 use std::{path::PathBuf, time::Duration};
 use tombolo_doctor::peer::{self, Invitation};
-use tombolo_remedy::config::{Kind, MountOption, VolumeName};
 use tombolo_remedy::migrate::Address;
 
 /// Most other sides that can be waited for.
@@ -174,130 +177,6 @@ pub(crate) struct ExplainArguments {
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: Format,
-}
-
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-A run keeps its record and the saved originals in a directory .tombolo-fix-NAME beside the \
-database, or beside the configuration file that is changed. After a crash, a power failure or \
-Ctrl-C the same command with --apply finishes it, and with --undo takes it back.")]
-pub(crate) struct FixArguments {
-    /// The database
-    #[arg(value_name = "PATH")]
-    pub(crate) path: PathBuf,
-    /// What to do; without it, the ways out that the doctor finds
-    #[command(subcommand)]
-    pub(crate) remedy: Option<FixRemedy>,
-    #[command(flatten)]
-    pub(crate) run: FixRun,
-}
-
-/// How far a remedy goes.
-#[derive(Debug, Args)]
-pub(crate) struct FixRun {
-    /// Show every step, with what it reads, writes and could break (the default)
-    #[arg(long, global = true, conflicts_with_all = ["apply", "undo", "forget"])]
-    pub(crate) plan: bool,
-    /// Carry it out, or finish a run that was cut off
-    #[arg(long, global = true, conflicts_with_all = ["undo", "forget"])]
-    pub(crate) apply: bool,
-    /// Take back what the last run has done
-    #[arg(long, global = true, conflicts_with = "forget")]
-    pub(crate) undo: bool,
-    /// Remove the saved originals of a run that is done; it cannot be undone any more
-    #[arg(long, global = true)]
-    pub(crate) forget: bool,
-    /// Do not look for signs of another kernel, nor stop where programs may not be looked at: you
-    /// know that nobody uses the database
-    #[arg(long, global = true)]
-    pub(crate) assume_unused: bool,
-    /// Output format
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub(crate) format: Format,
-}
-
-/// What can be carried out.
-#[derive(Debug, Subcommand)]
-pub(crate) enum FixRemedy {
-    /// From WAL mode to a rollback journal, also where WAL mode cannot be opened
-    LeaveWal,
-    /// From a rollback journal to WAL mode, where the doctor finds that it works
-    EnterWal,
-    /// To another directory, with a link left behind
-    Move {
-        /// The directory; it must exist
-        #[arg(long, value_name = "DIR", required_unless_present_any = ["undo", "forget"])]
-        to: Option<PathBuf>,
-        /// Leave no link: the program is told the new path by its own settings
-        #[arg(long)]
-        no_link: bool,
-    },
-    /// Other options of its mount, in the file that defines the mount
-    Mount(MountArguments),
-}
-
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-Without --set and --drop, the doctor examines PATH, and the first of its ways out is taken that \
-can be written into the file. Only the file is changed, no mount: the plan says how the change \
-takes effect. The record of the run is kept beside the file.")]
-pub(crate) struct MountArguments {
-    /// The file that defines the mount: fstab, a mount unit, a Compose file, a script with docker
-    /// run or QEMU, YAML of Kubernetes or Lima, a domain of libvirt, a .conf of Proxmox
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: PathBuf,
-    /// What the file is, where its name and content do not tell
-    #[arg(long, value_enum, value_name = "KIND")]
-    pub(crate) kind: Option<ConfigKind>,
-    /// The mount, by its mount point, source, tag or volume name as it stands in the file
-    ///
-    /// Without it, it is the mount that holds PATH, or the one that shows PATH to a container.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) mount: Option<String>,
-    /// Take this way out, by the name that `tombolo fix PATH` prints
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["set", "drop"])]
-    pub(crate) way: Option<String>,
-    /// Set an option of the mount
-    #[arg(long, value_name = "OPTION[=VALUE]", value_parser = str::parse::<MountOption>)]
-    pub(crate) set: Vec<MountOption>,
-    /// Take an option of the mount out; without a value, with any value
-    #[arg(long, value_name = "OPTION[=VALUE]", value_parser = str::parse::<MountOption>)]
-    pub(crate) drop: Vec<MountOption>,
-    /// The name of a new volume, where a volume is the way out
-    #[arg(long, value_name = "NAME", default_value = "sqlite-data")]
-    #[arg(value_parser = str::parse::<VolumeName>)]
-    pub(crate) volume: VolumeName,
-}
-
-/// What a configuration file is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ConfigKind(Kind);
-
-impl ValueEnum for ConfigKind {
-    fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [ConfigKind; 9] = [
-            ConfigKind(Kind::Fstab),
-            ConfigKind(Kind::SystemdMount),
-            ConfigKind(Kind::Compose),
-            ConfigKind(Kind::DockerRun),
-            ConfigKind(Kind::Kubernetes),
-            ConfigKind(Kind::Libvirt),
-            ConfigKind(Kind::Qemu),
-            ConfigKind(Kind::Proxmox),
-            ConfigKind(Kind::Lima),
-        ];
-        &ALL
-    }
-
-    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
-        Some(clap::builder::PossibleValue::new(self.0.as_str()))
-    }
-}
-
-impl From<ConfigKind> for Kind {
-    fn from(kind: ConfigKind) -> Self {
-        kind.0
-    }
 }
 
 #[derive(Debug, Args)]

@@ -182,6 +182,36 @@ fn what_makes_no_sense_is_said() {
 }
 
 #[test]
+fn a_move_that_is_done_says_so_when_it_is_asked_for_again() {
+    for (options, left) in [(&[][..], true), (&["--no-link"][..], false)] {
+        let setting = Setting::new();
+        let arguments = [&["move", "--to", "new"], options].concat();
+        let apply = [&arguments[..], &["--apply"]].concat();
+        assert_done(&setting.run(&apply));
+        for again in [&arguments, &apply] {
+            let output = setting.run(again);
+            assert_done(&output);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(said.contains("done by an earlier run"), "{said}");
+            assert!(said.contains("tombolo fix app.db move --undo"), "{said}");
+        }
+        assert_eq!(setting.path("app.db").is_symlink(), left);
+        std::fs::create_dir(setting.path("other")).unwrap();
+        assert!(!setting.run(&["move", "--to", "other", "--apply", "--no-link"]).status.success());
+        if !left {
+            // A program has made a new one.
+            std::fs::write(setting.path("app.db"), "").unwrap();
+            let output = setting.run(&apply);
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains("exists; nothing is overwritten"), "{said}");
+            std::fs::remove_file(setting.path("app.db")).unwrap();
+        }
+        assert_done(&setting.run(&["move", "--undo"]));
+        setting.assert_whole();
+    }
+}
+
+#[test]
 fn the_originals_are_removed_on_demand() {
     let setting = Setting::new();
     assert_done(&setting.run(&["leave-wal", "--apply"]));

@@ -8,10 +8,14 @@ const TYPES: &[&str] = &[
     "crates/tombolo-core/src/trace/",
     "crates/tombolo-doctor/src/bundle/",
     "crates/tombolo-doctor/src/explain/",
+    "crates/tombolo-doctor/src/knowledge/compare.rs",
+    "crates/tombolo-doctor/src/remedy/simplify.rs",
+    "crates/tombolo-doctor/src/tune/",
     "crates/tombolo-remedy/src/config/field.rs",
     "crates/tombolo-remedy/src/migrate/report.rs",
     "crates/tombolo-remedy/src/plan.rs",
-    "crates/tombolo/src/fix/mod.rs",
+    "crates/tombolo-remedy/src/protocol/",
+    "crates/tombolo/src/fix/",
     "crates/tombolo/src/trace/show.rs",
 ];
 

@@ -1,7 +1,7 @@
 //! Verdicts: for each way of using SQLite on a path, whether it is safe.
 
 use super::EvidenceId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A way of using SQLite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -27,7 +27,7 @@ pub enum Openers {
 }
 
 /// The answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Judgement {
     /// Everything that this way needs was seen to hold.

@@ -5,6 +5,7 @@
 //! the machine, because names mislead: `9p` is a virtual machine's share, a sandbox, a drive of
 //! Windows or a server on the network.
 
+pub mod compare;
 mod masking;
 mod matching;
 mod row;

@@ -2,7 +2,7 @@
 
 use super::matching::{self, KernelVersion, MountFacts};
 use crate::topology::Crossing;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tombolo_core::report::{Machine, Mode, Openers};
 
 /// One kind of file system, told apart by the mount table, its options and the machine.
@@ -176,7 +176,7 @@ pub enum PeerCut {
 }
 
 /// The words of the verdict, from good to bad; the order is that of [`Row::word`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// Everything that SQLite needs is there.
@@ -316,7 +316,7 @@ pub struct Fact {
 }
 
 /// What a fact rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// Read in source code.

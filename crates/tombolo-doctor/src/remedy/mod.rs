@@ -9,6 +9,7 @@ mod catalog;
 mod fill;
 pub(crate) mod quote;
 mod ranking;
+pub mod simplify;
 mod situation;
 mod warnings;
 

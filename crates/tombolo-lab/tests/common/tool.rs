@@ -1,4 +1,4 @@
-//! The tool `tombolo`, which is of another package.
+//! The tool `tombolo` and its preload library, which are of other packages.
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ pub(crate) fn built() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "tombolo", "--message-format=json"]);
+        build.args(["build", "--quiet", "--package", "tombolo", "--package", "tombolo-preload"]);
+        build.arg("--message-format=json");
         let output = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("Cargo runs");
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{errors}");

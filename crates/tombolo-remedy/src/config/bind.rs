@@ -1,7 +1,7 @@
 //! Mounts of a container: a directory or file of its host, or a named volume.
 
 use super::field::{Edit, Field};
-use super::{Change, Names, Refusal, Selector, VolumeName, lines, select};
+use super::{Change, HostPath, Names, Refusal, Selector, VolumeName, lines, select};
 use std::ops::Range;
 
 /// A mount as a line of it says.
@@ -121,7 +121,8 @@ pub(super) fn rebind(
     match change {
         Change::BindDirectory => bind_directory(text, bindings, selector).map(Some),
         Change::NamedVolume(name) => named_volume(text, bindings, selector, name).map(Some),
-        Change::Virtiofs => {
+        Change::Source(path) => host_directory(text, bindings, selector, path).map(Some),
+        Change::Virtiofs | Change::Detach => {
             let reason = "what a container sees is mounted by its host: the change belongs there";
             Err(Refusal::NotOfKind(reason.to_owned()))
         }
@@ -217,6 +218,32 @@ fn named_volume(
         source.text
     );
     Ok(Rebound { edits, volume, notes: vec![note] })
+}
+
+fn host_directory(
+    text: &str,
+    bindings: &[Binding],
+    selector: &Selector,
+    path: &HostPath,
+) -> Result<Rebound, Refusal> {
+    let path = path.as_str();
+    let done = Rebound { edits: Vec::new(), volume: None, notes: Vec::new() };
+    let binding = match select(text, selector, bindings, Binding::names) {
+        Ok(binding) => binding,
+        Err(refusal @ Refusal::NotThere { .. }) => {
+            let has = |binding: &&Binding| binding.source() == path;
+            return bindings.iter().find(has).map(|_| done).ok_or(refusal);
+        }
+        Err(refusal) => return Err(refusal),
+    };
+    let Some(source) = binding.source.as_ref().filter(|_| binding.is_path()) else {
+        return Err(Refusal::unknown(text, binding.at, "this is a volume, not a directory"));
+    };
+    if source.text == path {
+        return Ok(done);
+    }
+    let edits = source.replace(0..source.text.len(), path);
+    Ok(Rebound { edits, ..done })
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ pub enum Change {
     NamedVolume(VolumeName),
     /// virtiofs in place of 9p.
     Virtiofs,
+    /// This directory of the host in place of the one that a container is given.
+    Source(HostPath),
+    /// The share is no longer mounted, or no longer offered.
+    Detach,
 }
 
 /// An option of a mount: a name, perhaps with a value. Neither holds a character that means
@@ -30,6 +34,10 @@ pub struct MountOption {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeName(String);
 
+/// A directory of a host: absolute, and plain everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPath(String);
+
 /// Why a text is no option or name that is written anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} has a character that is not written into configuration files")]
@@ -37,7 +45,8 @@ pub struct NotPlain(String);
 
 const LENGTH_MAX: usize = 255;
 
-fn is_plain(text: &str, others: &[u8]) -> bool {
+/// Whether a text holds letters, digits and these other characters alone, and is no option.
+pub(crate) fn is_plain(text: &str, others: &[u8]) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
     !text.is_empty()
         && text.len() <= LENGTH_MAX
@@ -114,6 +123,26 @@ impl FromStr for VolumeName {
         let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
         if begins && text.len() > 1 && is_plain(text, b"_-") {
             Ok(VolumeName(text.to_owned()))
+        } else {
+            Err(NotPlain(text.to_owned()))
+        }
+    }
+}
+
+impl HostPath {
+    /// The path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for HostPath {
+    type Err = NotPlain;
+
+    fn from_str(text: &str) -> Result<Self, NotPlain> {
+        if text.starts_with('/') && is_plain(text, b"._-/+@") {
+            Ok(HostPath(text.to_owned()))
         } else {
             Err(NotPlain(text.to_owned()))
         }

@@ -1,6 +1,6 @@
 //! The table of file systems: fstab(5).
 
-use super::field::Field;
+use super::field::{Edit, Field};
 use super::{Change, Edited, Names, Refusal, Selector, lines, options, protocol, select};
 use std::ops::Range;
 
@@ -36,7 +36,14 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                 edits.extend(edit);
                 wanted.extend(dropped);
             }
-            Change::BindDirectory | Change::NamedVolume(_) => {
+            Change::Detach => {
+                let line = found.fields.first().map_or(0, Field::start);
+                return Ok(Edited {
+                    edits: vec![Edit::insert(lines::whole(text, line).start, "# ")],
+                    notes: vec!["The mount is there until it is unmounted (umount).".to_owned()],
+                });
+            }
+            Change::BindDirectory | Change::NamedVolume(_) | Change::Source(_) => {
                 let reason = "the table of file systems has no such mounts of containers";
                 return Err(Refusal::NotOfKind(reason.to_owned()));
             }

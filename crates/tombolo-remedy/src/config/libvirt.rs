@@ -3,6 +3,7 @@
 use super::field::{Edit, Field};
 use super::{Change, Edited, Names, Refusal, Selector, lines, select};
 use roxmltree::{Attribute, Document, Node, ParsingOptions};
+use std::ops::Range;
 
 /// More elements than any domain has.
 const NODES_MAX: u32 = 50_000;
@@ -11,7 +12,8 @@ const NODES_MAX: u32 = 50_000;
 const NINE_P: [&str; 3] = ["multidevs", "fmode", "dmode"];
 
 pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Result<Edited, Refusal> {
-    if changes.iter().any(|change| *change != Change::Virtiofs) {
+    let known = |change: &Change| matches!(change, Change::Virtiofs | Change::Detach);
+    if !changes.iter().all(known) {
         let reason = "a domain says how a share reaches the guest; its mount options stand in the \
                       guest, in /etc/fstab";
         return Err(Refusal::NotOfKind(reason.to_owned()));
@@ -29,6 +31,10 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
     let shares: Vec<Node<'_, '_>> =
         children(domain, "devices").flat_map(|devices| children(devices, "filesystem")).collect();
     let share = *select(text, selector, &shares, |share| names(*share))?;
+    if changes.contains(&Change::Detach) {
+        let edits = vec![Edit::replace(with_its_line(text, share.range()), "")];
+        return Ok(Edited { edits, notes: Vec::new() });
+    }
     let mut edits = Vec::new();
     if !changes.is_empty() {
         edits.extend(of_share(text, share)?);
@@ -43,6 +49,17 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
         notes.push("virtiofsd must be installed on the host.".to_owned());
     }
     Ok(Edited { edits, notes })
+}
+
+/// The lines of an element that has them for itself, else its range.
+fn with_its_line(text: &str, range: Range<usize>) -> Range<usize> {
+    let (first, last) = (lines::whole(text, range.start), lines::whole(text, range.end));
+    let blank = |range: Range<usize>| text.get(range).is_some_and(|text| text.trim().is_empty());
+    if blank(first.start..range.start) && blank(range.end..last.end) {
+        first.start..last.end
+    } else {
+        range
+    }
 }
 
 fn children<'a, 'input>(

@@ -27,7 +27,11 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                         .to_owned(),
                 );
             }
-            Change::BindDirectory | Change::NamedVolume(_) => {
+            Change::Detach => {
+                let reason = "take this mount out by hand: limactl edit";
+                return Err(mount.refused(text, reason));
+            }
+            Change::BindDirectory | Change::NamedVolume(_) | Change::Source(_) => {
                 let reason = "Lima has no such mounts of containers";
                 return Err(Refusal::NotOfKind(reason.to_owned()));
             }

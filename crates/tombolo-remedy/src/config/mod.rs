@@ -25,7 +25,8 @@ mod shell;
 mod systemd;
 mod yaml;
 
-pub use change::{Change, MountOption, VolumeName};
+pub(crate) use change::is_plain;
+pub use change::{Change, HostPath, MountOption, VolumeName};
 pub use diff::unified as unified_diff;
 pub use field::{Edit, edited};
 pub use recognise::recognise;
@@ -229,6 +230,7 @@ pub fn edit(
     };
     match wanted(kind, &after, selector, changes) {
         Ok(again) if again.edits.is_empty() => Ok(found),
+        Err(Refusal::NotThere { .. }) if changes == [Change::Detach] => Ok(found),
         Ok(_) => unsure("the change would not be there after it was written".to_owned()),
         Err(refusal) => unsure(format!("after the change it would be refused: {refusal}")),
     }

@@ -52,7 +52,12 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                 }
             }
             Change::Set(_) | Change::Drop(_) => of_options.push(change.clone()),
-            Change::NamedVolume(_) => {
+            Change::Detach => {
+                let entry = chosen(text, selector, &entries)?;
+                let reason = "take this line out by hand, or by qm set --delete";
+                return Err(Refusal::unknown(text, entry.at, reason));
+            }
+            Change::NamedVolume(_) | Change::Source(_) => {
                 let reason = "a volume of Proxmox is made by pct set or its web page, not here";
                 return Err(Refusal::NotOfKind(reason.to_owned()));
             }

@@ -58,7 +58,11 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                 of_options.push(change.clone());
             }
             Change::Virtiofs => virtiofs(text, share, &mut edited)?,
-            Change::BindDirectory | Change::NamedVolume(_) => {
+            Change::Detach => {
+                let reason = "take this share out by hand, with its -device";
+                return Err(Refusal::unknown(text, share.at, reason));
+            }
+            Change::BindDirectory | Change::NamedVolume(_) | Change::Source(_) => {
                 let reason = "QEMU has no such mounts of containers";
                 return Err(Refusal::NotOfKind(reason.to_owned()));
             }

@@ -48,7 +48,11 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                 edits.extend(edit);
                 wanted.extend(dropped);
             }
-            Change::BindDirectory | Change::NamedVolume(_) => {
+            Change::Detach => {
+                let reason = "a unit is turned off, not edited: systemctl disable --now";
+                return Err(Refusal::NotOfKind(reason.to_owned()));
+            }
+            Change::BindDirectory | Change::NamedVolume(_) | Change::Source(_) => {
                 let reason = "a mount unit has no such mounts of containers";
                 return Err(Refusal::NotOfKind(reason.to_owned()));
             }

@@ -6,4 +6,4 @@ mod relocate;
 
 pub use journal_mode::{enter_wal, leave_wal};
 pub use mount::{Wish, configuration_text, difference, mount};
-pub use relocate::{Behind, relocate};
+pub use relocate::{Behind, is_relocated, relocate};

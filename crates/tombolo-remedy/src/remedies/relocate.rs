@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use crate::plan::{Action, PLAN_SCHEMA, Plan, RemedyName, Step};
+use crate::record::{Ended, Standing};
 use crate::state::Place;
 use std::path::{Path, PathBuf};
 
@@ -21,26 +22,58 @@ pub enum Behind {
 /// [`Error::NotApplicable`] when something has the name there already, or it is the same
 /// directory.
 pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan, Error> {
+    let to = destination(place, directory)?;
+    if std::fs::symlink_metadata(&to).is_ok() {
+        let text = format!("{} exists; nothing is overwritten", to.display());
+        return Err(Error::NotApplicable(text));
+    }
+    Ok(plan(place, &to, behind))
+}
+
+/// Whether a run that was recorded has done this very move, and it is still so: the database is
+/// there, and the old path leads there, or nowhere.
+///
+/// # Errors
+/// What the kernel said of the directory, and as [`relocate`] for the same directory.
+pub fn is_relocated(
+    place: &Place,
+    standing: &Standing,
+    directory: &Path,
+    behind: Behind,
+) -> Result<bool, Error> {
+    let to = destination(place, directory)?;
+    let actions = |plan: &Plan| -> Vec<Action> {
+        plan.steps.iter().map(|step| step.action.clone()).collect()
+    };
+    let same = actions(&standing.plan) == actions(&plan(place, &to, behind));
+    let left = match behind {
+        Behind::Link => std::fs::read_link(place.target()).is_ok_and(|leads| leads == to),
+        Behind::Nothing => std::fs::symlink_metadata(place.target()).is_err(),
+    };
+    Ok(standing.ended == Some(Ended::Applied) && same && left && to.is_file())
+}
+
+/// Where the database would be in that directory.
+fn destination(place: &Place, directory: &Path) -> Result<PathBuf, Error> {
     let whole = std::fs::canonicalize(directory)
         .map_err(|error| Error::call("realpath", directory, &error))?;
     if whole == place.directory {
         return Err(Error::NotApplicable("the database is in that directory".to_owned()));
     }
-    let to = whole.join(&place.name);
-    if std::fs::symlink_metadata(&to).is_ok() {
-        let text = format!("{} exists; nothing is overwritten", to.display());
-        return Err(Error::NotApplicable(text));
-    }
+    Ok(whole.join(&place.name))
+}
+
+fn plan(place: &Place, to: &Path, behind: Behind) -> Plan {
     let old: Vec<PathBuf> = files::WITH_CONTENT.iter().map(|suffix| place.beside(suffix)).collect();
     let steps = vec![
         Step {
             title: format!("Copy it to {}, check the copy, and compare both", to.display()),
-            action: Action::CopyTo { to: to.clone() },
+            action: Action::CopyTo { to: to.to_owned() },
             reads: old.clone(),
-            writes: vec![to.clone()],
+            writes: vec![to.to_owned()],
             could_break: "Nothing of yours. A damaged database ends the run here.".to_owned(),
         },
-        retire(place, &to, behind, old),
+        retire(place, to, behind, old),
     ];
     let mut cautions = vec![
         "The program that uses the database must be stopped until this is done.".to_owned(),
@@ -55,13 +88,13 @@ pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan,
                 .to_owned(),
         );
     }
-    Ok(Plan {
+    Plan {
         schema: PLAN_SCHEMA.to_owned(),
         remedy: RemedyName::Move,
         target: place.target(),
         steps,
         cautions,
-    })
+    }
 }
 
 fn retire(place: &Place, to: &Path, behind: Behind, reads: Vec<PathBuf>) -> Step {

@@ -11,6 +11,7 @@ fn every_change() -> Vec<Vec<Change>> {
         vec![Change::BindDirectory],
         vec![volume("data")],
         vec![Change::Virtiofs],
+        vec![Change::Source("/new".parse().unwrap())],
     ]
 }
 
@@ -35,6 +36,13 @@ fn check(text: &str) {
                 let diff = unified_diff("name", text, &found.edits);
                 assert_eq!(diff.is_empty(), found.edits.is_empty());
             }
+        }
+        for selector in selectors() {
+            // What is taken out is not there for a second time.
+            let Ok(found) = edit(*kind, text, &selector, &[Change::Detach]) else { continue };
+            let after = edited(text, &found.edits).unwrap();
+            assert_outside_untouched(text, &after, &found.edits);
+            assert!(edit(*kind, &after, &selector, &[Change::Detach]).is_err(), "{kind:?}");
         }
     }
 }

@@ -134,3 +134,13 @@ fn what_a_unit_could_mean_twice_is_refused() {
     refused(&specifier, "line 9: a specifier");
     refused("[Unit]\n", "share is not defined in it");
 }
+
+#[test]
+fn a_mount_that_is_not_wanted_any_more_is_a_comment() {
+    let after = changed(Kind::Fstab, FSTAB, &named("/srv/app"), &[Change::Detach]);
+    assert_eq!(after, FSTAB.replace("nas:/export/app", "# nas:/export/app"));
+    assert_refused(Kind::Fstab, &after, &named("/srv/app"), &[Change::Detach], "not defined");
+    let words = "has no such mounts";
+    let source = Change::Source("/tank".parse().unwrap());
+    assert_refused(Kind::Fstab, FSTAB, &named("/srv/app"), &[source], words);
+}

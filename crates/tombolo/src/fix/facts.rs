@@ -1,5 +1,6 @@
 //! What the doctor says of the database that is to be changed.
 
+use super::protocol;
 use crate::args::{FixArguments, Format};
 use crate::exit::{self, Exit, Failure};
 use crate::progress::ProgressLine;
@@ -84,7 +85,7 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
     for (index, remedy) in report.remedies.iter().enumerate() {
         let first = format!("{:>3}. ", index + 1);
         page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
-        if let Some(command) = command(remedy.id, &path) {
+        if let Some(command) = command(remedy.id, report, &path) {
             page.code(5, &command);
         }
     }
@@ -101,7 +102,7 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
 }
 
 /// What carries a way out out, if anything does.
-fn command(remedy: RemedyId, path: &str) -> Option<String> {
+fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
     match remedy {
         RemedyId::LeaveWal => Some(format!("tombolo fix {path} leave-wal")),
         RemedyId::MoveLocal | RemedyId::SplitDatabaseFromMedia => {
@@ -116,7 +117,41 @@ fn command(remedy: RemedyId, path: &str) -> Option<String> {
         | RemedyId::NamedVolume => {
             Some(format!("tombolo fix {path} mount --config FILE --way {}", remedy.as_str()))
         }
+        RemedyId::OtherProtocol => {
+            let to = protocol::best(report).as_str();
+            Some(format!("tombolo fix {path} protocol --to {to}"))
+        }
+        RemedyId::OneKernel | RemedyId::RunWhereFileLives => {
+            Some(format!("tombolo fix {path} simplify"))
+        }
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::refused_maps;
+
+    #[test]
+    fn each_way_out_that_has_a_command_names_it() {
+        let mut report = refused_maps();
+        let of = |id, report: &Report| command(id, report, "app.db").unwrap_or_default();
+        if let Some(mount) = &mut report.mount {
+            mount.knowledge = Some("9p-qemu".to_owned());
+        }
+        assert_eq!(
+            of(RemedyId::OtherProtocol, &report),
+            "tombolo fix app.db protocol --to virtiofs"
+        );
+        for id in [RemedyId::OneKernel, RemedyId::RunWhereFileLives] {
+            assert_eq!(of(id, &report), "tombolo fix app.db simplify");
+        }
+        if let Some(mount) = &mut report.mount {
+            "nfs4".clone_into(&mut mount.filesystem);
+        }
+        assert_eq!(of(RemedyId::OtherProtocol, &report), "tombolo fix app.db protocol --to block");
+        assert_eq!(of(RemedyId::ServerDatabase, &report), "");
     }
 }

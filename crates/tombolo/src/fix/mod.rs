@@ -2,9 +2,16 @@
 
 mod facts;
 mod mount;
+mod protocol;
+mod simplify;
 pub(crate) mod tools;
+mod tune;
 
-use crate::args::{FixArguments, FixRemedy, Format};
+pub(crate) use protocol::Comparison;
+pub(crate) use simplify::{ConfigurationFile, Simpler};
+pub(crate) use tune::{TrialRow, Tuned};
+
+use crate::args::{FixArguments, FixRemedy, Format, MountArguments, ProtocolArguments};
 use crate::exit::{self, Exit, Failure};
 use crate::render::{self, Page};
 use serde::Serialize;
@@ -47,13 +54,21 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
         }
         return facts::ways_out(arguments);
     };
+    let Some(name) = name(remedy) else { return show(arguments, remedy) };
     if how.undo || how.forget {
         return take_back(arguments);
     }
+    if let (FixRemedy::Protocol(wanted), false) = (remedy, how.apply) {
+        return protocol::show(arguments, wanted);
+    }
     let place = Place::find(changed_file(arguments)).map_err(refused)?;
-    let plan = match run::recorded(&place).map_err(refused)? {
+    let recorded = run::recorded(&place).map_err(refused)?;
+    if recorded.as_ref().is_some_and(|standing| is_done(&place, standing, remedy)) {
+        return say_done(arguments, &place, name);
+    }
+    let plan = match recorded {
         // A run that was cut off goes on by its own plan.
-        Some(Standing { ended: None, plan, .. }) if plan.remedy == name(remedy) => plan,
+        Some(Standing { ended: None, plan, .. }) if plan.remedy == name => plan,
         Some(Standing { ended: None, plan, .. }) => {
             return Err(refused(Error::Unfinished { remedy: plan.remedy.as_str() }));
         }
@@ -71,11 +86,52 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     Ok(Exit::Healthy)
 }
 
+/// Whether a run that was recorded has done all of this. A move cannot be told from the database
+/// alone, as a change of its journal mode can.
+fn is_done(place: &Place, standing: &Standing, remedy: &FixRemedy) -> bool {
+    match remedy {
+        FixRemedy::Move { to: Some(to), no_link } => {
+            remedies::is_relocated(place, standing, to, behind(*no_link)).unwrap_or(false)
+        }
+        _ => false,
+    }
+}
+
+fn say_done(arguments: &FixArguments, place: &Place, remedy: RemedyName) -> Result<Exit, Failure> {
+    let note = "it was done by an earlier run; nothing was changed".to_owned();
+    let outcome = Outcome { notes: vec![note] };
+    let undo = undo_command(arguments, remedy);
+    exit::printed(print_done(arguments, place, remedy, "applied", &outcome, Some(undo)))?;
+    Ok(Exit::Healthy)
+}
+
+fn behind(no_link: bool) -> Behind {
+    if no_link { Behind::Nothing } else { Behind::Link }
+}
+
 /// The file that a remedy changes.
 fn changed_file(arguments: &FixArguments) -> &Path {
     match &arguments.remedy {
-        Some(FixRemedy::Mount(mount)) => &mount.config,
+        Some(
+            FixRemedy::Mount(MountArguments { config: Some(config), .. })
+            | FixRemedy::Protocol(ProtocolArguments { config: Some(config), .. }),
+        ) => config,
         _ => &arguments.path,
+    }
+}
+
+/// What only says something.
+fn show(arguments: &FixArguments, remedy: &FixRemedy) -> Result<Exit, Failure> {
+    let how = &arguments.run;
+    if how.apply || how.undo || how.forget {
+        let failure = Failure::new(Exit::Usage, "there is no file that this would change");
+        return Err(failure.hint("`protocol` and `mount` change the one that --config names"));
+    }
+    match remedy {
+        FixRemedy::Simplify(wanted) => simplify::show(arguments, wanted),
+        FixRemedy::Protocol(wanted) => protocol::show(arguments, wanted),
+        FixRemedy::Mount(wanted) => tune::show(arguments, wanted),
+        _ => facts::ways_out(arguments),
     }
 }
 
@@ -94,10 +150,13 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
         }
         FixRemedy::Move { to: Some(to), no_link } => {
             facts::database(place).map_err(refused)?;
-            let behind = if *no_link { Behind::Nothing } else { Behind::Link };
-            remedies::relocate(place, to, behind)
+            remedies::relocate(place, to, behind(*no_link))
         }
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
+        FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
+        FixRemedy::Simplify(_) => {
+            Err(Error::NotApplicable("it proposes, and changes nothing".to_owned()))
+        }
     }
     .map_err(refused)
 }
@@ -109,7 +168,7 @@ fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
     let nothing = || refused(Error::NothingRecorded(place.directory.clone()));
     let standing = standing.ok_or_else(nothing)?;
     let recorded = standing.plan.remedy;
-    if arguments.remedy.as_ref().is_some_and(|remedy| name(remedy) != recorded) {
+    if arguments.remedy.as_ref().is_some_and(|remedy| name(remedy) != Some(recorded)) {
         let text = format!("the last run was {}", recorded.as_str());
         return Err(Failure::new(Exit::Findings, text).hint("say that, or no remedy at all"));
     }
@@ -129,22 +188,25 @@ fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
     Ok(Exit::Healthy)
 }
 
-fn name(remedy: &FixRemedy) -> RemedyName {
+/// The name under which a run is recorded; `None` where nothing is changed.
+fn name(remedy: &FixRemedy) -> Option<RemedyName> {
     match remedy {
-        FixRemedy::LeaveWal => RemedyName::LeaveWal,
-        FixRemedy::EnterWal => RemedyName::EnterWal,
-        FixRemedy::Move { .. } => RemedyName::Move,
-        FixRemedy::Mount(_) => RemedyName::Mount,
+        FixRemedy::LeaveWal => Some(RemedyName::LeaveWal),
+        FixRemedy::EnterWal => Some(RemedyName::EnterWal),
+        FixRemedy::Move { .. } => Some(RemedyName::Move),
+        FixRemedy::Mount(mount) => (!mount.tune).then_some(RemedyName::Mount),
+        FixRemedy::Protocol(wanted) => wanted.config.as_ref().map(|_| RemedyName::Protocol),
+        FixRemedy::Simplify(_) => None,
     }
 }
 
 fn undo_command(arguments: &FixArguments, remedy: RemedyName) -> String {
     let path = quoted(&arguments.path.display().to_string());
-    let remedy = match &arguments.remedy {
-        Some(FixRemedy::Mount(mount)) => {
-            format!("mount --config {}", quoted(&mount.config.display().to_string()))
-        }
-        _ => remedy.as_str().to_owned(),
+    let file = changed_file(arguments);
+    let remedy = if file == arguments.path {
+        remedy.as_str().to_owned()
+    } else {
+        format!("{} --config {}", remedy.as_str(), quoted(&file.display().to_string()))
     };
     format!("tombolo fix {path} {remedy} --undo")
 }

@@ -1,7 +1,7 @@
 //! `mount`: which of the doctor's ways out can be written into a configuration file, and as what.
 
 use super::facts;
-use crate::args::{FixArguments, MountArguments};
+use crate::args::{ConfigKind, FixArguments, MountArguments};
 use std::path::Path;
 use tombolo_core::report::{RemedyId, Report};
 use tombolo_doctor::diagnosis::Probes;
@@ -21,7 +21,7 @@ pub(super) fn planned(
     place: &Place,
 ) -> Result<Plan, Error> {
     let text = remedies::configuration_text(place)?;
-    let kind = kind(mount, place, &text)?;
+    let kind = kind(mount.kind, place, &text)?;
     let explicit = explicit(mount)?;
     if !explicit.is_empty() {
         let selector = match &mount.mount {
@@ -70,16 +70,16 @@ fn none_fits(tried: Vec<(RemedyId, Error)>) -> Error {
     Error::NotApplicable(format!("no way out can be written into it: {}", texts.join("; ")))
 }
 
-fn kind(mount: &MountArguments, place: &Place, text: &str) -> Result<Kind, Error> {
+pub(super) fn kind(named: Option<ConfigKind>, place: &Place, text: &str) -> Result<Kind, Error> {
     let found = || config::recognise(&place.target().display().to_string(), text);
-    mount.kind.map(Into::into).or_else(found).ok_or_else(|| {
+    named.map(Into::into).or_else(found).ok_or_else(|| {
         let text =
             format!("{}: what it is, it does not show; say --kind", place.target().display());
         Error::NotApplicable(text)
     })
 }
 
-fn named(name: &str) -> Selector {
+pub(super) fn named(name: &str) -> Selector {
     Selector {
         mount_point: Some(name.to_owned()),
         source: Some(name.to_owned()),
@@ -88,7 +88,7 @@ fn named(name: &str) -> Selector {
 }
 
 /// The mount that the doctor has seen at the path, and the path itself.
-fn selector(report: &Report, place: &Place) -> Selector {
+pub(super) fn selector(report: &Report, place: &Place) -> Selector {
     let mount = report.mount.as_ref();
     Selector {
         mount_point: mount.map(|mount| mount.mount_point.clone()),
@@ -108,6 +108,11 @@ fn explicit(mount: &MountArguments) -> Result<Vec<Change>, Error> {
     let set = mount.set.iter().cloned().map(Change::Set);
     let drop = mount.drop.iter().cloned().map(Change::Drop);
     Ok(drop.chain(set).collect())
+}
+
+/// Why one of these is not written for anybody.
+pub(super) fn withheld(options: &[String]) -> Option<String> {
+    options.iter().filter_map(|option| option.parse().ok()).find_map(|option| hides(&option))
 }
 
 fn hides(option: &MountOption) -> Option<String> {

@@ -7,10 +7,13 @@ mod migration;
 mod page;
 mod plan;
 mod post;
+mod protocol;
 mod report;
+mod simplify;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trace;
+mod tune;
 mod words;
 
 pub(crate) use explanation::explanation;
@@ -20,5 +23,8 @@ pub(crate) use migration::migration;
 pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;
+pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
+pub(crate) use simplify::simplify;
 pub(crate) use trace::{Pages, trace};
+pub(crate) use tune::tune;

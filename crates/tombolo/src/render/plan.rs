@@ -50,7 +50,7 @@ pub(crate) fn applied(page: &mut Page, sentence: &str, notes: &[String], undo: O
 }
 
 /// Without what a terminal would obey.
-fn shown(difference: &str) -> String {
+pub(super) fn shown(difference: &str) -> String {
     let obeyed =
         |character: char| character.is_control() && !['\n', '\r', '\t'].contains(&character);
     difference.replace(obeyed, "\u{fffd}")

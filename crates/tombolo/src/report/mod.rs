@@ -1,7 +1,7 @@
 //! `tombolo report`: what an issue tracker or a forum gets.
 
 mod preview;
-mod target;
+pub(crate) mod target;
 
 use crate::args::ReportArguments;
 use crate::exit::{self, Exit, Failure};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Why there is no report in the file.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(crate) struct Error {
     path: PathBuf,
     source: io::Error,
 }
@@ -25,7 +25,7 @@ impl std::error::Error for Error {
 
 /// A new file. It is removed when it is dropped before [`Self::keep`].
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     path: PathBuf,
     /// `None` once the text is in it.
     file: Option<File>,
@@ -33,18 +33,18 @@ pub(super) struct Target {
 
 impl Target {
     /// Makes the file. One that exists, a link too, is left alone.
-    pub(super) fn new(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn new(path: &Path) -> Result<Self, Error> {
         let made = OpenOptions::new().write(true).create_new(true).open(path);
         let file = made.map_err(|source| Error { path: path.to_owned(), source })?;
         Ok(Target { path: path.to_owned(), file: Some(file) })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Writes the text, and keeps the file.
-    pub(super) fn keep(mut self, text: &str) -> Result<(), Error> {
+    pub(crate) fn keep(mut self, text: &str) -> Result<(), Error> {
         let Some(mut file) = self.file.take() else { return Ok(()) };
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
         written.map_err(|source| {

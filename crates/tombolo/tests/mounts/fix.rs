@@ -2,10 +2,11 @@
 //! program works, and undone it is as before, byte for byte.
 
 use rustix::io::Errno;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
-use tombolo_lab::{Disk, Faults, FaultyMount, Locks, Maps, Mounted, Namespace, Shell, sqlite};
+use tombolo_lab::{
+    Disk, Faults, FaultyMount, Files, Locks, Maps, Mounted, Namespace, killed_in_wal_mode, sqlite,
+};
 
 fn fix(database: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
@@ -17,42 +18,6 @@ fn fix(database: &Path, arguments: &[&str]) -> Output {
 fn succeed(database: &Path, arguments: &[&str]) {
     let output = fix(database, arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-fn bytes(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    let entries = std::fs::read_dir(directory).expect("readable").map(|entry| entry.expect("read"));
-    entries
-        .filter(|entry| entry.file_type().expect("a type").is_file())
-        .map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            (name, std::fs::read(entry.path()).expect("read"))
-        })
-        .collect()
-}
-
-#[track_caller]
-fn assert_same(after: &BTreeMap<String, Vec<u8>>, before: &BTreeMap<String, Vec<u8>>) {
-    assert_eq!(after.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
-    for (name, bytes) in before {
-        assert!(after.get(name) == Some(bytes), "{name} is not as before");
-    }
-}
-
-/// A database in WAL mode with its last rows in the log only, as a program leaves it that was
-/// killed.
-fn killed_in_wal_mode(directory: &Path) {
-    let live = tempfile::tempdir().expect("a directory");
-    let mut program = Shell::new(&live.path().join("app.db"));
-    program.ask("PRAGMA journal_mode=WAL;");
-    program.ask("CREATE TABLE t(id INTEGER PRIMARY KEY, x);");
-    program.ask("PRAGMA wal_checkpoint(TRUNCATE);");
-    program.ask(
-        "INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
-         SELECT i, hex(randomblob(100)) FROM n;",
-    );
-    for name in ["app.db", "app.db-wal", "app.db-shm"] {
-        std::fs::copy(live.path().join(name), directory.join(name)).expect("copied");
-    }
 }
 
 const COUNT: &str = "SELECT count(*) FROM t;";
@@ -68,7 +33,7 @@ fn a_database_leaves_wal_mode_where_it_cannot_even_be_read() {
             assert!(sqlite(&database, statements).contains("disk I/O error"));
         }
         // The failed programs have changed the wal-index.
-        let before = bytes(mount.behind());
+        let before = Files::of(mount.behind());
 
         succeed(&database, &["leave-wal", "--apply"]);
         assert_eq!(sqlite(&database, COUNT), "500\n");
@@ -76,10 +41,10 @@ fn a_database_leaves_wal_mode_where_it_cannot_even_be_read() {
             sqlite(&database, "PRAGMA journal_mode; PRAGMA integrity_check;"),
             "delete\nok\n"
         );
-        assert_eq!(bytes(mount.behind()).keys().collect::<Vec<_>>(), ["app.db"]);
+        assert_eq!(Files::of(mount.behind()).names(), ["app.db"]);
 
         succeed(&database, &["leave-wal", "--undo"]);
-        assert_same(&bytes(mount.behind()), &before);
+        Files::of(mount.behind()).assert_same(&before);
         assert!(sqlite(&database, COUNT).contains("disk I/O error"));
     });
 }
@@ -91,7 +56,7 @@ fn a_database_moves_to_a_local_directory() {
         let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
         let local = tempfile::tempdir().expect("a directory");
         killed_in_wal_mode(mount.behind());
-        let before = bytes(mount.behind());
+        let before = Files::of(mount.behind());
         let database = mount.path().join("app.db");
         let to = local.path().to_str().expect("UTF-8");
 
@@ -100,8 +65,8 @@ fn a_database_moves_to_a_local_directory() {
         assert_eq!(sqlite(&database, "PRAGMA journal_mode; PRAGMA integrity_check;"), "wal\nok\n");
 
         succeed(&database, &["move", "--undo"]);
-        assert_same(&bytes(mount.behind()), &before);
-        assert!(bytes(local.path()).is_empty());
+        Files::of(mount.behind()).assert_same(&before);
+        assert!(Files::of(local.path()).names().is_empty());
     });
 }
 
@@ -113,7 +78,7 @@ fn without_locks_leaving_wal_mode_is_refused_and_moving_works() {
         let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
         let local = tempfile::tempdir().expect("a directory");
         killed_in_wal_mode(mount.behind());
-        let before = bytes(mount.behind());
+        let before = Files::of(mount.behind());
         let database = mount.path().join("app.db");
 
         let refused = fix(&database, &["leave-wal", "--apply"]);
@@ -121,7 +86,7 @@ fn without_locks_leaving_wal_mode_is_refused_and_moving_works() {
         assert_eq!(refused.status.code(), Some(2), "{said}");
         assert!(said.contains("ENOLCK") && said.contains("move the database"), "{said}");
         succeed(&database, &["leave-wal", "--undo"]);
-        assert_same(&bytes(mount.behind()), &before);
+        Files::of(mount.behind()).assert_same(&before);
 
         succeed(&database, &["move", "--to", local.path().to_str().expect("UTF-8"), "--apply"]);
         assert_eq!(sqlite(&database, COUNT), "500\n");

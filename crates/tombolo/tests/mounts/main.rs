@@ -15,4 +15,6 @@ mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
+mod simplify;
 mod trace;
+mod tune;

@@ -1,0 +1,223 @@
+//! `mount --tune`: options that were tried, and the command that writes the best ones.
+
+use super::{facts, mount, refused};
+use crate::args::{FixArguments, Format, MountArguments};
+use crate::exit::{self, Exit, Failure};
+use crate::progress::ProgressLine;
+use crate::render::{self, Page};
+use serde::Serialize;
+use std::io::Write as _;
+use tombolo_core::report::{Judgement, Report};
+use tombolo_doctor::diagnosis::Probes;
+use tombolo_doctor::knowledge::compare::{Claim, claims};
+use tombolo_doctor::knowledge::{self, MountFacts};
+use tombolo_doctor::remedy::quoted;
+use tombolo_doctor::tune::{self, Trial, TrialResult};
+use tombolo_remedy::Error;
+
+/// Name and version of the JSON.
+const TUNE_SCHEMA: &str = "tombolo.tune/1";
+
+/// All trials, the best first.
+#[derive(Serialize)]
+pub(crate) struct Tuned {
+    schema: &'static str,
+    /// The path that was asked about.
+    path: String,
+    /// The mount as it is.
+    pub(crate) mount_point: String,
+    pub(crate) filesystem: String,
+    /// What was mounted for the trials.
+    pub(crate) source: String,
+    /// The kernel that measured.
+    pub(crate) kernel: String,
+    pub(crate) trials: Vec<TrialRow>,
+    /// What is known of several kernels there, which no trial can measure.
+    pub(crate) several_kernels: Vec<Claim>,
+    /// The command that writes the best options that may be written.
+    pub(crate) command: Option<String>,
+}
+
+/// A trial, with what keeps its options from being written.
+#[derive(Serialize)]
+pub(crate) struct TrialRow {
+    #[serde(flatten)]
+    pub(crate) trial: Trial,
+    /// Why they are not written, whatever was measured.
+    pub(crate) withheld: Option<String>,
+}
+
+pub(super) fn show(arguments: &FixArguments, wanted: &MountArguments) -> Result<Exit, Failure> {
+    let report = facts::report(&arguments.path, Probes::Skip);
+    let mut line = ProgressLine::new();
+    let trials = tune::run(&report, wanted.source.as_deref(), &mut |candidate| {
+        line.say(&format!("trying {}", candidate.options.join(",")));
+    });
+    let trials = trials.map_err(|why| refused(Error::NotApplicable(why)))?;
+    if tombolo_os::signal::stop_wanted() {
+        return Err(refused(Error::Stopped));
+    }
+    let any = trials.iter().any(|trial| matches!(trial.result, TrialResult::Measured(_)));
+    let tuned = tuned(arguments, wanted, &report, trials);
+    exit::printed(print(arguments, &tuned))?;
+    Ok(if any { Exit::Healthy } else { Exit::NotExamined })
+}
+
+fn tuned(
+    arguments: &FixArguments,
+    wanted: &MountArguments,
+    report: &Report,
+    trials: Vec<Trial>,
+) -> Tuned {
+    let found = report.mount.as_ref();
+    let text = |field: fn(&tombolo_core::report::Mount) -> &String| {
+        found.map(field).cloned().unwrap_or_default()
+    };
+    let rows: Vec<TrialRow> = trials
+        .into_iter()
+        .map(|trial| TrialRow { withheld: mount::withheld(&trial.options), trial })
+        .collect();
+    let kernel = &report.topology.kernel.release;
+    let facts = found.map(|one| MountFacts::of(one, Some(report.topology.machine), kernel));
+    let known = facts.as_ref().and_then(|facts| Some(claims(knowledge::find(facts)?, facts)));
+    let of_several = |claim: &Claim| claim.about != "shared_map" && claim.about != "file_sync";
+    Tuned {
+        schema: TUNE_SCHEMA,
+        path: report.target.resolved.clone(),
+        mount_point: text(|one| &one.mount_point),
+        filesystem: text(|one| &one.filesystem),
+        source: wanted.source.clone().unwrap_or_else(|| text(|one| &one.source)),
+        kernel: kernel.clone(),
+        command: command(arguments, wanted, &rows),
+        trials: rows,
+        several_kernels: known.unwrap_or_default().into_iter().filter(of_several).collect(),
+    }
+}
+
+/// Writes the options of the best trial that works and may be written.
+fn command(arguments: &FixArguments, wanted: &MountArguments, rows: &[TrialRow]) -> Option<String> {
+    let works = |row: &&TrialRow| match &row.trial.result {
+        TrialResult::Measured(measured) => {
+            let safe = |judgement| matches!(judgement, Judgement::Safe | Judgement::Slow);
+            row.withheld.is_none() && (safe(measured.wal) || safe(measured.rollback))
+        }
+        _ => false,
+    };
+    let best = rows.iter().find(works)?;
+    let config = wanted
+        .config
+        .as_ref()
+        .map_or_else(|| "FILE".to_owned(), |config| quoted(&config.display().to_string()));
+    let set: String =
+        best.trial.options.iter().map(|option| format!(" --set {}", quoted(option))).collect();
+    let path = quoted(&arguments.path.display().to_string());
+    Some(format!("tombolo fix {path} mount --config {config}{set} --apply"))
+}
+
+fn print(arguments: &FixArguments, tuned: &Tuned) -> std::io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    match arguments.run.format {
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut out, tuned)?;
+            writeln!(out)?;
+        }
+        Format::Text => {
+            let mut page = Page::new();
+            render::tune(&mut page, tuned);
+            out.write_all(page.into_text().as_bytes())?;
+        }
+    }
+    out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+    use tombolo_core::errno::Errno;
+    use tombolo_doctor::tune::{Measured, Speed};
+
+    fn row(option: &str, result: TrialResult) -> TrialRow {
+        let options = vec![option.to_owned()];
+        TrialRow { withheld: mount::withheld(&options), trial: Trial { options, result } }
+    }
+
+    fn measured(wal: Judgement, speed: f64) -> TrialResult {
+        let speed = Speed { transactions_per_second: speed, reads_per_second: 900.0 };
+        TrialResult::Measured(Measured {
+            super_options: Vec::new(),
+            wal,
+            rollback: Judgement::Safe,
+            wal_because: String::new(),
+            rollback_because: String::new(),
+            shared_map: wal == Judgement::Safe,
+            wal_speed: (wal == Judgement::Safe).then_some(speed),
+            rollback_speed: Some(speed),
+        })
+    }
+
+    fn rows() -> Vec<TrialRow> {
+        let refused = TrialResult::Refused {
+            call: "mount".to_owned(),
+            errno: Errno::EINVAL,
+            why: "this kernel does not take these options".to_owned(),
+        };
+        vec![
+            row("cache=loose", measured(Judgement::Safe, 80.0)),
+            row("cache=mmap", measured(Judgement::Safe, 40.0)),
+            row("cache=none", measured(Judgement::Fails, 30.0)),
+            row("cache=fscache", refused),
+        ]
+    }
+
+    /// The command for the fastest trials, as the arguments ask for it.
+    fn proposed(rows: &[TrialRow]) -> Option<String> {
+        let typed = ["tombolo", "fix", "/srv/a b.db", "mount", "--tune", "--config", "fstab"];
+        let parsed = crate::args::Arguments::try_parse_from(typed).expect("parsed");
+        let crate::args::Command::Fix(fix) = parsed.command else { panic!("fix was typed") };
+        let Some(crate::args::FixRemedy::Mount(wanted)) = &fix.remedy else { panic!("mount") };
+        command(&fix, wanted, rows)
+    }
+
+    #[test]
+    fn the_best_that_may_be_written_is_proposed() {
+        let wanted = "tombolo fix '/srv/a b.db' mount --config fstab --set cache=mmap --apply";
+        assert_eq!(proposed(&rows()).as_deref(), Some(wanted));
+        let unsafe_ones = vec![row("cache=loose", measured(Judgement::Safe, 80.0))];
+        assert_eq!(proposed(&unsafe_ones), None, "it hides what other kernels write");
+    }
+
+    #[test]
+    fn the_table_tells_measured_refused_and_withheld_apart() {
+        let note = "two kernels lost commits";
+        let tuned = Tuned {
+            schema: TUNE_SCHEMA,
+            path: "/srv/app.db".to_owned(),
+            mount_point: "/srv".to_owned(),
+            filesystem: "9p".to_owned(),
+            source: "media".to_owned(),
+            kernel: "6.12.1".to_owned(),
+            command: proposed(&rows()),
+            trials: rows(),
+            several_kernels: vec![Claim {
+                about: "note",
+                text: note.to_owned(),
+                basis: None,
+                source: String::new(),
+            }],
+        };
+        let mut page = Page::with_width(100);
+        render::tune(&mut page, &tuned);
+        let text = anstream::adapter::strip_str(&page.into_text()).to_string();
+        let line = |option: &str| {
+            let found = text.lines().find(|line| line.trim_start().starts_with(option));
+            found.expect("a line").split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(line("cache=mmap"), "cache=mmap safe safe works 40 40 900");
+        assert_eq!(line("cache=none"), "cache=none fails safe refused - 30 900");
+        assert!(line("cache=fscache").starts_with("cache=fscache mount: EINVAL"), "{text}");
+        for said in ["cache=loose: what another kernel", note, "--set cache=mmap --apply"] {
+            assert!(text.contains(said), "{said:?} in {text}");
+        }
+    }
+}
