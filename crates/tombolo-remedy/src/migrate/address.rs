@@ -1,4 +1,5 @@
-//! Where the target is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?host=/SOCKET/DIRECTORY`.
+//! Where the target is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?host=/SOCKET/DIRECTORY`, or
+//! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?socket=/SOCKET`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,7 +20,33 @@ pub struct Address {
 pub enum Server {
     /// PostgreSQL
     Postgres,
+    /// MySQL, or MariaDB
+    Mysql,
+    /// MariaDB, or MySQL
+    Mariadb,
 }
+
+impl Server {
+    /// The variable that its own programs take a password from.
+    #[must_use]
+    pub const fn password_variable(self) -> &'static str {
+        match self {
+            Server::Postgres => "PGPASSWORD",
+            Server::Mysql | Server::Mariadb => "MYSQL_PWD",
+        }
+    }
+
+    const fn scheme(self) -> &'static str {
+        match self {
+            Server::Postgres => "postgres",
+            Server::Mysql => "mysql",
+            Server::Mariadb => "mariadb",
+        }
+    }
+}
+
+/// What an address begins with.
+const BEGINS: &str = "an address begins with postgres://, mysql:// or mariadb://";
 
 /// How it is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +68,13 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let refuse = |text: &str| Err(AddressError(text.to_owned()));
         let Some((scheme, rest)) = text.split_once("://") else {
-            return refuse("an address begins with postgres://");
+            return refuse(BEGINS);
         };
         let (server, default_port) = match scheme {
             "postgres" | "postgresql" => (Server::Postgres, 5432),
-            "mysql" | "mariadb" => {
-                return refuse("MySQL and MariaDB are not supported yet: only postgres:// is");
-            }
-            _ => return refuse("an address begins with postgres://"),
+            "mysql" => (Server::Mysql, 3306),
+            "mariadb" => (Server::Mariadb, 3306),
+            _ => return refuse(BEGINS),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -68,12 +94,19 @@ impl Address {
         };
         let (user, database) = (decoded(user)?, decoded(database)?);
         if user.is_empty() || database.is_empty() || database.contains('/') {
-            return refuse("name a user and a database: postgres://USER@HOST/DATABASE");
+            return refuse("name a user and a database: //USER@HOST/DATABASE");
         }
         if [&user, &database].iter().any(|name| name.contains('\0')) {
             return refuse("a name cannot hold a NUL");
         }
-        Ok(Address { server, way: way(&found.host, port)?, user, password, database })
+        let way = way(server, &found.host, port)?;
+        Ok(Address { server, way, user, password, database })
+    }
+
+    /// Which kind of server it is.
+    #[must_use]
+    pub const fn server(&self) -> Server {
+        self.server
     }
 
     /// The same address with a password from elsewhere, if it has none.
@@ -100,7 +133,7 @@ fn options(query: &str, found: &mut Parts) -> Result<(), AddressError> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = decoded(value)?;
         match name {
-            "host" => found.host = value,
+            "host" | "socket" => found.host = value,
             "port" => found.port = Some(value),
             "sslmode" | "ssl-mode" => match value.to_ascii_lowercase().as_str() {
                 "disable" | "disabled" | "allow" | "prefer" | "preferred" => {}
@@ -117,10 +150,13 @@ fn options(query: &str, found: &mut Parts) -> Result<(), AddressError> {
     Ok(())
 }
 
-fn way(host: &str, port: u16) -> Result<Way, AddressError> {
+fn way(server: Server, host: &str, port: u16) -> Result<Way, AddressError> {
     let bare = host.trim_matches(['[', ']']);
     if host.starts_with('/') {
-        return Ok(Way::Unix(PathBuf::from(format!("{host}/.s.PGSQL.{port}"))));
+        return Ok(Way::Unix(match server {
+            Server::Postgres => PathBuf::from(format!("{host}/.s.PGSQL.{port}")),
+            Server::Mysql | Server::Mariadb => PathBuf::from(host),
+        }));
     }
     if bare.eq_ignore_ascii_case("localhost") || bare.is_empty() {
         return Ok(Way::Tcp(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
@@ -155,17 +191,22 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server::Postgres = self.server;
+        let scheme = self.server.scheme();
         let (user, database) = (&self.user, &self.database);
-        match &self.way {
-            Way::Tcp(ip @ IpAddr::V6(_), port) => {
-                write!(formatter, "postgres://{user}@[{ip}]:{port}/{database}")
+        match (&self.way, self.server) {
+            (Way::Tcp(ip @ IpAddr::V6(_), port), _) => {
+                write!(formatter, "{scheme}://{user}@[{ip}]:{port}/{database}")
             }
-            Way::Tcp(ip, port) => write!(formatter, "postgres://{user}@{ip}:{port}/{database}"),
-            Way::Unix(path) => {
+            (Way::Tcp(ip, port), _) => {
+                write!(formatter, "{scheme}://{user}@{ip}:{port}/{database}")
+            }
+            (Way::Unix(path), Server::Postgres) => {
                 let directory = path.parent().unwrap_or(path).display();
                 let port = path.extension().unwrap_or_default().display();
-                write!(formatter, "postgres://{user}@/{database}?host={directory}&port={port}")
+                write!(formatter, "{scheme}://{user}@/{database}?host={directory}&port={port}")
+            }
+            (Way::Unix(path), _) => {
+                write!(formatter, "{scheme}://{user}@/{database}?socket={}", path.display())
             }
         }
     }
@@ -195,6 +236,10 @@ mod tests {
         assert_eq!(address.to_string(), "postgres://me@[2001:db8::7]:5/app");
         let address = Address::parse("postgres://me@%2Frun%2Fpg/app").unwrap();
         assert_eq!(address.way, Way::Unix("/run/pg/.s.PGSQL.5432".into()));
+        let address = Address::parse("mysql://me@/app?socket=/run/mysqld/mysqld.sock").unwrap();
+        assert_eq!(address.to_string(), "mysql://me@/app?socket=/run/mysqld/mysqld.sock");
+        let address = Address::parse("mariadb://me@192.0.2.7/app").unwrap();
+        assert_eq!(address.to_string(), "mariadb://me@192.0.2.7:3306/app");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod common;
 mod corners;
 mod databases;
+mod mysql;
 mod resume;
 mod server;
 mod ways;
