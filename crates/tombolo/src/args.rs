@@ -424,7 +424,14 @@ pub(crate) struct MigrateArguments {
     ///
     /// HOST is an IP address or localhost. By a Unix socket:
     /// postgres://USER@/DATABASE?host=DIRECTORY, mysql://USER@/DATABASE?socket=FILE. The database
-    /// must exist. TLS is not spoken: an address with sslmode=require is refused.
+    /// must exist.
+    ///
+    /// With TLS where HOST is not this machine, unless the address ends in ?sslmode=disable; a
+    /// server that has none is refused. sslmode=require encrypts, whoever the server is;
+    /// sslmode=verify-full also wants a certificate with the name of HOST, vouched for by those in
+    /// sslrootcert=FILE or by the system's; verify-ca wants no name; prefer takes what there is.
+    /// MySQL's names, as ssl-mode=REQUIRED and ssl-ca=FILE, mean the same. hostaddr=IP beside a
+    /// name for HOST says where it is.
     #[arg(long, value_name = "URL", value_parser = Address::parse)]
     pub(crate) to: Address,
     /// Say what would be done, without asking the target

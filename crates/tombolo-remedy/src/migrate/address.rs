@@ -1,6 +1,7 @@
 //! Where the target is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?host=/SOCKET/DIRECTORY`, or
 //! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?socket=/SOCKET`.
 
+use super::tls::{Mode, Trust};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub struct Address {
     pub(super) user: String,
     pub(super) password: Option<String>,
     pub(super) database: String,
+    pub(super) trust: Trust,
 }
 
 /// Which kind of server.
@@ -83,9 +85,10 @@ impl Address {
             Some((user, password)) => (user, Some(decoded(password)?)),
             None => (login, None),
         };
-        let mut found = Parts { host: decoded(host)?, port: None };
+        let mut found = Parts { host: decoded(host)?, ..Parts::default() };
         if let Some((name, port)) = split_port(host) {
-            found = Parts { host: decoded(name)?, port: Some(port.to_owned()) };
+            found.host = decoded(name)?;
+            found.port = Some(port.to_owned());
         }
         options(query, &mut found)?;
         let port = match &found.port {
@@ -99,8 +102,11 @@ impl Address {
         if [&user, &database].iter().any(|name| name.contains('\0')) {
             return refuse("a name cannot hold a NUL");
         }
-        let way = way(server, &found.host, port)?;
-        Ok(Address { server, way, user, password, database })
+        let way = way(server, found.address.as_ref().unwrap_or(&found.host), port)?;
+        let mode = found.mode.unwrap_or_else(|| Mode::of_way(&way));
+        let name = found.host.trim_matches(['[', ']']).to_owned();
+        let trust = Trust { mode, roots: found.roots, name };
+        Ok(Address { server, way, user, password, database, trust })
     }
 
     /// Which kind of server it is.
@@ -117,9 +123,14 @@ impl Address {
     }
 }
 
+#[derive(Default)]
 struct Parts {
     host: String,
+    /// Where the host is, if its name is not to be resolved.
+    address: Option<String>,
     port: Option<String>,
+    mode: Option<Mode>,
+    roots: Option<PathBuf>,
 }
 
 /// A port after a host; colons in brackets are those of an address.
@@ -135,19 +146,29 @@ fn options(query: &str, found: &mut Parts) -> Result<(), AddressError> {
         match name {
             "host" | "socket" => found.host = value,
             "port" => found.port = Some(value),
-            "sslmode" | "ssl-mode" => match value.to_ascii_lowercase().as_str() {
-                "disable" | "disabled" | "allow" | "prefer" | "preferred" => {}
-                _ => {
-                    return Err(AddressError(format!(
-                        "sslmode={value} asks for TLS, which this program does not speak: use a \
-                         Unix socket, or a tunnel such as ssh -L"
-                    )));
-                }
-            },
+            "hostaddr" => found.address = Some(value),
+            "sslmode" | "ssl-mode" => found.mode = Some(mode(&value)?),
+            "sslrootcert" | "ssl-ca" => found.roots = Some(PathBuf::from(value)),
             _ => return Err(AddressError(format!("the option {name:?} is not understood"))),
         }
     }
     Ok(())
+}
+
+/// By the names of libpq, <https://www.postgresql.org/docs/current/libpq-ssl.html>, and of MySQL,
+/// <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html>.
+fn mode(value: &str) -> Result<Mode, AddressError> {
+    Ok(match value.to_ascii_lowercase().replace('_', "-").as_str() {
+        "disable" | "disabled" => Mode::Disable,
+        "allow" | "prefer" | "preferred" => Mode::Prefer,
+        "require" | "required" => Mode::Require,
+        "verify-ca" => Mode::VerifyCa,
+        "verify-full" | "verify-identity" => Mode::VerifyFull,
+        _ => {
+            let known = "disable, prefer, require, verify-ca and verify-full";
+            return Err(AddressError(format!("sslmode={value} is not known: {known} are")));
+        }
+    })
 }
 
 fn way(server: Server, host: &str, port: u16) -> Result<Way, AddressError> {
@@ -164,7 +185,7 @@ fn way(server: Server, host: &str, port: u16) -> Result<Way, AddressError> {
     let ip = bare.parse().map_err(|_| {
         AddressError(format!(
             "{host:?} is no IP address; names are not resolved by this program: `getent hosts \
-             {host}` tells the address"
+             {host}` tells the address, which can also be given beside a name as hostaddr=IP"
         ))
     })?;
     Ok(Way::Tcp(ip, port))
@@ -243,13 +264,28 @@ mod tests {
     }
 
     #[test]
+    fn what_others_could_read_is_encrypted_unless_told_otherwise() {
+        for (text, mode, name) in [
+            ("postgres://me@192.0.2.7/app", Mode::Require, "192.0.2.7"),
+            ("postgres://me@localhost/app", Mode::Disable, "localhost"),
+            ("postgres://me@[::1]/app", Mode::Disable, "::1"),
+            ("mysql://me@/app?socket=/s", Mode::Disable, "/s"),
+            ("mysql://me@192.0.2.7/app?ssl-mode=DISABLED", Mode::Disable, "192.0.2.7"),
+            ("mysql://me@127.0.0.1/app?ssl-mode=VERIFY_IDENTITY", Mode::VerifyFull, "127.0.0.1"),
+            ("postgres://me@db.example/app?hostaddr=192.0.2.7", Mode::Require, "db.example"),
+        ] {
+            let trust = Address::parse(text).expect(text).trust;
+            assert_eq!((trust.mode, trust.name.as_str()), (mode, name), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_in_words() {
         for (text, word) in [
             ("app.db", "begins"),
             ("oracle://me@h/d", "begins"),
             ("postgres://me@host.example/app", "getent"),
-            ("postgres://me@localhost/app?sslmode=require", "TLS"),
-            ("postgres://me@localhost/app?sslmode=verify-full", "TLS"),
+            ("postgres://me@localhost/app?sslmode=sometimes", "sslmode"),
             ("postgres://me@localhost", "database"),
             ("postgres://@localhost/app", "user"),
             ("postgres://me@localhost:x/app", "port"),

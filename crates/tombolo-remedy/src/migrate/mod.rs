@@ -5,6 +5,7 @@
 //! * `plan`, `names`, `objects`, `expression`, `defaults`: what is made in the target.
 //! * `target`: what differs from one server to another; `postgres`, `mysql`: their words and their
 //!   protocols.
+//! * `stream`, `tls`: the bytes of a connection.
 //! * `load`: rows on their way; `verify`, `digest`: what has arrived.
 //! * `state`: what the target knows of a migration, so that the next run goes on with it.
 //!
@@ -33,6 +34,7 @@ mod source;
 mod state;
 mod stream;
 mod target;
+mod tls;
 mod token;
 mod value;
 mod verify;

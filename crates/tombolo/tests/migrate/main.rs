@@ -8,6 +8,7 @@ mod databases;
 mod mysql;
 mod resume;
 mod server;
+mod tls;
 mod ways;
 
 use rusqlite::Connection;

@@ -6,6 +6,7 @@ use super::packet::{Fields, Packets};
 use crate::error::Error;
 use crate::migrate::address::{Address, Way};
 use crate::migrate::stream::{self, refused};
+use crate::migrate::tls;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
@@ -18,6 +19,7 @@ const LONG_FLAG: u32 = 4;
 const CONNECT_WITH_DB: u32 = 8;
 const LOCAL_FILES: u32 = 0x80;
 const PROTOCOL_41: u32 = 0x200;
+const TLS: u32 = 0x800;
 const TRANSACTIONS: u32 = 0x2000;
 const SECURE_CONNECTION: u32 = 0x8000;
 const PLUGIN_AUTH: u32 = 0x8_0000;
@@ -65,16 +67,22 @@ pub(super) fn log_in(address: &Address) -> Result<Packets, Error> {
     if greeting.capabilities & NEEDED != NEEDED {
         return Err(refused(DURING, "it is older than MySQL 5.7 and MariaDB 10.2"));
     }
+    let encrypts = tls::wanted(&address.trust, greeting.capabilities & TLS != 0)?;
     let channel = match &address.way {
-        Way::Unix(_) => Channel::Private,
-        Way::Tcp(..) => Channel::Open,
+        Way::Tcp(..) if !encrypts => Channel::Open,
+        Way::Tcp(..) | Way::Unix(_) => Channel::Private,
     };
-    let capabilities = ASKED & (greeting.capabilities | LONG_PASSWORD);
+    let asked = if encrypts { ASKED | TLS } else { ASKED };
+    let capabilities = asked & (greeting.capabilities | LONG_PASSWORD);
     let mut answer = Vec::new();
     answer.extend_from_slice(&capabilities.to_le_bytes());
     answer.extend_from_slice(&MESSAGE_BYTES_MAX.to_le_bytes());
     answer.push(CHARACTER_SET);
     answer.extend_from_slice(&[0; 23]);
+    if encrypts {
+        packets.write(DURING, &answer)?;
+        packets = packets.map(DURING, |stream| tls::secure(stream, &address.trust))?;
+    }
     answer.extend_from_slice(address.user.as_bytes());
     answer.push(0);
     let password = Password { text: address.password.as_deref(), channel };
@@ -148,7 +156,7 @@ impl Password<'_> {
 
     fn itself(&self) -> Result<Vec<u8>, Error> {
         if self.channel == Channel::Open {
-            let text = "it wants the password itself, which is not sent where others can read it";
+            let text = "it wants the password itself, which is not sent without TLS";
             return Err(refused(DURING, text));
         }
         let mut bytes = self.text.unwrap_or_default().as_bytes().to_vec();

@@ -76,6 +76,21 @@ impl Packets {
     }
 }
 
+impl Packets {
+    /// Goes on in another stream, which is made of this one where nothing that was read is left.
+    pub(super) fn map(
+        self,
+        during: &'static str,
+        map: impl FnOnce(Box<dyn Stream>) -> Result<Box<dyn Stream>, Error>,
+    ) -> Result<Self, Error> {
+        if !self.stream.buffer().is_empty() {
+            return Err(refused(during, "it sent something that was not asked for"));
+        }
+        let stream = map(self.stream.into_inner())?;
+        Ok(Packets { sequence: self.sequence, ..Packets::new(stream) })
+    }
+}
+
 /// The fields of a message, one after the other. `None` where it ends too early.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 

@@ -8,6 +8,7 @@ use crate::migrate::kind::Kind;
 use crate::migrate::plan::PlannedTable;
 use crate::migrate::stream::{self, Stream, lost, refused};
 use crate::migrate::target::{Dialect, EachRow, Format, Step, Target, other_row};
+use crate::migrate::tls::{self, Mode};
 use bytes::{Buf as _, BytesMut};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
@@ -39,7 +40,7 @@ impl Client {
     /// [`Error::Server`]
     pub(in crate::migrate) fn connect(address: &Address) -> Result<Self, Error> {
         let mut client = Client {
-            stream: stream::open(&address.way)?,
+            stream: open(address)?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             piece: vec![0; PIECE_BYTES],
@@ -357,6 +358,25 @@ impl Drop for Client {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Connects, and encrypts where that is wanted.
+fn open(address: &Address) -> Result<Box<dyn Stream>, Error> {
+    const DURING: &str = "connecting";
+    let mut stream = stream::open(&address.way)?;
+    if address.trust.mode == Mode::Disable {
+        return Ok(stream);
+    }
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    stream.write_all(&request).map_err(|error| lost(DURING, &error))?;
+    // One byte and no more: what follows is of TLS.
+    let mut answer = [0];
+    stream.read_exact(&mut answer).map_err(|error| lost(DURING, &error))?;
+    if tls::wanted(&address.trust, answer == *b"S")? {
+        return tls::secure(stream, &address.trust);
+    }
+    Ok(stream)
 }
 
 /// The server's words and its SQLSTATE.

@@ -3,6 +3,6 @@
 mod corners;
 mod databases;
 mod resume;
-mod server;
+pub(crate) mod server;
 mod values;
 mod ways;

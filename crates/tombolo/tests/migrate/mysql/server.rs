@@ -8,7 +8,7 @@ use tempfile::TempDir;
 /// The user that runs it: MariaDB refuses to be root.
 const NOBODY: u32 = 65534;
 
-pub(super) struct Server {
+pub(crate) struct Server {
     directory: TempDir,
     process: Child,
     port: Option<u16>,
@@ -16,17 +16,17 @@ pub(super) struct Server {
 
 impl Server {
     /// Starts one. A machine without MariaDB fails the test: `./setup test` installs it.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Server::start_with(&[])
     }
 
     /// Starts one with these options.
-    pub(super) fn start_with(options: &[&str]) -> Self {
+    pub(crate) fn start_with(options: &[&str]) -> Self {
         Server::run(&[&["--skip-networking"], options].concat(), None)
     }
 
     /// Starts one that also listens on TCP.
-    pub(super) fn start_on_tcp(options: &[&str]) -> Self {
+    pub(crate) fn start_on_tcp(options: &[&str]) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -71,22 +71,22 @@ impl Server {
     }
 
     /// The address of a database, by the socket.
-    pub(super) fn address(&self, database: &str) -> String {
+    pub(crate) fn address(&self, database: &str) -> String {
         let socket = self.directory.path().join("socket");
         format!("mysql://tester@/{database}?socket={}", socket.display())
     }
 
     /// The address of `app`, by TCP.
-    pub(super) fn tcp_address(&self) -> String {
+    pub(crate) fn tcp_address(&self) -> String {
         format!("mysql://tester@127.0.0.1:{}/app", self.port.unwrap())
     }
 
     /// What the shell prints; the columns are parted by tabs, and what is special is escaped.
-    pub(super) fn ask(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
         self.try_ask(database, sql).unwrap_or_else(|text| panic!("{sql}: {text}"))
     }
 
-    pub(super) fn try_ask(&self, database: &str, sql: &str) -> Result<String, String> {
+    pub(crate) fn try_ask(&self, database: &str, sql: &str) -> Result<String, String> {
         let output = Command::new("mariadb")
             .args(["--no-defaults", "--user=root", "--skip-column-names", "--batch"])
             .arg("--default-character-set=utf8mb4")
