@@ -1,4 +1,5 @@
-//! TLS, by the names and meanings of libpq, <https://www.postgresql.org/docs/current/libpq-ssl.html>.
+//! TLS, by the names and meanings of libpq,
+//! <https://www.postgresql.org/docs/current/libpq-ssl.html>.
 
 use super::address::Way;
 use super::stream::{Stream, refused};
