@@ -176,6 +176,7 @@ impl Error {
             }
             Error::Stopped => "finish it by the same command, or take it back with --undo",
             Error::Record { .. } => "look at it by hand; nothing was changed",
+            Error::Server { code: Some(code), .. } => return server_hint(code),
             Error::Sqlite { errno: Some(Errno::ENOLCK), .. } => {
                 "locks are refused here: move the database instead"
             }
@@ -187,6 +188,35 @@ impl Error {
     pub(crate) fn call(call: &'static str, path: &std::path::Path, error: &std::io::Error) -> Self {
         Error::Call(CallError::new(call, path, error))
     }
+}
+
+/// By the code that a server's error begins with: a SQLSTATE of PostgreSQL, or a name of MySQL.
+fn server_hint(code: &str) -> Option<&'static str> {
+    let hints = [
+        ("28P01", "give the password in PGPASSWORD, or in a URL that nobody else can read"),
+        ("28000", "look at the server's pg_hba.conf: it says who may log in, and how"),
+        ("3D000", "make the database first: CREATE DATABASE"),
+        ("42501", "the user needs CREATE on the schema: GRANT CREATE ON SCHEMA public"),
+        ("53100", "the server's disk is full; after that the same command goes on"),
+        ("53300", "the server has no connection left; the same command goes on later"),
+        (
+            "ER_ACCESS_DENIED",
+            "give the password in MYSQL_PWD, or in a URL that nobody else can read",
+        ),
+        ("ER_DBACCESS_DENIED", "the user needs all rights on the database: GRANT ALL"),
+        ("ER_TABLEACCESS_DENIED", "the user needs all rights on the database: GRANT ALL"),
+        ("ER_BAD_DB", "make the database first: CREATE DATABASE"),
+        ("ER_CON_COUNT", "the server has no connection left; the same command goes on later"),
+        ("ER_HOST", "the server does not let this machine log in"),
+        ("ER_RECORD_FILE_FULL", "the server's disk is full; after that the same command goes on"),
+        (
+            "ER_NET_PACKET_TOO_LARGE",
+            "set the server's max_allowed_packet to 1 GB, or its local_infile to 1; then the same \
+             command goes on",
+        ),
+    ];
+    let found = hints.iter().find(|(start, _)| code.starts_with(start));
+    found.map(|(_, hint)| *hint)
 }
 
 fn said(errno: Option<Errno>) -> String {

@@ -293,15 +293,24 @@ pub(crate) enum TraceFormat {
 #[command(after_long_help = "\
 The database is never changed. The target gets two tables more: tombolo_migration, by which the \
 same command goes on after a cut, and tombolo_migration_value, which keeps each value that \
-could not arrive as it was. A password comes from the address or from PGPASSWORD.")]
+could not arrive as it was. A password comes from the address or from PGPASSWORD, for MySQL and \
+MariaDB from MYSQL_PWD.")]
 pub(crate) struct MigrateArguments {
     /// The database
     #[arg(value_name = "DB")]
     pub(crate) path: PathBuf,
-    /// Where to: postgres://USER@HOST:PORT/DATABASE, or postgres://USER@/DATABASE?host=DIRECTORY
+    /// Where to: postgres://USER@HOST:PORT/DATABASE; likewise mysql:// and mariadb://
     ///
-    /// HOST is an IP address or localhost, DIRECTORY that of a Unix socket. The database must
-    /// exist. TLS is not spoken: an address with sslmode=require is refused.
+    /// HOST is an IP address or localhost. By a Unix socket:
+    /// postgres://USER@/DATABASE?host=DIRECTORY, mysql://USER@/DATABASE?socket=FILE. The database
+    /// must exist.
+    ///
+    /// With TLS where HOST is not this machine, unless the address ends in ?sslmode=disable; a
+    /// server that has none is refused. sslmode=require encrypts, whoever the server is;
+    /// sslmode=verify-full also wants a certificate with the name of HOST, vouched for by those in
+    /// sslrootcert=FILE or by the system's; verify-ca wants no name; prefer takes what there is.
+    /// MySQL's names, as ssl-mode=REQUIRED and ssl-ca=FILE, mean the same. hostaddr=IP beside a
+    /// name for HOST says where it is.
     #[arg(long, value_name = "URL", value_parser = Address::parse)]
     pub(crate) to: Address,
     /// Say what would be done, without asking the target

@@ -18,7 +18,8 @@ use tombolo_remedy::state::Place;
 pub(crate) fn run(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     signal::catch_stop();
     let place = Place::of(&arguments.path).map_err(refused)?;
-    let target = arguments.to.clone().or_password(std::env::var("PGPASSWORD").ok());
+    let variable = arguments.to.server().password_variable();
+    let target = arguments.to.clone().or_password(std::env::var(variable).ok());
     let mode = match (arguments.dry_run, arguments.replace) {
         (true, _) => Mode::Plan,
         (false, true) => Mode::Replace,

@@ -1,5 +1,7 @@
-//! Where the target is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?host=/SOCKET/DIRECTORY`.
+//! Where the target is: `postgres://USER:PASSWORD@HOST:PORT/DATABASE?host=/SOCKET/DIRECTORY`, or
+//! `mysql://USER:PASSWORD@HOST:PORT/DATABASE?socket=/SOCKET`.
 
+use super::tls::{Mode, Trust};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ pub struct Address {
     pub(super) user: String,
     pub(super) password: Option<String>,
     pub(super) database: String,
+    pub(super) trust: Trust,
 }
 
 /// Which kind of server.
@@ -19,7 +22,33 @@ pub struct Address {
 pub enum Server {
     /// PostgreSQL
     Postgres,
+    /// MySQL, or MariaDB
+    Mysql,
+    /// MariaDB, or MySQL
+    Mariadb,
 }
+
+impl Server {
+    /// The variable that its own programs take a password from.
+    #[must_use]
+    pub const fn password_variable(self) -> &'static str {
+        match self {
+            Server::Postgres => "PGPASSWORD",
+            Server::Mysql | Server::Mariadb => "MYSQL_PWD",
+        }
+    }
+
+    const fn scheme(self) -> &'static str {
+        match self {
+            Server::Postgres => "postgres",
+            Server::Mysql => "mysql",
+            Server::Mariadb => "mariadb",
+        }
+    }
+}
+
+/// What an address begins with.
+const BEGINS: &str = "an address begins with postgres://, mysql:// or mariadb://";
 
 /// How it is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +70,13 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let refuse = |text: &str| Err(AddressError(text.to_owned()));
         let Some((scheme, rest)) = text.split_once("://") else {
-            return refuse("an address begins with postgres://");
+            return refuse(BEGINS);
         };
         let (server, default_port) = match scheme {
             "postgres" | "postgresql" => (Server::Postgres, 5432),
-            "mysql" | "mariadb" => {
-                return refuse("MySQL and MariaDB are not supported yet: only postgres:// is");
-            }
-            _ => return refuse("an address begins with postgres://"),
+            "mysql" => (Server::Mysql, 3306),
+            "mariadb" => (Server::Mariadb, 3306),
+            _ => return refuse(BEGINS),
         };
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
@@ -57,9 +85,10 @@ impl Address {
             Some((user, password)) => (user, Some(decoded(password)?)),
             None => (login, None),
         };
-        let mut found = Parts { host: decoded(host)?, port: None };
+        let mut found = Parts { host: decoded(host)?, ..Parts::default() };
         if let Some((name, port)) = split_port(host) {
-            found = Parts { host: decoded(name)?, port: Some(port.to_owned()) };
+            found.host = decoded(name)?;
+            found.port = Some(port.to_owned());
         }
         options(query, &mut found)?;
         let port = match &found.port {
@@ -68,12 +97,22 @@ impl Address {
         };
         let (user, database) = (decoded(user)?, decoded(database)?);
         if user.is_empty() || database.is_empty() || database.contains('/') {
-            return refuse("name a user and a database: postgres://USER@HOST/DATABASE");
+            return refuse("name a user and a database: //USER@HOST/DATABASE");
         }
         if [&user, &database].iter().any(|name| name.contains('\0')) {
             return refuse("a name cannot hold a NUL");
         }
-        Ok(Address { server, way: way(&found.host, port)?, user, password, database })
+        let way = way(server, found.address.as_ref().unwrap_or(&found.host), port)?;
+        let mode = found.mode.unwrap_or_else(|| Mode::of_way(&way));
+        let name = found.host.trim_matches(['[', ']']).to_owned();
+        let trust = Trust { mode, roots: found.roots, name };
+        Ok(Address { server, way, user, password, database, trust })
+    }
+
+    /// Which kind of server it is.
+    #[must_use]
+    pub const fn server(&self) -> Server {
+        self.server
     }
 
     /// The same address with a password from elsewhere, if it has none.
@@ -84,9 +123,14 @@ impl Address {
     }
 }
 
+#[derive(Default)]
 struct Parts {
     host: String,
+    /// Where the host is, if its name is not to be resolved.
+    address: Option<String>,
     port: Option<String>,
+    mode: Option<Mode>,
+    roots: Option<PathBuf>,
 }
 
 /// A port after a host; colons in brackets are those of an address.
@@ -100,27 +144,40 @@ fn options(query: &str, found: &mut Parts) -> Result<(), AddressError> {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = decoded(value)?;
         match name {
-            "host" => found.host = value,
+            "host" | "socket" => found.host = value,
             "port" => found.port = Some(value),
-            "sslmode" | "ssl-mode" => match value.to_ascii_lowercase().as_str() {
-                "disable" | "disabled" | "allow" | "prefer" | "preferred" => {}
-                _ => {
-                    return Err(AddressError(format!(
-                        "sslmode={value} asks for TLS, which this program does not speak: use a \
-                         Unix socket, or a tunnel such as ssh -L"
-                    )));
-                }
-            },
+            "hostaddr" => found.address = Some(value),
+            "sslmode" | "ssl-mode" => found.mode = Some(mode(&value)?),
+            "sslrootcert" | "ssl-ca" => found.roots = Some(PathBuf::from(value)),
             _ => return Err(AddressError(format!("the option {name:?} is not understood"))),
         }
     }
     Ok(())
 }
 
-fn way(host: &str, port: u16) -> Result<Way, AddressError> {
+/// By the names of libpq, <https://www.postgresql.org/docs/current/libpq-ssl.html>, and of MySQL,
+/// <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html>.
+fn mode(value: &str) -> Result<Mode, AddressError> {
+    Ok(match value.to_ascii_lowercase().replace('_', "-").as_str() {
+        "disable" | "disabled" => Mode::Disable,
+        "allow" | "prefer" | "preferred" => Mode::Prefer,
+        "require" | "required" => Mode::Require,
+        "verify-ca" => Mode::VerifyCa,
+        "verify-full" | "verify-identity" => Mode::VerifyFull,
+        _ => {
+            let known = "disable, prefer, require, verify-ca and verify-full";
+            return Err(AddressError(format!("sslmode={value} is not known: {known} are")));
+        }
+    })
+}
+
+fn way(server: Server, host: &str, port: u16) -> Result<Way, AddressError> {
     let bare = host.trim_matches(['[', ']']);
     if host.starts_with('/') {
-        return Ok(Way::Unix(PathBuf::from(format!("{host}/.s.PGSQL.{port}"))));
+        return Ok(Way::Unix(match server {
+            Server::Postgres => PathBuf::from(format!("{host}/.s.PGSQL.{port}")),
+            Server::Mysql | Server::Mariadb => PathBuf::from(host),
+        }));
     }
     if bare.eq_ignore_ascii_case("localhost") || bare.is_empty() {
         return Ok(Way::Tcp(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
@@ -128,7 +185,7 @@ fn way(host: &str, port: u16) -> Result<Way, AddressError> {
     let ip = bare.parse().map_err(|_| {
         AddressError(format!(
             "{host:?} is no IP address; names are not resolved by this program: `getent hosts \
-             {host}` tells the address"
+             {host}` tells the address, which can also be given beside a name as hostaddr=IP"
         ))
     })?;
     Ok(Way::Tcp(ip, port))
@@ -155,17 +212,22 @@ fn decoded(text: &str) -> Result<String, AddressError> {
 
 impl fmt::Display for Address {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Server::Postgres = self.server;
+        let scheme = self.server.scheme();
         let (user, database) = (&self.user, &self.database);
-        match &self.way {
-            Way::Tcp(ip @ IpAddr::V6(_), port) => {
-                write!(formatter, "postgres://{user}@[{ip}]:{port}/{database}")
+        match (&self.way, self.server) {
+            (Way::Tcp(ip @ IpAddr::V6(_), port), _) => {
+                write!(formatter, "{scheme}://{user}@[{ip}]:{port}/{database}")
             }
-            Way::Tcp(ip, port) => write!(formatter, "postgres://{user}@{ip}:{port}/{database}"),
-            Way::Unix(path) => {
+            (Way::Tcp(ip, port), _) => {
+                write!(formatter, "{scheme}://{user}@{ip}:{port}/{database}")
+            }
+            (Way::Unix(path), Server::Postgres) => {
                 let directory = path.parent().unwrap_or(path).display();
                 let port = path.extension().unwrap_or_default().display();
-                write!(formatter, "postgres://{user}@/{database}?host={directory}&port={port}")
+                write!(formatter, "{scheme}://{user}@/{database}?host={directory}&port={port}")
+            }
+            (Way::Unix(path), _) => {
+                write!(formatter, "{scheme}://{user}@/{database}?socket={}", path.display())
             }
         }
     }
@@ -195,6 +257,26 @@ mod tests {
         assert_eq!(address.to_string(), "postgres://me@[2001:db8::7]:5/app");
         let address = Address::parse("postgres://me@%2Frun%2Fpg/app").unwrap();
         assert_eq!(address.way, Way::Unix("/run/pg/.s.PGSQL.5432".into()));
+        let address = Address::parse("mysql://me@/app?socket=/run/mysqld/mysqld.sock").unwrap();
+        assert_eq!(address.to_string(), "mysql://me@/app?socket=/run/mysqld/mysqld.sock");
+        let address = Address::parse("mariadb://me@192.0.2.7/app").unwrap();
+        assert_eq!(address.to_string(), "mariadb://me@192.0.2.7:3306/app");
+    }
+
+    #[test]
+    fn what_others_could_read_is_encrypted_unless_told_otherwise() {
+        for (text, mode, name) in [
+            ("postgres://me@192.0.2.7/app", Mode::Require, "192.0.2.7"),
+            ("postgres://me@localhost/app", Mode::Disable, "localhost"),
+            ("postgres://me@[::1]/app", Mode::Disable, "::1"),
+            ("mysql://me@/app?socket=/s", Mode::Disable, "/s"),
+            ("mysql://me@192.0.2.7/app?ssl-mode=DISABLED", Mode::Disable, "192.0.2.7"),
+            ("mysql://me@127.0.0.1/app?ssl-mode=VERIFY_IDENTITY", Mode::VerifyFull, "127.0.0.1"),
+            ("postgres://me@db.example/app?hostaddr=192.0.2.7", Mode::Require, "db.example"),
+        ] {
+            let trust = Address::parse(text).expect(text).trust;
+            assert_eq!((trust.mode, trust.name.as_str()), (mode, name), "{text}");
+        }
     }
 
     #[test]
@@ -203,8 +285,7 @@ mod tests {
             ("app.db", "begins"),
             ("oracle://me@h/d", "begins"),
             ("postgres://me@host.example/app", "getent"),
-            ("postgres://me@localhost/app?sslmode=require", "TLS"),
-            ("postgres://me@localhost/app?sslmode=verify-full", "TLS"),
+            ("postgres://me@localhost/app?sslmode=sometimes", "sslmode"),
             ("postgres://me@localhost", "database"),
             ("postgres://@localhost/app", "user"),
             ("postgres://me@localhost:x/app", "port"),

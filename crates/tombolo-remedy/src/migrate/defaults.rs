@@ -1,14 +1,15 @@
 //! Defaults of columns.
 
-use super::dates::{self, Form};
+use super::dates;
 use super::expression::{self, Columns};
 use super::kind::Kind;
 use super::plan::Object;
-use super::postgres::{literal, quoted};
+use super::target::{Clock, Dialect};
 use super::token::{self, Token, tokens};
 
 /// The statement that gives a column its default; `None` where there is nothing to say.
 pub(super) fn object(
+    dialect: &dyn Dialect,
     (table, column): (&str, &str),
     label: String,
     text: &str,
@@ -17,16 +18,15 @@ pub(super) fn object(
     let all = tokens(text);
     let value = match stripped(&all) {
         [only] if only.is("NULL") => return None,
-        inner => translated(inner, kind),
+        inner => Words { dialect, kind }.translated(inner),
     };
-    let (table, column) = (quoted(table), quoted(column));
-    let sql =
-        value.map(|value| format!("ALTER TABLE {table} ALTER COLUMN {column} SET DEFAULT {value}"));
+    let sql = value.map(|value| dialect.set_default(table, column, kind, &value));
     Some(Object {
         kind: "default",
         name: label,
         sql,
         fallback: None,
+        differs: None,
         origin: text.to_owned(),
         foreign_table: None,
     })
@@ -40,35 +40,83 @@ fn stripped(all: &[Token]) -> &[Token] {
     }
 }
 
-fn translated(all: &[Token], kind: Kind) -> Result<String, String> {
-    let texts: Vec<String> = all.iter().map(|token| token.text.to_lowercase()).collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let now = match texts.as_slice() {
-        ["current_timestamp"] | ["datetime", "(", "now", ")"] => Some("YYYY-MM-DD HH24:MI:SS"),
-        ["current_date"] | ["date", "(", "now", ")"] => Some("YYYY-MM-DD"),
-        ["current_time"] | ["time", "(", "now", ")"] => Some("HH24:MI:SS"),
-        _ => None,
-    };
-    if let Some(format) = now {
-        return moment(format, kind);
+/// The words of a target for values of one kind.
+struct Words<'a> {
+    dialect: &'a dyn Dialect,
+    kind: Kind,
+}
+
+impl Words<'_> {
+    fn translated(&self, all: &[Token]) -> Result<String, String> {
+        let texts: Vec<String> = all.iter().map(|token| token.text.to_lowercase()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let clock = match texts.as_slice() {
+            ["current_timestamp"] | ["datetime", "(", "now", ")"] => Some(Clock::Timestamp),
+            ["current_date"] | ["date", "(", "now", ")"] => Some(Clock::Date),
+            ["current_time"] | ["time", "(", "now", ")"] => Some(Clock::Time),
+            _ => None,
+        };
+        if let Some(clock) = clock {
+            let present = self.dialect.present(clock, self.kind);
+            return present.map_or_else(|| mismatch("the present time"), Ok);
+        }
+        match all {
+            [one] if one.kind == token::Kind::Number => self.number(&one.text),
+            [sign, one] if one.kind == token::Kind::Number && sign.is_symbol("+") => {
+                self.number(&one.text)
+            }
+            [sign, one] if one.kind == token::Kind::Number && sign.is_symbol("-") => {
+                self.number(&format!("-{}", one.text))
+            }
+            [one] if one.kind == token::Kind::Text || one.kind == token::Kind::Name => {
+                self.of_text(&one.text)
+            }
+            [one] if one.is("TRUE") => self.number("1"),
+            [one] if one.is("FALSE") => self.number("0"),
+            [one] if one.kind == token::Kind::Blob && self.holds_bytes() => {
+                Ok(self.dialect.blob(&one.text.to_lowercase()))
+            }
+            _ => expression::translate(all, &Columns::new(), self.dialect)
+                .map(|value| format!("({value})")),
+        }
     }
-    match all {
-        [one] if one.kind == token::Kind::Number => number(&one.text, kind),
-        [sign, one] if one.kind == token::Kind::Number && sign.is_symbol("+") => {
-            number(&one.text, kind)
+
+    fn holds_bytes(&self) -> bool {
+        matches!(self.kind, Kind::Bytes | Kind::Varbinary(_))
+    }
+
+    fn number(&self, text: &str) -> Result<String, String> {
+        match self.kind {
+            Kind::Boolean if text == "0" => Ok(self.dialect.truth(false).to_owned()),
+            Kind::Boolean if text == "1" => Ok(self.dialect.truth(true).to_owned()),
+            Kind::Integer if text.parse::<i64>().is_ok() => Ok(text.to_owned()),
+            Kind::Integer => match text.parse::<f64>() {
+                Ok(value) if value.fract() == 0.0 && value.abs() < 9e15 => {
+                    Ok(format!("{value:.0}"))
+                }
+                _ => mismatch(text),
+            },
+            Kind::Real | Kind::Decimal(_) if text.parse::<f64>().is_ok() => Ok(text.to_owned()),
+            Kind::Text | Kind::Varchar(_) => Ok(self.dialect.literal(text)),
+            _ => mismatch(text),
         }
-        [sign, one] if one.kind == token::Kind::Number && sign.is_symbol("-") => {
-            number(&format!("-{}", one.text), kind)
+    }
+
+    fn of_text(&self, text: &str) -> Result<String, String> {
+        let literal = self.dialect.literal(text);
+        match self.kind {
+            Kind::Text | Kind::Varchar(_) => Ok(literal),
+            Kind::Moment(form) if dates::parse(text).is_some_and(|moment| moment.form == form) => {
+                Ok(self.dialect.moment(text))
+            }
+            Kind::Bytes | Kind::Varbinary(_) => {
+                Ok(self.dialect.blob(&crate::copy::hexadecimal(text.as_bytes())))
+            }
+            Kind::Boolean | Kind::Integer | Kind::Real | Kind::Decimal(_) => {
+                self.number(text.trim())
+            }
+            Kind::Moment(_) => mismatch(&literal),
         }
-        [one] if one.kind == token::Kind::Text || one.kind == token::Kind::Name => {
-            of_text(&one.text, kind)
-        }
-        [one] if one.is("TRUE") => number("1", kind),
-        [one] if one.is("FALSE") => number("0", kind),
-        [one] if one.kind == token::Kind::Blob && kind == Kind::Bytes => {
-            Ok(format!("'\\x{}'::bytea", one.text.to_lowercase()))
-        }
-        _ => expression::translate(all, &Columns::new()).map(|value| format!("({value})")),
     }
 }
 
@@ -76,61 +124,16 @@ fn mismatch(text: &str) -> Result<String, String> {
     Err(format!("{text} is no value of the column's type"))
 }
 
-fn number(text: &str, kind: Kind) -> Result<String, String> {
-    match kind {
-        Kind::Boolean if text == "0" => Ok("false".to_owned()),
-        Kind::Boolean if text == "1" => Ok("true".to_owned()),
-        Kind::Integer if text.parse::<i64>().is_ok() => Ok(text.to_owned()),
-        Kind::Integer => match text.parse::<f64>() {
-            Ok(value) if value.fract() == 0.0 && value.abs() < 9e15 => Ok(format!("{value:.0}")),
-            _ => mismatch(text),
-        },
-        Kind::Real | Kind::Decimal if text.parse::<f64>().is_ok() => Ok(text.to_owned()),
-        Kind::Text | Kind::Varchar(_) => Ok(literal(text)),
-        _ => mismatch(text),
-    }
-}
-
-fn of_text(text: &str, kind: Kind) -> Result<String, String> {
-    match kind {
-        Kind::Text | Kind::Varchar(_) => Ok(literal(text)),
-        Kind::Moment(form) if dates::parse(text).is_some_and(|moment| moment.form == form) => {
-            Ok(literal(text))
-        }
-        Kind::Bytes => Ok(format!("'\\x{}'::bytea", crate::copy::hexadecimal(text.as_bytes()))),
-        Kind::Boolean | Kind::Integer | Kind::Real | Kind::Decimal => number(text.trim(), kind),
-        Kind::Moment(_) => mismatch(&literal(text)),
-    }
-}
-
-/// The present time, in UTC as SQLite has it.
-fn moment(format: &str, kind: Kind) -> Result<String, String> {
-    match kind {
-        Kind::Text | Kind::Varchar(_) => {
-            Ok(format!("to_char(now() AT TIME ZONE 'UTC', '{format}')"))
-        }
-        Kind::Moment(Form::Date) if format == "YYYY-MM-DD" => {
-            Ok("(now() AT TIME ZONE 'UTC')::date".to_owned())
-        }
-        Kind::Moment(form) if form != Form::Date && format.starts_with("YYYY-MM-DD ") => {
-            Ok(if form.has_zone() {
-                "date_trunc('second', now())".to_owned()
-            } else {
-                "date_trunc('second', now() AT TIME ZONE 'UTC')".to_owned()
-            })
-        }
-        _ => mismatch("the present time"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::dates::Form;
+    use crate::migrate::postgres::Postgres;
 
     #[test]
     fn a_default_has_the_columns_type() {
         let value = |text: &str, kind| {
-            object(("t", "c"), "t.c".to_owned(), text, kind).map(|object| {
+            object(&Postgres, ("t", "c"), "t.c".to_owned(), text, kind).map(|object| {
                 let head = "ALTER TABLE \"t\" ALTER COLUMN \"c\" SET DEFAULT ";
                 object.sql.map(|sql| sql.strip_prefix(head).expect("a default").to_owned())
             })

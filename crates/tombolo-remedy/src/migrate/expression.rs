@@ -1,101 +1,193 @@
-//! Expressions of SQLite in the words of PostgreSQL.
+//! Expressions of SQLite in the words of a target.
 //!
 //! Only what means the same in both is translated, token by token; at anything else this stops, and
 //! the report says at what. The target has the last word: it refuses what its types do not allow.
 
 use super::kind::Kind;
-use super::postgres::{literal, quoted};
 use super::token::{self, Token};
 use std::collections::HashMap;
 
 /// The columns that an expression can name, by name in lower case.
 pub(super) type Columns = HashMap<String, (String, Kind)>;
 
-/// Keywords that mean the same.
+/// Keywords that mean the same, or are one in the words of the target.
 const KEYWORDS: [&str; 19] = [
     "AND", "OR", "NOT", "NULL", "IN", "BETWEEN", "CASE", "WHEN", "THEN", "ELSE", "END", "ISNULL",
     "NOTNULL", "TRUE", "FALSE", "IS", "DISTINCT", "FROM", "ESCAPE",
 ];
 
-/// Functions that mean the same, with how many arguments, and PostgreSQL's names of them.
-const FUNCTIONS: [(&str, usize, &str); 14] = [
-    ("lower", 1, "lower"),
-    ("upper", 1, "upper"),
-    ("length", 1, "length"),
-    ("abs", 1, "abs"),
-    ("nullif", 2, "nullif"),
-    ("ifnull", 2, "coalesce"),
-    ("coalesce", 2, "coalesce"),
-    ("coalesce", 3, "coalesce"),
-    ("coalesce", 4, "coalesce"),
-    ("trim", 1, "btrim"),
-    ("ltrim", 1, "ltrim"),
-    ("rtrim", 1, "rtrim"),
-    ("replace", 3, "replace"),
-    ("instr", 2, "strpos"),
-];
+/// The words of a target for expressions.
+pub(super) trait Words {
+    /// A name, as it is.
+    fn quoted(&self, name: &str) -> String;
 
-/// Translates an expression.
-///
-/// # Errors
-/// What stands in the way.
-pub(super) fn translate(tokens: &[Token], columns: &Columns) -> Result<String, String> {
-    if tokens.is_empty() {
-        return Err("its text could not be read".to_owned());
-    }
-    let mut out = Writer { columns, parts: Vec::new() };
-    out.all(tokens, Place::Condition)?;
-    Ok(out.parts.join(" "))
+    /// A text.
+    fn literal(&self, text: &str) -> String;
+
+    /// A blob, by its digits in lower case.
+    fn blob(&self, digits: &str) -> String;
+
+    /// A date or a time, as SQLite has it.
+    fn moment(&self, text: &str) -> String;
+
+    /// A number that is no integer.
+    fn real(&self, digits: &str) -> String;
+
+    /// A keyword, in upper case.
+    fn keyword(&self, word: &str) -> String;
+
+    /// Whether the target compares and computes with these operands as SQLite does.
+    ///
+    /// # Errors
+    /// What it would do otherwise.
+    fn check(&self, tokens: &[Token], columns: &Columns) -> Result<(), String>;
+
+    /// An operator that does not mean the same everywhere.
+    ///
+    /// # Errors
+    /// Why it does not mean the same here.
+    fn operator(&self, spot: &Spot<'_>) -> Result<String, String>;
+
+    /// A column, and how many tokens that were.
+    ///
+    /// # Errors
+    /// Why it cannot stand here.
+    fn column(&self, spot: &Spot<'_>, name: &str, kind: Kind) -> Result<(String, usize), String>;
+
+    /// `IS` and `IS NOT` with what is not NULL.
+    ///
+    /// # Errors
+    /// Why there is no such thing.
+    fn same(&self, not: bool) -> Result<&'static str, String>;
+
+    /// `LIKE` with an ASCII pattern without a backslash.
+    ///
+    /// # Errors
+    /// Why it would mean something else.
+    fn like(&self, pattern: &str) -> Result<String, String>;
+
+    /// What stands around the arguments of a function, of which there are so many.
+    ///
+    /// # Errors
+    /// Why it would mean something else.
+    fn function(&self, name: &str, arguments: usize) -> Result<(String, &'static str), String>;
+
+    /// The type that a value of this kind is cast to, if that means the same.
+    fn cast(&self, from: Option<Kind>, to: &str) -> Option<&'static str>;
+}
+
+/// A token and what stands around it.
+#[derive(Clone, Copy)]
+pub(super) struct Spot<'a> {
+    pub(super) tokens: &'a [Token],
+    pub(super) index: usize,
+    pub(super) place: Place,
+    pub(super) columns: &'a Columns,
 }
 
 /// What stands around a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// A truth value may be wanted.
     Condition,
     /// Values are.
     Values,
 }
 
-struct Writer<'a> {
+impl<'a> Spot<'a> {
+    pub(super) fn token(&self) -> &'a Token {
+        &self.tokens[self.index]
+    }
+
+    /// The one that stands so many tokens after it.
+    pub(super) fn after(&self, count: usize) -> Option<&'a Token> {
+        self.tokens.get(self.index + count)
+    }
+
+    pub(super) fn before(&self) -> Option<&'a Token> {
+        self.index.checked_sub(1).map(|before| &self.tokens[before])
+    }
+
+    /// Whether a truth value ends before it, so that another begins here.
+    pub(super) fn begins(&self) -> bool {
+        let joins = |token: &Token| is_one(token, &["AND", "OR", "NOT", "WHEN"]);
+        self.place == Place::Condition && self.before().is_none_or(joins)
+    }
+
+    /// Whether a truth value ends before the one that stands so many tokens after it.
+    pub(super) fn ends(&self, count: usize) -> bool {
+        self.after(count).is_none_or(|token| is_one(token, &["AND", "OR", "THEN"]))
+    }
+
+    /// The kind of the column that a token names.
+    pub(super) fn kind_of(&self, token: &Token) -> Option<Kind> {
+        self.columns.get(&token.text.to_lowercase()).map(|(_, kind)| *kind)
+    }
+}
+
+fn is_one(token: &Token, words: &[&str]) -> bool {
+    words.iter().any(|word| token.is(word))
+}
+
+/// Translates an expression.
+///
+/// # Errors
+/// What stands in the way.
+pub(super) fn translate<W: Words + ?Sized>(
+    tokens: &[Token],
+    columns: &Columns,
+    words: &W,
+) -> Result<String, String> {
+    if tokens.is_empty() {
+        return Err("its text could not be read".to_owned());
+    }
+    let mut out = Writer { columns, words, parts: Vec::new() };
+    out.all(tokens, Place::Condition)?;
+    words.check(tokens, columns)?;
+    Ok(out.parts.join(" "))
+}
+
+struct Writer<'a, W: ?Sized> {
     columns: &'a Columns,
+    words: &'a W,
     parts: Vec<String>,
 }
 
-impl Writer<'_> {
+impl<W: Words + ?Sized> Writer<'_, W> {
     fn all(&mut self, tokens: &[Token], place: Place) -> Result<(), String> {
         let mut index = 0;
         while index < tokens.len() {
-            index += self.one(tokens, index, place)?;
+            index += self.one(&Spot { tokens, index, place, columns: self.columns })?;
         }
         Ok(())
     }
 
-    /// Translates what begins at `index`, and says how many tokens that was.
-    fn one(&mut self, tokens: &[Token], index: usize, place: Place) -> Result<usize, String> {
-        let token = &tokens[index];
-        let next = tokens.get(index + 1);
+    /// Translates what begins at a spot, and says how many tokens that was.
+    fn one(&mut self, spot: &Spot<'_>) -> Result<usize, String> {
+        let token = spot.token();
         match token.kind {
-            token::Kind::Number => self.put(number(&token.text)?),
-            token::Kind::Text => self.put(literal(&token.text)),
-            token::Kind::Blob => self.put(format!("'\\x{}'::bytea", token.text.to_lowercase())),
-            token::Kind::Symbol => return self.symbol(tokens, index, place),
+            token::Kind::Number => self.put(self.number(&token.text)?),
+            token::Kind::Text => self.put(self.words.literal(&token.text)),
+            token::Kind::Blob => self.put(self.words.blob(&token.text.to_lowercase())),
+            token::Kind::Symbol => return self.symbol(spot),
             token::Kind::Name | token::Kind::Word => {
-                let opens = next.is_some_and(|next| next.is_symbol("("));
+                let opens = spot.after(1).is_some_and(|next| next.is_symbol("("));
                 if token.kind == token::Kind::Word && opens && !is_keyword(token) {
-                    return self.function(tokens, index);
+                    return self.function(spot);
                 }
                 if let Some((name, kind)) = self.columns.get(&token.text.to_lowercase()) {
-                    return Ok(self.column(tokens, index, place, name.clone(), *kind));
+                    let (text, length) = self.words.column(spot, name, *kind)?;
+                    self.put(text);
+                    return Ok(length);
                 }
                 if token.double_quoted {
-                    self.put(literal(&token.text));
+                    self.put(self.words.literal(&token.text));
                 } else if token.is("IS") {
-                    return self.is(tokens, index);
+                    return self.is(spot);
                 } else if token.is("LIKE") {
-                    return self.like(tokens, index);
+                    return self.like(spot);
                 } else if token.kind == token::Kind::Word && is_keyword(token) {
-                    self.put(token.text.to_uppercase());
+                    self.put(self.words.keyword(&token.text.to_uppercase()));
                 } else {
                     return Err(format!("{} is not translated", token.text));
                 }
@@ -108,136 +200,92 @@ impl Writer<'_> {
         self.parts.push(part.into());
     }
 
-    fn symbol(&mut self, tokens: &[Token], index: usize, place: Place) -> Result<usize, String> {
-        match tokens[index].text.as_str() {
+    fn number(&self, text: &str) -> Result<String, String> {
+        let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
+            let whole = text.bytes().all(|byte| byte.is_ascii_digit());
+            return Ok(if whole { text.to_owned() } else { self.words.real(text) });
+        };
+        let value = u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no number"))?;
+        // SQLite takes the 64 bits as a signed integer.
+        Ok(value.cast_signed().to_string())
+    }
+
+    fn symbol(&mut self, spot: &Spot<'_>) -> Result<usize, String> {
+        match spot.token().text.as_str() {
             "(" => {
-                let (inside, after) = token::in_parentheses(tokens, index)
+                let (inside, after) = token::in_parentheses(spot.tokens, spot.index)
                     .ok_or_else(|| "its parentheses do not match".to_owned())?;
-                let list = index > 0 && tokens[index - 1].is("IN");
-                let inner = if list { Place::Values } else { place };
+                let list = spot.before().is_some_and(|before| before.is("IN"));
+                let inner = if list { Place::Values } else { spot.place };
                 self.put("(");
                 self.all(inside, inner)?;
                 self.put(")");
-                Ok(after - index)
+                return Ok(after - spot.index);
             }
-            "==" => Ok(self.symbol_as("=")),
-            "!=" => Ok(self.symbol_as("<>")),
-            symbol @ ("=" | "<>" | "<" | ">" | "<=" | ">=" | "+" | "-" | "*" | "||" | "," | "&"
-            | "|" | "<<" | ">>" | "~") => Ok(self.symbol_as(symbol)),
-            // Division by zero is NULL in SQLite and an error in PostgreSQL.
-            "/" | "%" if divides_safely(tokens.get(index + 1)) => {
-                Ok(self.symbol_as(&tokens[index].text))
+            "==" => self.put("="),
+            "!=" => self.put("<>"),
+            symbol @ ("=" | "<>" | "<" | ">" | "<=" | ">=" | "+" | "-" | "*" | "||" | ",") => {
+                self.put(symbol);
             }
-            other => Err(format!("the operator {other} is not translated")),
+            "/" | "%" | "&" | "|" | "<<" | ">>" | "~" => self.put(self.words.operator(spot)?),
+            other => return Err(not_translated(other)),
         }
+        Ok(1)
     }
 
-    fn symbol_as(&mut self, symbol: &str) -> usize {
-        self.put(symbol);
-        1
-    }
-
-    /// A column: a truth value in SQLite is any number.
-    fn column(
-        &mut self,
-        tokens: &[Token],
-        index: usize,
-        place: Place,
-        name: String,
-        kind: Kind,
-    ) -> usize {
-        let before = index.checked_sub(1).map(|before| &tokens[before]);
-        let (next, third) = (tokens.get(index + 1), tokens.get(index + 2));
-        let joins = |token: &Token, words: &[&str]| words.iter().any(|word| token.is(word));
-        let free_before = before.is_none_or(|token| joins(token, &["AND", "OR", "NOT", "WHEN"]));
-        let free_after =
-            |token: Option<&Token>| token.is_none_or(|token| joins(token, &["AND", "OR", "THEN"]));
-        let name = quoted(&name);
-        let bare = place == Place::Condition && free_before && free_after(next);
-        if kind != Kind::Boolean {
-            let number = matches!(kind, Kind::Integer | Kind::Real | Kind::Decimal);
-            self.put(if bare && number { format!("({name} <> 0)") } else { name });
-            return 1;
-        }
-        if bare {
-            self.put(name);
-            return 1;
-        }
-        let equals = next.is_some_and(|next| next.is_symbol("=") || next.is_symbol("=="));
-        if place == Place::Condition
-            && free_before
-            && equals
-            && free_after(tokens.get(index + 3))
-            && let Some(value) = third.filter(|third| third.text == "0" || third.text == "1")
-        {
-            self.put(format!("({name} = {})", value.text == "1"));
-            return 3;
-        }
-        let known =
-            next.is_some_and(|next| next.is("IS") || next.is("ISNULL") || next.is("NOTNULL"));
-        self.put(if known { name } else { format!("{name}::integer") });
-        1
-    }
-
-    /// `IS` compares values; PostgreSQL's knows NULL and truth values only.
-    fn is(&mut self, tokens: &[Token], index: usize) -> Result<usize, String> {
-        let not = tokens.get(index + 1).is_some_and(|token| token.is("NOT"));
+    /// `IS` compares values; that of other databases knows NULL and truth values only.
+    fn is(&mut self, spot: &Spot<'_>) -> Result<usize, String> {
+        let not = spot.after(1).is_some_and(|token| token.is("NOT"));
         let length = 1 + usize::from(not);
-        let after = tokens.get(index + length);
-        let known = after.is_some_and(|token| token.is("NULL") || token.is("DISTINCT"));
-        self.put(match (known, not) {
+        let after = spot.after(length);
+        if after.is_some_and(|token| token.is("DISTINCT")) {
+            if !spot.after(length + 1).is_some_and(|token| token.is("FROM")) {
+                return Err("IS DISTINCT wants FROM".to_owned());
+            }
+            self.put(self.words.same(!not)?);
+            return Ok(length + 2);
+        }
+        let null = after.is_some_and(|token| token.is("NULL"));
+        self.put(match (null, not) {
             (true, false) => "IS",
             (true, true) => "IS NOT",
-            (false, false) => "IS NOT DISTINCT FROM",
-            (false, true) => "IS DISTINCT FROM",
+            (false, not) => self.words.same(not)?,
         });
         Ok(length)
     }
 
     /// SQLite's LIKE does not tell ASCII case apart and has no escape character of its own.
-    fn like(&mut self, tokens: &[Token], index: usize) -> Result<usize, String> {
-        match tokens.get(index + 1) {
+    fn like(&mut self, spot: &Spot<'_>) -> Result<usize, String> {
+        match spot.after(1) {
             Some(pattern)
                 if pattern.kind == token::Kind::Text
                     && pattern.text.is_ascii()
                     && !pattern.text.contains('\\') =>
             {
-                self.put(format!("ILIKE {} COLLATE \"C\"", literal(&pattern.text)));
+                self.put(self.words.like(&pattern.text)?);
                 Ok(2)
             }
             _ => Err("LIKE is translated for plain patterns only".to_owned()),
         }
     }
 
-    fn function(&mut self, tokens: &[Token], index: usize) -> Result<usize, String> {
-        let name = tokens[index].text.to_lowercase();
-        let (inside, after) = token::in_parentheses(tokens, index + 1)
+    fn function(&mut self, spot: &Spot<'_>) -> Result<usize, String> {
+        let name = spot.token().text.to_lowercase();
+        let (inside, after) = token::in_parentheses(spot.tokens, spot.index + 1)
             .ok_or_else(|| "its parentheses do not match".to_owned())?;
-        let arguments = token::split_at_commas(inside);
-        if name == "typeof" {
-            self.type_of(inside)?;
-            return Ok(after - index);
+        let length = after - spot.index;
+        match name.as_str() {
+            "typeof" => self.type_of(inside)?,
+            "cast" => self.cast(inside)?,
+            _ => {
+                let arguments = token::split_at_commas(inside).len();
+                let (open, close) = self.words.function(&name, arguments)?;
+                self.put(open);
+                self.all(inside, Place::Values)?;
+                self.put(close);
+            }
         }
-        if name == "cast" {
-            self.cast(inside)?;
-            return Ok(after - index);
-        }
-        let known =
-            FUNCTIONS.iter().find(|(known, count, _)| *known == name && *count == arguments.len());
-        let Some((_, _, target)) = known else {
-            return Err(format!("the function {name} is not translated"));
-        };
-        self.put(format!("{target}("));
-        if matches!(name.as_str(), "lower" | "upper") {
-            // SQLite folds ASCII alone, as the collation "C" does.
-            self.put("(");
-            self.all(inside, Place::Values)?;
-            self.put(") COLLATE \"C\"");
-        } else {
-            self.all(inside, Place::Values)?;
-        }
-        self.put(")");
-        Ok(after - index)
+        Ok(length)
     }
 
     /// Each column has one type in the target: what `typeof` says of it is known.
@@ -249,11 +297,11 @@ impl Writer<'_> {
         let (name, kind) = found.ok_or("typeof is translated for columns only")?;
         let class = match kind {
             Kind::Boolean | Kind::Integer => "integer",
-            Kind::Real | Kind::Decimal => "real",
+            Kind::Real | Kind::Decimal(_) => "real",
             Kind::Text | Kind::Varchar(_) | Kind::Moment(_) => "text",
-            Kind::Bytes => "blob",
+            Kind::Bytes | Kind::Varbinary(_) => "blob",
         };
-        let name = quoted(name);
+        let name = self.words.quoted(name);
         self.put(format!("CASE WHEN {name} IS NULL THEN 'null' ELSE '{class}' END"));
         Ok(())
     }
@@ -268,22 +316,26 @@ impl Writer<'_> {
             [one] => self.columns.get(&one.text.to_lowercase()).map(|(_, kind)| *kind),
             _ => None,
         };
-        let integer = matches!(kind, Some(Kind::Integer | Kind::Boolean));
-        let to = to.text.to_ascii_uppercase();
-        let target = match to.as_str() {
-            "TEXT" if integer || matches!(kind, Some(Kind::Text | Kind::Varchar(_))) => "text",
-            "INTEGER" | "INT" | "BIGINT" if integer => "bigint",
-            "REAL" if integer || kind == Some(Kind::Real) => "double precision",
-            _ => return Err(refused()),
-        };
+        let to = self.words.cast(kind, &to.text.to_ascii_uppercase()).ok_or_else(refused)?;
         self.put("CAST(");
         self.all(what, Place::Values)?;
-        self.put(format!("AS {target})"));
+        self.put(format!("AS {to})"));
         Ok(())
     }
 }
 
-fn divides_safely(divisor: Option<&Token>) -> bool {
+/// Why an operator is not translated.
+pub(super) fn not_translated(operator: &str) -> String {
+    format!("the operator {operator} is not translated")
+}
+
+/// Why a function is not translated.
+pub(super) fn not_known(function: &str) -> String {
+    format!("the function {function} is not translated")
+}
+
+/// Whether it is a number that is not zero: division by zero is NULL in SQLite.
+pub(super) fn divides_safely(divisor: Option<&Token>) -> bool {
     divisor.is_some_and(|token| {
         token.kind == token::Kind::Number && token.text.chars().any(|c| ('1'..='9').contains(&c))
     })
@@ -293,18 +345,10 @@ fn is_keyword(token: &Token) -> bool {
     KEYWORDS.iter().any(|keyword| token.is(keyword))
 }
 
-fn number(text: &str) -> Result<String, String> {
-    let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
-        return Ok(text.to_owned());
-    };
-    let value = u64::from_str_radix(digits, 16).map_err(|_| format!("{text} is no number"))?;
-    // SQLite takes the 64 bits as a signed integer.
-    Ok(value.cast_signed().to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::migrate::postgres::Postgres;
 
     fn columns() -> Columns {
         [("a", Kind::Integer), ("b", Kind::Boolean), ("t", Kind::Text), ("r", Kind::Real)]
@@ -334,7 +378,7 @@ mod tests {
             ("0xff", "255"),
             ("x'0A'", "'\\x0a'::bytea"),
         ] {
-            let found = translate(&token::tokens(sql), &columns());
+            let found = translate(&token::tokens(sql), &columns(), &Postgres);
             assert_eq!(found.as_deref(), Ok(wanted), "{sql}");
         }
     }
@@ -358,7 +402,7 @@ mod tests {
             "CURRENT_TIME",
             "round(r, 1)",
         ] {
-            let found = translate(&token::tokens(sql), &columns());
+            let found = translate(&token::tokens(sql), &columns(), &Postgres);
             assert!(found.is_err(), "{sql}: {found:?}");
         }
     }
@@ -366,7 +410,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_ends(sql in "[ab t()=<>0-9'\",.NULISCAE]{0,40}") {
-            let _ = translate(&token::tokens(&sql), &columns());
+            let _ = translate(&token::tokens(&sql), &columns(), &Postgres);
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The rows of one table, from one database to the other, in pieces that are each whole or not
 //! there.
 
-use super::copy_text;
 use super::digest::RowDigest;
+use super::kind::Holds;
 use super::plan::{PlannedTable, VALUE_TABLE};
-use super::postgres::{Client, quoted, type_name};
 use super::scan::{self, Class};
 use super::schema::RowKey;
 use super::state::{self, Progress};
+use super::target::{Dialect, Format, Target};
 use super::value::{self, Altered, Cell};
 use crate::copy::Attend;
 use crate::error::Error;
@@ -25,6 +25,9 @@ const PIECE_BYTES: u64 = 8 * 1024 * 1024;
 const ALTERED_BYTES: usize = 1024 * 1024;
 /// Bytes that are sent at a time.
 const SENT_BYTES: usize = 256 * 1024;
+/// Columns of the table of altered values.
+const VALUE_COLUMNS: [&str; 7] =
+    ["table_name", "row_key", "column_name", "decision", "decided", "class", "original"];
 /// Rows between two questions whether to stop.
 const STRIDE: u64 = 512;
 
@@ -34,7 +37,7 @@ const STRIDE: u64 = 512;
 /// What either database said, and the wish to stop.
 pub(super) fn rows(
     connection: &Connection,
-    client: &mut Client,
+    target: &mut dyn Target,
     table: &PlannedTable,
     mut progress: Progress,
     attend: &mut dyn Attend,
@@ -48,11 +51,11 @@ pub(super) fn rows(
             rows.next().map_err(failed)?;
         }
     }
-    let mut piece = Piece { table, generates: progress.generates, ..Piece::new(table) };
+    let mut piece = Piece::new(table, progress.generates, target);
     while !progress.done {
-        client.execute(DURING, "BEGIN")?;
-        client.copy_in(DURING, &piece.copy_sql())?;
-        let mut sent_bytes = 0;
+        target.execute(DURING, "BEGIN")?;
+        target.begin_rows(DURING, &table.name, &piece.column_names())?;
+        let (mut sent_bytes, first) = (0, progress.rows);
         progress.done = true;
         while let Some(row) = rows.next().map_err(failed)? {
             piece.add(row, &mut progress)?;
@@ -62,7 +65,7 @@ pub(super) fn rows(
             if piece.lines.len() >= SENT_BYTES {
                 sent_bytes += piece.lines.len() as u64;
                 attend.worked(piece.lines.len() as u64);
-                client.send(DURING, &mut piece.lines)?;
+                target.send(DURING, &mut piece.lines)?;
             }
             if sent_bytes >= PIECE_BYTES || piece.altered.len() >= ALTERED_BYTES {
                 progress.done = false;
@@ -70,16 +73,15 @@ pub(super) fn rows(
             }
         }
         attend.worked(piece.lines.len() as u64);
-        client.send(DURING, &mut piece.lines)?;
-        client.copy_done(DURING)?;
+        target.send(DURING, &mut piece.lines)?;
+        target.end_rows(DURING, progress.rows - first)?;
         if !piece.altered.is_empty() {
-            let copy = format!("COPY {VALUE_TABLE} FROM STDIN");
-            client.copy_in(DURING, &copy)?;
-            client.send(DURING, &mut piece.altered)?;
-            client.copy_done(DURING)?;
+            target.begin_rows(DURING, VALUE_TABLE, &VALUE_COLUMNS)?;
+            target.send(DURING, &mut piece.altered)?;
+            target.end_rows(DURING, std::mem::take(&mut piece.altered_count))?;
         }
-        state::advance(client, &table.name, &progress)?;
-        client.execute(DURING, "COMMIT")?;
+        state::advance(target, &table.name, &progress)?;
+        target.execute(DURING, "COMMIT")?;
     }
     Ok(progress)
 }
@@ -88,22 +90,37 @@ pub(super) fn rows(
 struct Piece<'a> {
     table: &'a PlannedTable,
     generates: bool,
+    dialect: &'static dyn Dialect,
+    format: Format,
+    /// Whether texts may hold NUL.
+    nul: Holds,
     lines: Vec<u8>,
     altered: Vec<u8>,
+    altered_count: u64,
     /// Where the columns of the primary key are.
     key_columns: Vec<usize>,
 }
 
 impl<'a> Piece<'a> {
-    fn new(table: &'a PlannedTable) -> Self {
+    fn new(table: &'a PlannedTable, generates: bool, target: &dyn Target) -> Self {
         let position =
             |name: &String| table.source.columns.iter().position(|column| column.name == *name);
         let key_columns = match &table.source.key {
             RowKey::Rowid(_) => Vec::new(),
             RowKey::Columns(names) => names.iter().filter_map(position).collect(),
         };
-        let (lines, altered) = (Vec::with_capacity(SENT_BYTES * 2), Vec::new());
-        Piece { table, generates: false, lines, altered, key_columns }
+        let dialect = target.dialect();
+        Piece {
+            table,
+            generates,
+            dialect,
+            format: target.format(),
+            nul: dialect.limits().nul,
+            lines: Vec::with_capacity(SENT_BYTES * 2),
+            altered: Vec::new(),
+            altered_count: 0,
+            key_columns,
+        }
     }
 
     /// Whether the target computes the column itself.
@@ -111,13 +128,13 @@ impl<'a> Piece<'a> {
         self.generates && self.table.columns[index].generated.is_some()
     }
 
-    fn copy_sql(&self) -> String {
+    /// The columns that are sent.
+    fn column_names(&self) -> Vec<&'a str> {
         let columns = self.table.columns.iter().enumerate();
-        let names: Vec<String> = columns
+        columns
             .filter(|(index, _)| !self.is_generated(*index))
-            .map(|(_, column)| quoted(&column.name))
-            .collect();
-        format!("COPY {} ({}) FROM STDIN", quoted(&self.table.name), names.join(", "))
+            .map(|(_, column)| column.name.as_str())
+            .collect()
     }
 
     fn add(&mut self, row: &Row<'_>, progress: &mut Progress) -> Result<(), Error> {
@@ -127,11 +144,11 @@ impl<'a> Piece<'a> {
             progress.last_rowid = Some(row.get(columns).map_err(failed)?);
         }
         let mut digest = RowDigest::default();
-        let mut first = true;
+        let mut between: &[u8] = self.format.row_start;
         for index in 0..columns {
             let value = row.get_ref(index).map_err(failed)?;
             let planned = &self.table.columns[index];
-            let Some((cell, altered)) = value::convert(value, planned.kind) else {
+            let Some((cell, altered)) = value::convert(value, planned.kind, self.nul) else {
                 return Err(Error::MigrationRecord(format!(
                     "{}.{} holds a value that was not there before",
                     self.table.source.name, planned.name
@@ -142,13 +159,11 @@ impl<'a> Piece<'a> {
             if self.is_generated(index) {
                 continue;
             }
-            if !first {
-                self.lines.push(b'\t');
-            }
-            first = false;
-            copy_text::write(&cell, &mut self.lines);
+            self.lines.extend_from_slice(between);
+            between = self.format.between_cells;
+            (self.format.write_cell)(&cell, &mut self.lines);
         }
-        self.lines.push(b'\n');
+        self.lines.extend_from_slice(self.format.row_end);
         progress.digest.add(digest);
         progress.rows += 1;
         Ok(())
@@ -171,7 +186,10 @@ impl<'a> Piece<'a> {
             }
             _ if planned.usual.is_none_or(|usual| usual == class) => return Ok(()),
             Some(altered) => (altered.name(), altered.text().to_owned()),
-            None => ("mixed_types", format!("it arrives equal, as {}", type_name(planned.kind))),
+            None => ("mixed_types", {
+                let kind = self.dialect.type_name(planned.kind);
+                format!("it arrives equal, as {kind}")
+            }),
         };
         let key = match progress.last_rowid {
             Some(rowid) => rowid.to_string(),
@@ -192,12 +210,14 @@ impl<'a> Piece<'a> {
             &decided,
             class.as_str(),
         ];
+        self.altered.extend_from_slice(self.format.row_start);
         for text in texts {
-            copy_text::write(&Cell::Text(Cow::Borrowed(text)), &mut self.altered);
-            self.altered.push(b'\t');
+            (self.format.write_cell)(&Cell::Text(Cow::Borrowed(text)), &mut self.altered);
+            self.altered.extend_from_slice(self.format.between_cells);
         }
-        copy_text::write(&Cell::Bytes(original), &mut self.altered);
-        self.altered.push(b'\n');
+        (self.format.write_cell)(&Cell::Bytes(original), &mut self.altered);
+        self.altered.extend_from_slice(self.format.row_end);
+        self.altered_count += 1;
         Ok(())
     }
 

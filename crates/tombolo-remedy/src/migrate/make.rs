@@ -1,36 +1,45 @@
-//! What is made in the target, each in a transaction with the line of the record that says so.
+//! What is made in the target, each with the line of the record that says so.
 
 use super::plan::{Object, Plan, PlannedTable, not_generated};
-use super::postgres::{Client, create_table};
 use super::report::{Migration, ObjectReport, ObjectState};
 use super::source::Source;
-use super::state::{self, Progress};
+use super::state::{self, ObjectRecord, Progress, TableRecord, Variant};
+use super::target::{Target, Times};
 use super::{Tools, read_schema};
 use crate::error::Error;
 use rusqlite::Connection;
 
-const DURING: &str = "making the tables";
-
 /// Rows that are named where a foreign key does not hold.
 const ORPHANS_NAMED: usize = 20;
 
-/// Makes a table. Where its generated columns are refused, plain ones take their place; where the
-/// table is refused, the others are made all the same.
-pub(super) fn table(client: &mut Client, table: &PlannedTable) -> Result<(), Error> {
-    let generates = table.columns.iter().any(|column| column.generated.is_some());
-    let mut refused = None;
-    for with_generated in [true, false].into_iter().filter(|with| *with == generates || !with) {
-        client.execute(DURING, "SAVEPOINT made")?;
-        match client.execute(DURING, &create_table(table, with_generated)) {
-            Ok(()) => return state::add_table(client, &table.name, Ok(with_generated)),
-            Err(Error::Server { text, code: Some(code), .. }) => {
-                client.execute(DURING, "ROLLBACK TO SAVEPOINT made")?;
-                refused = Some(format!("{text} ({code})"));
+/// Makes a table if it is not there yet. Where its generated columns are refused, plain ones take
+/// their place; where the table is refused, the others are made all the same.
+pub(super) fn table(target: &mut dyn Target, table: &PlannedTable) -> Result<TableRecord, Error> {
+    let name = &table.name;
+    let record = state::table(target, name)?;
+    let TableRecord::ToBeMade(begun) = record else { return Ok(record) };
+    if target.has_table("making the tables", name)? {
+        match begun {
+            // A run was cut off after it had made it, and before it could say so.
+            Some(variant) if state::is_empty(target, name)? => {
+                state::add_table(target, name, variant)?;
             }
-            Err(error) => return Err(error),
+            _ => state::refuse_table(target, name, "a table of this name is there already")?,
+        }
+        return state::table(target, name);
+    }
+    let generates = table.columns.iter().any(|column| column.generated.is_some());
+    let full = generates.then_some(Variant::Full);
+    let mut refused = String::new();
+    for variant in full.into_iter().chain([Variant::Lesser]) {
+        let sql = target.dialect().create_table(table, variant == Variant::Full);
+        match state::make_table(target, name, &sql, variant)? {
+            Ok(()) => return state::table(target, name),
+            Err(reason) => refused = reason,
         }
     }
-    state::add_table(client, &table.name, Err(&refused.unwrap_or_default()))
+    state::refuse_table(target, name, &refused)?;
+    state::table(target, name)
 }
 
 /// Generated columns that the target did not take.
@@ -61,7 +70,7 @@ pub(super) fn plan_objects(plan: Plan, migration: &mut Migration) {
 
 /// Makes what stands on the tables, as far as it is not there yet.
 pub(super) fn objects(
-    client: &mut Client,
+    target: &mut dyn Target,
     source: &Source,
     plan: &Plan,
     tools: &mut Tools<'_>,
@@ -78,11 +87,11 @@ pub(super) fn objects(
     }
     for (number, object) in plan.objects.iter().enumerate() {
         tools.attend.pass()?;
-        let (state, reason) = match state::object(client, number)? {
-            Some(known) => known,
-            None => {
+        let (state, reason) = match state::object(target, number)? {
+            ObjectRecord::Ended(state, reason) => (state, reason),
+            ObjectRecord::ToBeMade(begun) => {
                 (tools.on_step)(&format!("{} {}", object.kind, object.name));
-                one(client, source.connection(), number, object)?
+                one(target, source.connection(), number, (object, begun))?
             }
         };
         migration.objects.push(report(object, state, reason));
@@ -100,56 +109,45 @@ fn report(object: &Object, state: ObjectState, reason: Option<String>) -> Object
 
 type Became = (ObjectState, Option<String>);
 
+/// Makes an object and records it, or records why the server refused.
 fn one(
-    client: &mut Client,
+    target: &mut dyn Target,
     connection: &Connection,
     number: usize,
-    object: &Object,
+    (object, begun): (&Object, Option<Variant>),
 ) -> Result<Became, Error> {
-    let became = match &object.sql {
-        Err(why) => (ObjectState::NotMade, Some(why.clone())),
-        Ok(sql) => match attempt(client, number, sql, (ObjectState::Made, None))? {
-            Ok(became) => return Ok(became),
-            Err(mut reason) => {
-                if let Some(table) = &object.foreign_table {
-                    reason.push_str(&orphans(connection, table));
-                }
-                if let Some((other, difference)) = &object.fallback {
-                    let told = format!("{reason}; {difference}");
-                    let became = (ObjectState::NotMade, Some(told));
-                    if let Ok(became) = attempt(client, number, other, became)? {
-                        return Ok(became);
-                    }
-                }
-                (ObjectState::NotMade, Some(reason))
+    let mut reason = match &object.sql {
+        Err(why) => why.clone(),
+        Ok(sql) => {
+            let became = match object.differs {
+                None => (ObjectState::Made, None),
+                Some(difference) => (ObjectState::NotMade, Some(difference.to_owned())),
+            };
+            let how = (Variant::Full, times(begun, Variant::Full));
+            let said = (became.0, became.1.as_deref());
+            match state::make_object(target, number, sql, how, said)? {
+                Ok(()) => return Ok(became),
+                Err(refused) => refused,
             }
-        },
+        }
     };
-    state::add_object(client, number, became.0, became.1.as_deref())?;
-    Ok(became)
+    if let Some(table) = &object.foreign_table {
+        reason.push_str(&orphans(connection, table));
+    }
+    if let Some((other, difference)) = &object.fallback {
+        let told = format!("{reason}; {difference}");
+        let how = (Variant::Lesser, times(begun, Variant::Lesser));
+        let said = (ObjectState::NotMade, Some(told.as_str()));
+        if state::make_object(target, number, other, how, said)?.is_ok() {
+            return Ok((ObjectState::NotMade, Some(told)));
+        }
+    }
+    state::refuse_object(target, number, Some(&reason))?;
+    Ok((ObjectState::NotMade, Some(reason)))
 }
 
-/// Makes an object and records it, or says why the server refused.
-fn attempt(
-    client: &mut Client,
-    number: usize,
-    sql: &str,
-    became: Became,
-) -> Result<Result<Became, String>, Error> {
-    const MAKING: &str = "making indexes and constraints";
-    client.execute(MAKING, "BEGIN")?;
-    match client.execute(MAKING, sql) {
-        Ok(()) => {
-            state::add_object(client, number, became.0, became.1.as_deref())?;
-            client.execute(MAKING, "COMMIT")?;
-            Ok(Ok(became))
-        }
-        Err(Error::Server { text, code: Some(code), .. }) => {
-            client.execute(MAKING, "ROLLBACK")?;
-            Ok(Err(format!("{text} ({code})")))
-        }
-        Err(error) => Err(error),
-    }
+fn times(begun: Option<Variant>, variant: Variant) -> Times {
+    if begun == Some(variant) { Times::Again } else { Times::First }
 }
 
 /// The rows that refer to nothing, as SQLite finds them.

@@ -2,16 +2,17 @@
 //!
 //! * `source`: the database at one moment; `read_schema`, `create_text`, `token`: its schema.
 //! * `scan`, `kind`: what columns hold, and the type that they get; `value`: one value.
-//! * `plan`, `names`, `expression`, `defaults`: what is made in the target.
-//! * `postgres`: its words and its protocol.
-//! * `load`, `copy_text`: rows on their way; `verify`, `digest`: what has arrived.
+//! * `plan`, `names`, `objects`, `expression`, `defaults`: what is made in the target.
+//! * `target`: what differs from one server to another; `postgres`, `mysql`: their words and their
+//!   protocols.
+//! * `stream`, `tls`: the bytes of a connection.
+//! * `load`: rows on their way; `verify`, `digest`: what has arrived.
 //! * `state`: what the target knows of a migration, so that the next run goes on with it.
 //!
 //! No value is lost in silence: it arrives equal, or the report names its row and column, and a
 //! table of the target keeps it as it was.
 
 mod address;
-mod copy_text;
 mod create_text;
 mod dates;
 mod defaults;
@@ -20,7 +21,9 @@ mod expression;
 mod kind;
 mod load;
 mod make;
+mod mysql;
 mod names;
+mod objects;
 mod plan;
 mod postgres;
 mod read_schema;
@@ -29,6 +32,9 @@ mod scan;
 mod schema;
 mod source;
 mod state;
+mod stream;
+mod target;
+mod tls;
 mod token;
 mod value;
 mod verify;
@@ -40,11 +46,11 @@ use crate::error::Error;
 use crate::guard::{Elsewhere, Watch};
 use crate::state::Place;
 use plan::Plan;
-use postgres::Client;
 use report::{Ended, Migration, TableReport, TableState};
 use source::{Reader, Source};
-use state::{Found, Progress};
+use state::{Found, Progress, TableRecord};
 use std::path::Path;
+use target::{Dialect, Target};
 
 /// What is to be done.
 pub struct Request<'a> {
@@ -107,39 +113,61 @@ pub fn run(request: &Request<'_>, tools: &mut Tools<'_>) -> Result<Migration, Er
     for table in &schema.tables {
         contents.push(scan::contents(source.connection(), table, tools.attend)?);
     }
-    let plan = plan::plan(schema, contents);
-    let mut migration = begun(request, &source, &plan);
     if request.mode == Mode::Plan {
+        let dialect = target::dialect(request.target);
+        let plan = plan::plan(schema, contents, dialect);
+        let mut migration = begun(request, &source, &plan, dialect);
+        migration.notes.extend(dialect.unasked_note().map(str::to_owned));
         make::plan_objects(plan, &mut migration);
         return Ok(migration);
     }
     (tools.on_step)("connecting");
-    let mut client = Client::connect(request.target)?;
-    migration.resumed = prepare(&mut client, &source, &plan, request.mode)?;
+    let mut target = target::connect(request.target)?;
+    let plan = plan::plan(schema, contents, target.dialect());
+    let mut migration = begun(request, &source, &plan, target.dialect());
+    carry(&mut *target, &source, &plan, (request.mode, tools), &mut migration)?;
+    migration.ended = Ended::Migrated;
+    Ok(migration)
+}
+
+/// Brings all of it to the target, or what is not there yet.
+fn carry(
+    target: &mut dyn Target,
+    source: &Source,
+    plan: &Plan,
+    (mode, tools): (Mode, &mut Tools<'_>),
+    migration: &mut Migration,
+) -> Result<(), Error> {
+    migration.resumed = prepare(target, source, plan, mode)?;
+    let mut made = Vec::new();
+    for table in &plan.tables {
+        made.push(make::table(target, table)?);
+    }
     let mut progress = Vec::new();
-    for (table, report) in plan.tables.iter().zip(&mut migration.tables) {
+    for ((table, made), report) in plan.tables.iter().zip(made).zip(&mut migration.tables) {
         (tools.on_step)(&format!("{}: {} rows", table.source.name, table.rows));
-        progress.push(match state::table(&mut client, &table.name)? {
-            Ok(so_far) if so_far.done => Some(so_far),
-            Ok(so_far) => {
-                let connection = source.connection();
-                Some(load::rows(connection, &mut client, table, so_far, tools.attend)?)
+        progress.push(match made {
+            TableRecord::Made(so_far) if so_far.done => Some(so_far),
+            TableRecord::Made(so_far) => {
+                Some(load::rows(source.connection(), target, table, so_far, tools.attend)?)
             }
-            Err(reason) => {
+            TableRecord::Refused(reason) => {
                 (report.state, report.reason) = (TableState::Refused, Some(reason));
                 None
+            }
+            TableRecord::ToBeMade(_) => {
+                let text = format!("the table {} was not made", table.name);
+                return Err(Error::MigrationRecord(text));
             }
         });
     }
     source.check_unchanged()?;
-    migration.objects.extend(make::plain_columns(&plan, &progress));
-    make::objects(&mut client, &source, &plan, tools, &mut migration)?;
-    compare(&mut client, &plan, &progress, tools, &mut migration)?;
-    (migration.altered_count, migration.values) = state::values(&mut client)?;
+    migration.objects.extend(make::plain_columns(plan, &progress));
+    make::objects(target, source, plan, tools, migration)?;
+    compare(target, plan, &progress, tools, migration)?;
+    (migration.altered_count, migration.values) = state::values(target)?;
     source.check_unchanged()?;
-    state::finish(&mut client)?;
-    migration.ended = Ended::Migrated;
-    Ok(migration)
+    state::finish(target)
 }
 
 /// Leaves out what was not asked for.
@@ -161,7 +189,7 @@ fn filter(schema: &mut schema::Schema, request: &Request<'_>) -> Result<(), Erro
     Ok(())
 }
 
-fn begun(request: &Request<'_>, source: &Source, plan: &Plan) -> Migration {
+fn begun(request: &Request<'_>, source: &Source, plan: &Plan, dialect: &dyn Dialect) -> Migration {
     let table = |table: &plan::PlannedTable| TableReport {
         name: table.source.name.clone(),
         target_name: table.name.clone(),
@@ -170,7 +198,7 @@ fn begun(request: &Request<'_>, source: &Source, plan: &Plan) -> Migration {
         digest: None,
         target_digest: None,
         state: TableState::Planned,
-        sql: postgres::create_table(table, true),
+        sql: dialect.create_table(table, true),
         reason: None,
     };
     let mut notes = plan.notes.clone();
@@ -194,11 +222,15 @@ fn begun(request: &Request<'_>, source: &Source, plan: &Plan) -> Migration {
     }
 }
 
-/// Makes the tables, or makes sure that they are those of this plan. Says whether they were there.
-fn prepare(client: &mut Client, source: &Source, plan: &Plan, mode: Mode) -> Result<bool, Error> {
-    let (identity, digest) = (source.identity(), plan.digest());
-    let found = state::find(client)?;
-    match found {
+/// Makes the record, or makes sure that there is one of this plan. Says whether there was.
+fn prepare(
+    target: &mut dyn Target,
+    source: &Source,
+    plan: &Plan,
+    mode: Mode,
+) -> Result<bool, Error> {
+    let (identity, digest) = (source.identity(), plan.digest(target.dialect()));
+    match state::find(target)? {
         Found::Nothing => {}
         Found::Finished if mode == Mode::Run => return Err(Error::MigrationFinished),
         Found::Cut { identity: before, plan: planned } if mode == Mode::Run => {
@@ -207,22 +239,14 @@ fn prepare(client: &mut Client, source: &Source, plan: &Plan, mode: Mode) -> Res
             }
             return Ok(true);
         }
-        Found::Finished | Found::Cut { .. } => {
-            let made = state::made_tables(client)?;
-            state::drop_all(client, &made)?;
-        }
+        Found::Finished | Found::Cut { .. } | Found::Dropped => state::drop_all(target)?,
     }
-    client.execute("making the tables", "BEGIN")?;
-    state::begin(client, &identity, &digest)?;
-    for table in &plan.tables {
-        make::table(client, table)?;
-    }
-    client.execute("making the tables", "COMMIT")?;
+    state::begin(target, (&identity, &digest), &plan.tables, plan.objects.len())?;
     Ok(false)
 }
 
 fn compare(
-    client: &mut Client,
+    target: &mut dyn Target,
     plan: &Plan,
     progress: &[Option<Progress>],
     tools: &mut Tools<'_>,
@@ -231,13 +255,13 @@ fn compare(
     for ((table, progress), report) in plan.tables.iter().zip(progress).zip(&mut migration.tables) {
         let Some(progress) = progress else { continue };
         (tools.on_step)(&format!("{}: comparing what arrived", table.source.name));
-        let (rows, digest) = verify::arrived(client, table, tools.attend)?;
+        let (rows, digest) = verify::arrived(target, table, tools.attend)?;
         let same = rows == progress.rows && rows == table.rows && digest == progress.digest;
         report.state = if same { TableState::Same } else { TableState::Differs };
         report.target_rows = Some(rows);
         report.digest = Some(progress.digest.to_text());
         report.target_digest = Some(digest.to_text());
-        report.sql = postgres::create_table(table, progress.generates);
+        report.sql = target.dialect().create_table(table, progress.generates);
     }
     Ok(())
 }

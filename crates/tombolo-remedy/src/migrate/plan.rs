@@ -4,10 +4,10 @@ use super::defaults;
 use super::expression::{self, Columns};
 use super::kind::{self, Choice, Kind};
 use super::names::{Names, Renamed};
-use super::postgres;
 use super::report::{ColumnDecision, ObjectReport, ObjectState, Rename};
 use super::scan::{Class, Contents};
 use super::schema::{Column, Schema, Table};
+use super::target::Dialect;
 use sha2::{Digest as _, Sha256};
 
 /// Tables of the target that hold how far a migration is and the values that were altered.
@@ -52,6 +52,8 @@ pub(super) struct Object {
     pub(super) sql: Result<String, String>,
     /// Another statement where the first is refused, and what is different then.
     pub(super) fallback: Option<(String, &'static str)>,
+    /// What is different from SQLite when it is made.
+    pub(super) differs: Option<&'static str>,
     /// SQLite's text, for the report.
     pub(super) origin: String,
     /// The table whose foreign keys are to be checked when it is refused.
@@ -73,10 +75,10 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Changes when anything is to be made otherwise.
-    pub(super) fn digest(&self) -> String {
+    pub(super) fn digest(&self, dialect: &dyn Dialect) -> String {
         let mut digest = Sha256::new();
         for table in &self.tables {
-            digest.update(postgres::create_table(table, true));
+            digest.update(dialect.create_table(table, true));
             digest.update(format!("{:?}", table.source.key));
         }
         for object in &self.objects {
@@ -87,10 +89,14 @@ impl Plan {
 }
 
 /// Plans a schema whose contents are known.
-pub(super) fn plan(schema: Schema, contents: Vec<(Vec<Contents>, u64)>) -> Plan {
+pub(super) fn plan(
+    schema: Schema,
+    contents: Vec<(Vec<Contents>, u64)>,
+    dialect: &dyn Dialect,
+) -> Plan {
     let mut plan = Plan::default();
     let reserved = [STATE_TABLE, VALUE_TABLE];
-    let mut relations = Names::new(postgres::NAME_BYTES_MAX, &reserved);
+    let mut relations = Names::new(dialect.name_rules(), &reserved);
     for other in schema.others {
         plan.told.push(ObjectReport {
             kind: other.kind.to_owned(),
@@ -103,26 +109,27 @@ pub(super) fn plan(schema: Schema, contents: Vec<(Vec<Contents>, u64)>) -> Plan 
     for (table, (contents, rows)) in schema.tables.into_iter().zip(contents) {
         let name = relations.take(&table.name);
         note_rename(&mut plan.renamed, None, &table.name, &name);
-        let planned = plan_table(table, name, &contents, rows, &mut plan);
+        let planned = plan_table(dialect, (table, name), &contents, rows, &mut plan);
         plan.tables.push(planned);
     }
-    let objects = postgres::later(&plan.tables, &mut relations, &mut plan.renamed);
+    let objects = dialect.later(&plan.tables, &mut relations, &mut plan.renamed);
     plan.objects.extend(objects);
-    plan.notes = date_notes(&plan.tables);
+    plan.notes.extend(date_notes(&plan.tables, dialect));
     plan
 }
 
 /// Texts that become dates are written in the target's way when they are read there.
-fn date_notes(tables: &[PlannedTable]) -> Vec<String> {
+fn date_notes(tables: &[PlannedTable], dialect: &dyn Dialect) -> Vec<String> {
     let columns = tables
         .iter()
         .flat_map(|table| table.columns.iter().map(move |column| (&table.name, column)));
     let notes = columns.filter_map(|(table, column)| match column.kind {
         Kind::Moment(form) => Some(format!(
-            "{table}.{}: texts as {} are the same moments as {}",
+            "{table}.{}: texts as {} are the same moments as {}{}",
             column.name,
             form.as_str(),
-            postgres::type_name(column.kind)
+            dialect.type_name(column.kind),
+            dialect.moment_note(form)
         )),
         _ => None,
     });
@@ -145,22 +152,25 @@ pub(super) fn note_rename(
 }
 
 fn plan_table(
-    source: Table,
-    name: String,
+    dialect: &dyn Dialect,
+    (source, name): (Table, String),
     contents: &[Contents],
     rows: u64,
     plan: &mut Plan,
 ) -> PlannedTable {
-    let system = &postgres::SYSTEM_COLUMNS;
-    let mut names = Names::new(postgres::NAME_BYTES_MAX, system);
+    let mut names = Names::new(dialect.name_rules(), dialect.reserved_columns());
+    let limits = dialect.limits();
+    let chosen = source.columns.iter().zip(contents);
+    let mut choices: Vec<Choice> =
+        chosen.map(|(column, contents)| kind::choose(column, contents, &limits)).collect();
+    plan.notes.extend(dialect.fit(&source, contents, &mut choices));
     let mut known = Columns::new();
     let mut column_names = Renamed::default();
     let mut columns = Vec::new();
-    for (column, contents) in source.columns.iter().zip(contents) {
+    for ((column, contents), choice) in source.columns.iter().zip(contents).zip(choices) {
         let target = names.take(&column.name);
         note_rename(&mut plan.renamed, Some(&source.name), &column.name, &target);
-        let choice = kind::choose(column, contents);
-        decide(&source.name, column, contents, &choice, &mut plan.decisions);
+        plan.decisions.extend(decide(&source.name, (column, contents), &choice, dialect));
         known.insert(column.name.to_lowercase(), (target.clone(), choice.kind));
         column_names.put(&column.name, target.clone());
         let key = source.rowid_column.as_ref() == Some(&column.name);
@@ -184,13 +194,17 @@ fn plan_table(
     });
     let largest_key = largest.map(|contents| contents.largest).max(source.sequence);
     for ((column, contents), planned) in source.columns.iter().zip(contents).zip(&mut columns) {
-        planned.generated = generated(&source, column, &known, &mut plan.told);
-        note_column(&source, column, contents, &mut plan.told);
+        let translated = generated(&source, column, (&known, dialect));
+        planned.generated = translated.unwrap_or_else(|told| {
+            plan.told.push(told);
+            None
+        });
+        plan.told.extend(note_column(&source, column, contents, dialect));
         let of_default = column.default.as_deref().filter(|_| column.generated.is_none());
         let place = (name.as_str(), planned.name.as_str());
         if let Some(text) = of_default {
             let label = format!("{}.{}", source.name, column.name);
-            plan.objects.extend(defaults::object(place, label, text, planned.kind));
+            plan.objects.extend(defaults::object(dialect, place, label, text, planned.kind));
         }
     }
     PlannedTable { source, name, columns, known, column_names, rows, largest_key, null_in_key }
@@ -198,46 +212,39 @@ fn plan_table(
 
 fn decide(
     table: &str,
-    column: &Column,
-    contents: &Contents,
+    (column, contents): (&Column, &Contents),
     choice: &Choice,
-    decisions: &mut Vec<ColumnDecision>,
-) {
-    let Some(against) = &choice.against else { return };
+    dialect: &dyn Dialect,
+) -> Option<ColumnDecision> {
+    let against = choice.against.as_ref()?;
     let mut reason = against.text();
     if let Some(usual) = choice.usual {
         reason.push_str(&format!("; values that are not {} are named", usual.as_str()));
     }
-    decisions.push(ColumnDecision {
+    Some(ColumnDecision {
         kind: against.name(),
         table: table.to_owned(),
         column: column.name.clone(),
         declared: column.declared.clone(),
-        decided: postgres::type_name(choice.kind),
+        decided: dialect.type_name(choice.kind),
         reason,
         classes: contents
             .classes()
             .into_iter()
             .map(|class| (class, contents.count(class)))
             .collect(),
-    });
+    })
 }
 
 /// The expression of a generated column; where it cannot be had, its values arrive as plain ones.
 fn generated(
     table: &Table,
     column: &Column,
-    known: &Columns,
-    told: &mut Vec<ObjectReport>,
-) -> Option<String> {
-    let tokens = column.generated.as_ref()?;
-    match expression::translate(tokens, known) {
-        Ok(expression) => Some(expression),
-        Err(reason) => {
-            told.push(not_generated(table, column, &reason));
-            None
-        }
-    }
+    (known, dialect): (&Columns, &dyn Dialect),
+) -> Result<Option<String>, ObjectReport> {
+    let Some(tokens) = &column.generated else { return Ok(None) };
+    let translated = expression::translate(tokens, known, dialect);
+    translated.map(Some).map_err(|reason| not_generated(table, column, &reason))
 }
 
 /// Says that a generated column has become a plain one.
@@ -252,24 +259,27 @@ pub(super) fn not_generated(table: &Table, column: &Column, reason: &str) -> Obj
     }
 }
 
-fn note_column(table: &Table, column: &Column, contents: &Contents, told: &mut Vec<ObjectReport>) {
-    let mut lost = |kind: &str, reason: String, sql: String| {
-        told.push(ObjectReport {
-            kind: kind.to_owned(),
-            name: format!("{}.{}", table.name, column.name),
-            state: ObjectState::NotMade,
-            reason: Some(reason),
-            sql,
-        });
+fn note_column(
+    table: &Table,
+    column: &Column,
+    contents: &Contents,
+    dialect: &dyn Dialect,
+) -> Vec<ObjectReport> {
+    let lost = |kind: &str, reason: String, sql: String| ObjectReport {
+        kind: kind.to_owned(),
+        name: format!("{}.{}", table.name, column.name),
+        state: ObjectState::NotMade,
+        reason: Some(reason),
+        sql,
     };
+    let mut told = Vec::new();
     if let Some(collation) = &column.collation {
-        let reason = format!(
-            "comparisons by {collation} are not carried over; indexes by NOCASE are, on lower()"
-        );
-        lost("collation", reason, format!("COLLATE {collation}"));
+        let reason = dialect.collation_note(collation);
+        told.push(lost("collation", reason, format!("COLLATE {collation}")));
     }
     if column.not_null && contents.nulls > 0 {
         let reason = format!("NULLs that it holds all the same: {}", contents.nulls);
-        lost("not_null", reason, "NOT NULL".to_owned());
+        told.push(lost("not_null", reason, "NOT NULL".to_owned()));
     }
+    told
 }

@@ -117,7 +117,7 @@ pub enum TableState {
 /// A column that is not what it was declared to be.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColumnDecision {
-    /// `mixed_types`, `other_type`, `date_format`, `longer_than_declared`
+    /// `mixed_types`, `other_type`, `date_format`, `longer_than_declared`, `out_of_range`
     pub kind: &'static str,
     /// The table, by its name in SQLite.
     pub table: String,

@@ -1,6 +1,7 @@
 //! What a table's columns really hold.
 
 use super::dates::{self, Form};
+use super::kind::Digits;
 use super::read_schema::quoted;
 use super::schema::{Column, RowKey, Table};
 use crate::copy::Attend;
@@ -62,6 +63,8 @@ pub(super) struct Contents {
     pub(super) largest: i64,
     /// Infinite reals: SQLite has no NaN.
     pub(super) infinite: u64,
+    /// Of the finite reals.
+    pub(super) real_digits: Digits,
     pub(super) not_utf8: u64,
     pub(super) with_nul: u64,
     pub(super) longest_characters: u64,
@@ -110,6 +113,13 @@ impl Contents {
         self.smallest >= -EXACT && self.largest <= EXACT
     }
 
+    /// Of all numbers.
+    pub(super) fn digits(&self) -> Digits {
+        let largest = self.smallest.unsigned_abs().max(self.largest.unsigned_abs());
+        let whole = largest.checked_ilog10().map_or(1, |power| power + 1);
+        self.real_digits.max(Digits { whole, fraction: 0 })
+    }
+
     fn add(&mut self, value: ValueRef<'_>, dated: bool) {
         match value {
             ValueRef::Null => self.nulls += 1,
@@ -122,6 +132,9 @@ impl Contents {
             ValueRef::Real(real) => {
                 self.reals += 1;
                 self.infinite += u64::from(!real.is_finite());
+                if real.is_finite() {
+                    self.real_digits = self.real_digits.max(Digits::of_real(real));
+                }
             }
             ValueRef::Blob(bytes) => {
                 self.blobs += 1;

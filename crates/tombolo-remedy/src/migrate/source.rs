@@ -13,6 +13,7 @@ use crate::record::FileState;
 use crate::sqlite::{Database, Manner, failure};
 use crate::state::Place;
 use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -85,7 +86,8 @@ impl Source {
             .before
             .iter()
             .map(|file| format!("{} {} {}", file.name, file.size_bytes, file.modified_ns));
-        files.collect::<Vec<_>>().join("; ")
+        let files = files.collect::<Vec<_>>().join("; ");
+        copy::hexadecimal(&Sha256::digest(files))
     }
 
     /// # Errors

@@ -1,17 +1,17 @@
 //! What the target knows of a migration: how far it is, and which values were altered.
 //!
-//! It changes in the transactions that change the tables, so it is never ahead of them or behind.
+//! How far the rows of a table are changes in the transactions that bring them, so it is never
+//! ahead of them or behind. What is made by a statement that no transaction can hold is recorded
+//! before as begun.
 
 use super::digest::Sum;
-use super::plan::{STATE_TABLE, VALUE_TABLE};
-use super::postgres::{Client, literal, quoted};
+use super::kind::Kind;
+use super::plan::{PlannedTable, STATE_TABLE, VALUE_TABLE};
 use super::report::{ObjectState, VALUES_MAX, ValueDecision};
+use super::target::{Step, Target, Times};
 use crate::error::Error;
 
 const DURING: &str = "keeping its record";
-
-/// Any number that no other program is likely to lock.
-const LOCK: i64 = 0x746f_6d62_6f6c_6f01;
 
 /// How far one table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,48 @@ pub(super) struct Progress {
     pub(super) generates: bool,
 }
 
+/// What became of a table so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TableRecord {
+    /// It is not made; by which of its statements it may have been is said where one was begun.
+    ToBeMade(Option<Variant>),
+    /// The target's reason.
+    Refused(String),
+    Made(Progress),
+}
+
+/// What became of an object so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ObjectRecord {
+    ToBeMade(Option<Variant>),
+    Ended(ObjectState, Option<String>),
+}
+
+/// Which of two statements makes something: the second one takes the place of the first where that
+/// is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    Full,
+    Lesser,
+}
+
+impl Variant {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Variant::Full => "full",
+            Variant::Lesser => "lesser",
+        }
+    }
+
+    fn of(text: Option<&String>) -> Self {
+        if text.is_some_and(|text| text == Variant::Lesser.as_str()) {
+            Variant::Lesser
+        } else {
+            Variant::Full
+        }
+    }
+}
+
 /// What an earlier run has left in the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
@@ -35,22 +77,23 @@ pub(super) enum Found {
         plan: String,
     },
     Finished,
+    /// Its tables were being dropped.
+    Dropped,
 }
 
 /// Keeps other runs out, and looks for what one has left.
-pub(super) fn find(client: &mut Client) -> Result<Found, Error> {
-    let locked = client.one(DURING, &format!("SELECT pg_try_advisory_lock({LOCK})"))?;
-    if locked.as_deref() != Some("t") {
+pub(super) fn find(target: &mut dyn Target) -> Result<Found, Error> {
+    if !target.lock(DURING)? {
         return Err(Error::MigrationRuns);
     }
-    let exists = format!("SELECT to_regclass({}) IS NOT NULL", literal(&quoted(STATE_TABLE)));
-    if client.one(DURING, &exists)?.as_deref() != Some("t") {
+    if !target.has_table(DURING, STATE_TABLE)? {
         return Ok(Found::Nothing);
     }
     let sql = format!("SELECT name, detail, state FROM {STATE_TABLE} WHERE kind = 'source'");
-    let rows = client.rows(DURING, &sql)?;
+    let rows = target.rows(DURING, &sql)?;
     Ok(match rows.into_iter().next().as_deref() {
         Some([_, _, Some(state)]) if state == "finished" => Found::Finished,
+        Some([_, _, Some(state)]) if state == "dropped" => Found::Dropped,
         Some([Some(identity), Some(plan), _]) => {
             Found::Cut { identity: identity.clone(), plan: plan.clone() }
         }
@@ -58,137 +101,207 @@ pub(super) fn find(client: &mut Client) -> Result<Found, Error> {
     })
 }
 
-/// Makes the record. To be called in the transaction that makes the tables.
-pub(super) fn begin(client: &mut Client, identity: &str, plan: &str) -> Result<(), Error> {
-    let (identity, plan) = (literal(identity), literal(plan));
-    client.execute(
-        DURING,
-        &format!(
-            "CREATE TABLE {STATE_TABLE} (kind text, name text, state text, rows bigint, \
-             last_rowid bigint, digest text, detail text, PRIMARY KEY (kind, name)); \
-             CREATE TABLE {VALUE_TABLE} (table_name text, row_key text, column_name text, \
-             decision text, decided text, class text, original bytea); \
-             INSERT INTO {STATE_TABLE} (kind, name, state, detail) \
-             VALUES ('source', {identity}, 'running', {plan})"
-        ),
-    )
-}
-
-/// Says that a table was made, or was refused.
-pub(super) fn add_table(
-    client: &mut Client,
-    name: &str,
-    made: Result<bool, &str>,
+/// Makes the record, with what is to be made. A cut leaves all of that in it or nothing.
+pub(super) fn begin(
+    target: &mut dyn Target,
+    (identity, plan): (&str, &str),
+    tables: &[PlannedTable],
+    objects: usize,
 ) -> Result<(), Error> {
-    let (state, detail) = match made {
-        Ok(true) => ("running", "generated"),
-        Ok(false) => ("running", "plain"),
-        Err(reason) => ("refused", reason),
-    };
-    client.execute(
-        DURING,
-        &format!(
-            "INSERT INTO {STATE_TABLE} (kind, name, state, rows, digest, detail) VALUES \
-             ('table', {}, '{state}', 0, {}, {})",
-            literal(name),
-            literal(&Sum::default().to_text()),
-            literal(detail)
-        ),
-    )
+    let dialect = target.dialect();
+    let (short, text) = (dialect.type_name(Kind::Varchar(255)), dialect.type_name(Kind::Text));
+    let (integer, bytes) = (dialect.type_name(Kind::Integer), dialect.type_name(Kind::Bytes));
+    let values = format!(
+        "table_name {text}, row_key {text}, column_name {text}, decision {text}, decided {text}, \
+         class {text}, original {bytes}"
+    );
+    target.execute(DURING, &dialect.create_record(VALUE_TABLE, &values))?;
+    let states = format!(
+        "kind {short} NOT NULL, name {short} NOT NULL, state {short}, row_count {integer}, \
+         last_rowid {integer}, digest {short}, detail {text}, PRIMARY KEY (kind, name)"
+    );
+    target.execute(DURING, &dialect.create_record(STATE_TABLE, &states))?;
+    let digest = dialect.literal(&Sum::default().to_text());
+    let mut lines = vec![format!(
+        "('source', {}, 'running', 0, {digest}, {})",
+        dialect.literal(identity),
+        dialect.literal(plan)
+    )];
+    lines.extend(tables.iter().map(|table| {
+        format!("('table', {}, 'planned', 0, {digest}, NULL)", dialect.literal(&table.name))
+    }));
+    lines.extend(
+        (0..objects).map(|number| format!("('object', '{number}', 'planned', 0, {digest}, NULL)")),
+    );
+    target.execute(DURING, "BEGIN")?;
+    for some in lines.chunks(100) {
+        let sql = format!(
+            "INSERT INTO {STATE_TABLE} (kind, name, state, row_count, digest, detail) VALUES {}",
+            some.join(", ")
+        );
+        target.execute(DURING, &sql)?;
+    }
+    target.execute(DURING, "COMMIT")
 }
 
-/// How far a table is; the reason where it was refused.
-pub(super) fn table(client: &mut Client, name: &str) -> Result<Result<Progress, String>, Error> {
+/// What is known of a table.
+pub(super) fn table(target: &mut dyn Target, name: &str) -> Result<TableRecord, Error> {
     let sql = format!(
-        "SELECT state, rows, last_rowid, digest, detail FROM {STATE_TABLE} \
+        "SELECT state, row_count, last_rowid, digest, detail FROM {STATE_TABLE} \
          WHERE kind = 'table' AND name = {}",
-        literal(name)
+        target.dialect().literal(name)
     );
     let wrong = || Error::MigrationRecord(format!("{STATE_TABLE} says nothing of {name}"));
-    let row = client.rows(DURING, &sql)?.into_iter().next().ok_or_else(wrong)?;
+    let row = target.rows(DURING, &sql)?.into_iter().next().ok_or_else(wrong)?;
     let [Some(state), Some(rows), last_rowid, Some(digest), detail] = row.as_slice() else {
         return Err(wrong());
     };
-    if state == "refused" {
-        return Ok(Err(detail.clone().unwrap_or_default()));
+    let variant = Variant::of(detail.as_ref());
+    match state.as_str() {
+        "planned" => return Ok(TableRecord::ToBeMade(None)),
+        "begun" => return Ok(TableRecord::ToBeMade(Some(variant))),
+        "refused" => return Ok(TableRecord::Refused(detail.clone().unwrap_or_default())),
+        _ => {}
     }
     let last_rowid = match last_rowid {
         Some(text) => Some(text.parse().map_err(|_| wrong())?),
         None => None,
     };
-    Ok(Ok(Progress {
+    Ok(TableRecord::Made(Progress {
         rows: rows.parse().map_err(|_| wrong())?,
         last_rowid,
         digest: Sum::from_text(digest).ok_or_else(wrong)?,
         done: state == "done",
-        generates: detail.as_deref() == Some("generated"),
+        generates: variant == Variant::Full,
     }))
+}
+
+/// Makes a table by one of its statements.
+pub(super) fn make_table(
+    target: &mut dyn Target,
+    name: &str,
+    sql: &str,
+    variant: Variant,
+) -> Result<Result<(), String>, Error> {
+    let name = target.dialect().literal(name);
+    let word = format!("'{}'", variant.as_str());
+    let begun = record("table", &name, "begun", &word);
+    let made = record("table", &name, "running", &word);
+    let step = Step { sql, begun: &begun, made: &made, times: Times::First };
+    target.make("making the tables", &step)
+}
+
+/// Says that a table is made.
+pub(super) fn add_table(
+    target: &mut dyn Target,
+    name: &str,
+    variant: Variant,
+) -> Result<(), Error> {
+    let name = target.dialect().literal(name);
+    let word = format!("'{}'", variant.as_str());
+    target.execute(DURING, &record("table", &name, "running", &word))
+}
+
+/// Says that a table was refused.
+pub(super) fn refuse_table(target: &mut dyn Target, name: &str, reason: &str) -> Result<(), Error> {
+    let dialect = target.dialect();
+    let (name, reason) = (dialect.literal(name), dialect.literal(reason));
+    target.execute(DURING, &record("table", &name, "refused", &reason))
 }
 
 /// Says how far a table is. To be called in the transaction that brings the rows.
-pub(super) fn advance(client: &mut Client, name: &str, to: &Progress) -> Result<(), Error> {
+pub(super) fn advance(target: &mut dyn Target, name: &str, to: &Progress) -> Result<(), Error> {
     let state = if to.done { "done" } else { "running" };
     let rowid = to.last_rowid.map_or("NULL".to_owned(), |rowid| rowid.to_string());
-    client.execute(
-        DURING,
-        &format!(
-            "UPDATE {STATE_TABLE} SET state = '{state}', rows = {}, last_rowid = {rowid}, \
-             digest = '{}' WHERE kind = 'table' AND name = {}",
-            to.rows,
-            to.digest.to_text(),
-            literal(name)
-        ),
-    )
+    let sql = format!(
+        "UPDATE {STATE_TABLE} SET state = '{state}', row_count = {}, last_rowid = {rowid}, \
+         digest = '{}' WHERE kind = 'table' AND name = {}",
+        to.rows,
+        to.digest.to_text(),
+        target.dialect().literal(name)
+    );
+    target.execute(DURING, &sql)
 }
 
-/// What became of an object in an earlier run.
-pub(super) fn object(
-    client: &mut Client,
-    number: usize,
-) -> Result<Option<(ObjectState, Option<String>)>, Error> {
+/// What is known of an object.
+pub(super) fn object(target: &mut dyn Target, number: usize) -> Result<ObjectRecord, Error> {
     let sql = format!(
         "SELECT state, detail FROM {STATE_TABLE} WHERE kind = 'object' AND name = '{number}'"
     );
-    Ok(client.rows(DURING, &sql)?.into_iter().next().and_then(|row| match row.as_slice() {
-        [Some(state), reason] if state == "made" => Some((ObjectState::Made, reason.clone())),
-        [Some(_), reason] => Some((ObjectState::NotMade, reason.clone())),
-        _ => None,
-    }))
+    let row = target.rows(DURING, &sql)?.into_iter().next();
+    Ok(match row.as_deref() {
+        Some([Some(state), reason]) => match state.as_str() {
+            "made" => ObjectRecord::Ended(ObjectState::Made, reason.clone()),
+            "not_made" => ObjectRecord::Ended(ObjectState::NotMade, reason.clone()),
+            "begun" => ObjectRecord::ToBeMade(Some(Variant::of(reason.as_ref()))),
+            _ => ObjectRecord::ToBeMade(None),
+        },
+        _ => {
+            let text = format!("{STATE_TABLE} says nothing of object {number}");
+            return Err(Error::MigrationRecord(text));
+        }
+    })
 }
 
-/// Says what became of an object. To be called in the transaction that makes it.
-pub(super) fn add_object(
-    client: &mut Client,
+/// Makes an object by one of its statements, of which this is to be said.
+pub(super) fn make_object(
+    target: &mut dyn Target,
     number: usize,
-    state: ObjectState,
+    sql: &str,
+    (variant, times): (Variant, Times),
+    (state, reason): (ObjectState, Option<&str>),
+) -> Result<Result<(), String>, Error> {
+    let name = format!("'{number}'");
+    let reason = reason.map(|reason| target.dialect().literal(reason));
+    let made = record("object", &name, state_word(state), reason.as_deref().unwrap_or("NULL"));
+    let begun = record("object", &name, "begun", &format!("'{}'", variant.as_str()));
+    target.make("making indexes and constraints", &Step { sql, begun: &begun, made: &made, times })
+}
+
+/// Says that an object is not made.
+pub(super) fn refuse_object(
+    target: &mut dyn Target,
+    number: usize,
     reason: Option<&str>,
 ) -> Result<(), Error> {
-    let state = if state == ObjectState::Made { "made" } else { "not_made" };
-    let reason = reason.map_or("NULL".to_owned(), literal);
-    let sql = format!(
-        "INSERT INTO {STATE_TABLE} (kind, name, state, detail) \
-         VALUES ('object', '{number}', '{state}', {reason})"
-    );
-    client.execute(DURING, &sql)
+    let reason = reason.map_or("NULL".to_owned(), |reason| target.dialect().literal(reason));
+    let word = state_word(ObjectState::NotMade);
+    target.execute(DURING, &record("object", &format!("'{number}'"), word, &reason))
+}
+
+const fn state_word(state: ObjectState) -> &'static str {
+    match state {
+        ObjectState::Made => "made",
+        ObjectState::NotMade | ObjectState::Planned => "not_made",
+    }
+}
+
+fn record(kind: &str, name: &str, state: &str, detail: &str) -> String {
+    format!(
+        "UPDATE {STATE_TABLE} SET state = '{state}', detail = {detail} \
+         WHERE kind = '{kind}' AND name = {name}"
+    )
 }
 
 /// Says that everything was done, and makes sure that it is on the server's disk.
-pub(super) fn finish(client: &mut Client) -> Result<(), Error> {
-    let sql = format!(
-        "SET synchronous_commit = on; \
-         UPDATE {STATE_TABLE} SET state = 'finished' WHERE kind = 'source'"
-    );
-    client.execute(DURING, &sql)
+pub(super) fn finish(target: &mut dyn Target) -> Result<(), Error> {
+    target.make_durable(DURING)?;
+    say_of_source(target, "finished")
+}
+
+fn say_of_source(target: &mut dyn Target, state: &str) -> Result<(), Error> {
+    let sql = format!("UPDATE {STATE_TABLE} SET state = '{state}' WHERE kind = 'source'");
+    target.execute(DURING, &sql)
 }
 
 /// How many values were altered, and the first of them.
-pub(super) fn values(client: &mut Client) -> Result<(u64, Vec<ValueDecision>), Error> {
-    let count = client.one(DURING, &format!("SELECT count(*) FROM {VALUE_TABLE}"))?;
+pub(super) fn values(target: &mut dyn Target) -> Result<(u64, Vec<ValueDecision>), Error> {
+    let count = target.one(DURING, &format!("SELECT count(*) FROM {VALUE_TABLE}"))?;
     let sql = format!(
         "SELECT decision, table_name, row_key, column_name, decided FROM {VALUE_TABLE} \
          LIMIT {VALUES_MAX}"
     );
-    let rows = client.rows(DURING, &sql)?;
+    let rows = target.rows(DURING, &sql)?;
     let values = rows.into_iter().filter_map(|row| {
         let mut fields = row.into_iter().map(Option::unwrap_or_default);
         Some(ValueDecision {
@@ -203,18 +316,30 @@ pub(super) fn values(client: &mut Client) -> Result<(u64, Vec<ValueDecision>), E
 }
 
 /// Removes what a run has made, and its record.
-pub(super) fn drop_all(client: &mut Client, tables: &[String]) -> Result<(), Error> {
-    let names =
-        tables.iter().map(|name| quoted(name)).chain([quoted(STATE_TABLE), quoted(VALUE_TABLE)]);
-    let names = names.collect::<Vec<_>>().join(", ");
-    client.execute(DURING, &format!("DROP TABLE IF EXISTS {names} CASCADE"))
+pub(super) fn drop_all(target: &mut dyn Target) -> Result<(), Error> {
+    say_of_source(target, "dropped")?;
+    let sql = format!(
+        "SELECT name, state FROM {STATE_TABLE} \
+         WHERE kind = 'table' AND state NOT IN ('refused', 'planned') ORDER BY 1"
+    );
+    let mut names = Vec::new();
+    for row in target.rows(DURING, &sql)? {
+        if let [Some(name), Some(state)] = row.as_slice() {
+            // That one may be somebody else's if it is not empty.
+            if state != "begun" || is_empty(target, name)? {
+                names.push(name.clone());
+            }
+        }
+    }
+    names.extend([VALUE_TABLE.to_owned(), STATE_TABLE.to_owned()]);
+    target.drop_tables(DURING, &names)
 }
 
-/// The tables that a run has made.
-pub(super) fn made_tables(client: &mut Client) -> Result<Vec<String>, Error> {
-    let sql = format!(
-        "SELECT name FROM {STATE_TABLE} WHERE kind = 'table' AND state <> 'refused' ORDER BY 1"
-    );
-    let rows = client.rows(DURING, &sql)?;
-    Ok(rows.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect())
+/// Whether a table of the target has no rows, or is not there.
+pub(super) fn is_empty(target: &mut dyn Target, name: &str) -> Result<bool, Error> {
+    if !target.has_table(DURING, name)? {
+        return Ok(true);
+    }
+    let sql = format!("SELECT 1 FROM {} LIMIT 1", target.dialect().quoted(name));
+    Ok(target.rows(DURING, &sql)?.is_empty())
 }

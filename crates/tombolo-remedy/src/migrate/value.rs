@@ -1,7 +1,7 @@
 //! From a value of SQLite to the one that arrives.
 
 use super::dates::{self, Form};
-use super::kind::Kind;
+use super::kind::{Holds, Kind};
 use rusqlite::types::ValueRef;
 use std::borrow::Cow;
 
@@ -51,22 +51,28 @@ impl Altered {
 }
 
 /// The value that arrives, and how it differs. `None` where the type was chosen for other values.
-pub(super) fn convert<'a>(value: ValueRef<'a>, kind: Kind) -> Option<(Cell<'a>, Option<Altered>)> {
+pub(super) fn convert<'a>(
+    value: ValueRef<'a>,
+    kind: Kind,
+    nul: Holds,
+) -> Option<(Cell<'a>, Option<Altered>)> {
     let same = |cell| Some((cell, None));
     match (kind, value) {
         (_, ValueRef::Null) => same(Cell::Null),
         (Kind::Boolean, ValueRef::Integer(value @ (0 | 1))) => same(Cell::Boolean(value == 1)),
-        (Kind::Integer | Kind::Decimal | Kind::Real, ValueRef::Integer(value)) => {
+        (Kind::Integer | Kind::Decimal(_) | Kind::Real, ValueRef::Integer(value)) => {
             same(Cell::Integer(value))
         }
-        (Kind::Real | Kind::Decimal, ValueRef::Real(value)) => same(Cell::Real(value)),
-        (Kind::Text | Kind::Varchar(_), value) => Some(text(value)),
-        (Kind::Bytes, ValueRef::Blob(bytes)) => same(Cell::Bytes(Cow::Borrowed(bytes))),
-        (Kind::Bytes, ValueRef::Text(bytes)) => {
+        (Kind::Real | Kind::Decimal(_), ValueRef::Real(value)) => same(Cell::Real(value)),
+        (Kind::Text | Kind::Varchar(_), value) => Some(text(value, nul)),
+        (Kind::Bytes | Kind::Varbinary(_), ValueRef::Blob(bytes)) => {
+            same(Cell::Bytes(Cow::Borrowed(bytes)))
+        }
+        (Kind::Bytes | Kind::Varbinary(_), ValueRef::Text(bytes)) => {
             Some((Cell::Bytes(Cow::Borrowed(bytes)), Some(Altered::AsBytes)))
         }
-        (Kind::Bytes, value) => {
-            let (cell, _) = text(value);
+        (Kind::Bytes | Kind::Varbinary(_), value) => {
+            let (cell, _) = text(value, nul);
             let Cell::Text(text) = cell else { return None };
             Some((Cell::Bytes(Cow::Owned(text.into_owned().into())), Some(Altered::AsBytes)))
         }
@@ -79,7 +85,9 @@ pub(super) fn convert<'a>(value: ValueRef<'a>, kind: Kind) -> Option<(Cell<'a>, 
     }
 }
 
-fn text(value: ValueRef<'_>) -> (Cell<'_>, Option<Altered>) {
+fn text(value: ValueRef<'_>, nul: Holds) -> (Cell<'_>, Option<Altered>) {
+    let held = |text: &str| nul == Holds::Yes || !text.contains('\0');
+    let replaced = |text: &str| text.replace('\0', "\u{2400}");
     match value {
         ValueRef::Null => (Cell::Null, None),
         ValueRef::Integer(value) => {
@@ -89,12 +97,11 @@ fn text(value: ValueRef<'_>) -> (Cell<'_>, Option<Altered>) {
             (Cell::Text(Cow::Owned(real_text(value))), Some(Altered::NumberAsText))
         }
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) if !text.contains('\0') => (Cell::Text(Cow::Borrowed(text)), None),
-            Ok(text) => {
-                (Cell::Text(Cow::Owned(text.replace('\0', "\u{2400}"))), Some(Altered::Nul))
-            }
+            Ok(text) if held(text) => (Cell::Text(Cow::Borrowed(text)), None),
+            Ok(text) => (Cell::Text(Cow::Owned(replaced(text))), Some(Altered::Nul)),
             Err(_) => {
-                let text = String::from_utf8_lossy(bytes).replace('\0', "\u{2400}");
+                let text = String::from_utf8_lossy(bytes);
+                let text = if held(&text) { text.into_owned() } else { replaced(&text) };
                 (Cell::Text(Cow::Owned(text)), Some(Altered::NotUtf8))
             }
         },

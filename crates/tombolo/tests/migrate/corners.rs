@@ -3,15 +3,15 @@
 use super::{Database, Server, assert_same, migrate, not_made};
 use serde_json::Value;
 
-const CORNERS: &str = include_str!("sql/corners.sql");
+pub(crate) const CORNERS: &str = include_str!("sql/corners.sql");
 
-fn table<'a>(report: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn table<'a>(report: &'a Value, name: &str) -> &'a Value {
     let tables = report["tables"].as_array().unwrap();
     tables.iter().find(|table| table["name"] == name).unwrap()
 }
 
 /// What is said of single values, as `table.column row`.
-fn named(report: &Value) -> Vec<String> {
+pub(crate) fn named(report: &Value) -> Vec<String> {
     let values = report["values"].as_array().unwrap().iter();
     let text = |value: &Value| {
         let part = |key: &str| value[key].as_str().unwrap().to_owned();
@@ -20,6 +20,19 @@ fn named(report: &Value) -> Vec<String> {
     let mut names: Vec<String> = values.map(text).collect();
     names.sort();
     names
+}
+
+/// What is said of columns, as `table.column kind type`.
+pub(crate) fn decided(report: &Value) -> Vec<String> {
+    let columns = report["columns"].as_array().unwrap().iter();
+    let mut decided: Vec<String> = columns
+        .map(|column| {
+            let part = |key: &str| column[key].as_str().unwrap().to_owned();
+            format!("{}.{} {} {}", part("table"), part("column"), part("kind"), part("decided"))
+        })
+        .collect();
+    decided.sort();
+    decided
 }
 
 #[test]
@@ -65,16 +78,8 @@ fn every_value_arrives_equal_or_is_named() {
             "virtual table search",
         ]
     );
-    let columns = report["columns"].as_array().unwrap().iter();
-    let mut decided: Vec<String> = columns
-        .map(|column| {
-            let part = |key: &str| column[key].as_str().unwrap().to_owned();
-            format!("{}.{} {} {}", part("table"), part("column"), part("kind"), part("decided"))
-        })
-        .collect();
-    decided.sort();
     assert_eq!(
-        decided,
+        decided(&report),
         [
             "dates.d date_format text",
             "dates.e date_format text",
@@ -133,7 +138,7 @@ fn another_reader_sees_the_values() {
 }
 
 /// Declared after the rows were there, as by a tool that edits the schema.
-const NULLS: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT NOT NULL);
+pub(crate) const NULLS: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT NOT NULL);
     INSERT INTO t (a, b) VALUES (NULL, 'x'), ('y', 'z');
     PRAGMA writable_schema = ON;
     UPDATE sqlite_schema SET sql = replace(sql, 'a TEXT', 'a TEXT NOT NULL');

@@ -3,7 +3,7 @@
 use super::{Database, Server, assert_same, migrate, not_made};
 
 /// As Entity Framework Core makes them, in the manner of Jellyfin.
-const ENTITY_FRAMEWORK: &str = include_str!("sql/entity_framework.sql");
+pub(crate) const ENTITY_FRAMEWORK: &str = include_str!("sql/entity_framework.sql");
 
 #[test]
 fn entity_framework() {
@@ -29,7 +29,7 @@ fn entity_framework() {
 }
 
 /// In the manner of Sonarr.
-const SONARR: &str = include_str!("sql/sonarr.sql");
+pub(crate) const SONARR: &str = include_str!("sql/sonarr.sql");
 
 #[test]
 fn sonarr() {
@@ -46,7 +46,7 @@ fn sonarr() {
 }
 
 /// In the manner of Home Assistant's recorder.
-const RECORDER: &str = include_str!("sql/recorder.sql");
+pub(crate) const RECORDER: &str = include_str!("sql/recorder.sql");
 
 #[test]
 fn home_assistant() {
@@ -66,7 +66,7 @@ fn home_assistant() {
 }
 
 /// As Django makes them.
-const DJANGO: &str = include_str!("sql/django.sql");
+pub(crate) const DJANGO: &str = include_str!("sql/django.sql");
 
 #[test]
 fn django() {
@@ -94,7 +94,7 @@ fn django() {
 }
 
 /// In the manner of Firefox.
-const PLACES: &str = include_str!("sql/places.sql");
+pub(crate) const PLACES: &str = include_str!("sql/places.sql");
 
 #[test]
 fn firefox_places() {

@@ -5,8 +5,10 @@
 mod common;
 mod corners;
 mod databases;
+mod mysql;
 mod resume;
 mod server;
+mod tls;
 mod ways;
 
 use rusqlite::Connection;

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Enough bytes for several pieces of each table.
-const LARGE: &str = include_str!("sql/large.sql");
+pub(crate) const LARGE: &str = include_str!("sql/large.sql");
 
 /// What another reader sees of all of it.
 fn contents(server: &Server) -> Vec<String> {
@@ -58,9 +58,9 @@ fn killed_at_any_moment_it_goes_on() {
         server.ask("postgres", "DROP DATABASE app WITH (FORCE)");
         server.ask("postgres", "CREATE DATABASE app");
         for moment in moments {
-            kill_at(&database, &server, *moment);
+            kill_at(&database, &server.address(), *moment);
         }
-        let report = finish(&database, &server);
+        let report = finish(&database, &server.address());
         resumed += usize::from(report["resumed"] == true);
         assert_same(&report);
         assert_eq!(not_made(&report), Vec::<String>::new());
@@ -70,8 +70,8 @@ fn killed_at_any_moment_it_goes_on() {
     assert!(resumed >= MOMENTS.len() - 3, "{resumed} runs went on");
 }
 
-fn kill_at(database: &Database, server: &Server, (line, after_ms): (&str, u64)) {
-    let mut child = command(&database.path(), &server.address(), &[])
+pub(crate) fn kill_at(database: &Database, address: &str, (line, after_ms): (&str, u64)) {
+    let mut child = command(&database.path(), address, &[])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -90,10 +90,10 @@ fn kill_at(database: &Database, server: &Server, (line, after_ms): (&str, u64)) 
 }
 
 /// The server notices after a while that a client was killed.
-fn finish(database: &Database, server: &Server) -> serde_json::Value {
+pub(crate) fn finish(database: &Database, address: &str) -> serde_json::Value {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let output = command(&database.path(), &server.address(), &[]).output().unwrap();
+        let output = command(&database.path(), address, &[]).output().unwrap();
         if let Ok(report) = serde_json::from_slice(&output.stdout) {
             return report;
         }

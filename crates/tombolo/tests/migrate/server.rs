@@ -22,6 +22,11 @@ impl Server {
 
     /// Starts one that wants a password by this method.
     pub(crate) fn start_with(method: &str, password: Option<&str>) -> Self {
+        Server::start_set(method, password, &[])
+    }
+
+    /// Starts one with settings besides.
+    pub(crate) fn start_set(method: &str, password: Option<&str>, settings: &[String]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let owned = |path: &Path| {
             if rustix::process::geteuid().is_root() {
@@ -49,6 +54,9 @@ impl Server {
             None => command.arg("listen_addresses="),
             Some(_) => command.arg("listen_addresses=127.0.0.1").args(["-p", &free_port()]),
         };
+        for setting in settings {
+            command.args(["-c", setting]);
+        }
         let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let server = Server { directory, process };
         assert!(

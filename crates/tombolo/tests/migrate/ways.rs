@@ -3,7 +3,7 @@
 use super::{Database, Server, assert_same, command, errors, migrate};
 use rusqlite::Connection;
 
-const TWO: &str = "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2);
+pub(crate) const TWO: &str = "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1), (2);
     CREATE TABLE b (y TEXT REFERENCES a (x)); INSERT INTO b VALUES ('b');";
 
 fn table_names(server: &Server) -> String {

@@ -1,28 +1,29 @@
 //! One connection, as the simple protocol has it,
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>.
 
+use super::{Postgres, copy_text, literal, quoted};
 use crate::error::Error;
-use crate::migrate::address::{Address, Way};
+use crate::migrate::address::Address;
+use crate::migrate::kind::Kind;
+use crate::migrate::plan::PlannedTable;
+use crate::migrate::stream::{self, Stream, lost, refused};
+use crate::migrate::target::{Dialect, EachRow, Format, Step, Target, other_row};
+use crate::migrate::tls::{self, Mode};
 use bytes::{Buf as _, BytesMut};
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
 use postgres_protocol::message::frontend;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::io;
 
-/// How long a server may take to be reached.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest message that is taken in: no value of PostgreSQL is longer than 1 GB.
 const MESSAGE_BYTES_MAX: i32 = 0x4000_0000;
 /// Bytes of one read, and of rows that are sent at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
-trait Stream: Read + Write {}
-impl<T: Read + Write> Stream for T {}
+/// Any number that no other program is likely to lock.
+const LOCK: i64 = 0x746f_6d62_6f6c_6f01;
 
 /// A connection.
 pub(in crate::migrate) struct Client {
@@ -38,17 +39,8 @@ impl Client {
     /// # Errors
     /// [`Error::Server`]
     pub(in crate::migrate) fn connect(address: &Address) -> Result<Self, Error> {
-        let during = "connecting";
-        let stream: io::Result<Box<dyn Stream>> = match &address.way {
-            Way::Tcp(ip, port) => TcpStream::connect_timeout(&(*ip, *port).into(), PATIENCE)
-                .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-                .map(|stream| Box::new(stream) as Box<dyn Stream>),
-            Way::Unix(path) => {
-                UnixStream::connect(path).map(|stream| Box::new(stream) as Box<dyn Stream>)
-            }
-        };
         let mut client = Client {
-            stream: stream.map_err(|error| lost(during, &error))?,
+            stream: open(address)?,
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             piece: vec![0; PIECE_BYTES],
@@ -145,30 +137,8 @@ impl Client {
         }
     }
 
-    /// Runs statements that give no rows.
-    ///
-    /// # Errors
-    /// [`Error::Server`]
-    pub(in crate::migrate) fn execute(
-        &mut self,
-        during: &'static str,
-        sql: &str,
-    ) -> Result<(), Error> {
-        self.rows(during, sql).map(drop)
-    }
-
-    /// The first value of the first row.
-    pub(in crate::migrate) fn one(
-        &mut self,
-        during: &'static str,
-        sql: &str,
-    ) -> Result<Option<String>, Error> {
-        let rows = self.rows(during, sql)?;
-        Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
-    }
-
-    /// All rows, as texts. For few of them only: they are kept in memory.
-    pub(in crate::migrate) fn rows(
+    /// Runs statements, and keeps all rows, as texts.
+    fn query(
         &mut self,
         during: &'static str,
         sql: &str,
@@ -195,11 +165,7 @@ impl Client {
     }
 
     /// Begins to send rows.
-    pub(in crate::migrate) fn copy_in(
-        &mut self,
-        during: &'static str,
-        sql: &str,
-    ) -> Result<(), Error> {
+    fn copy_in(&mut self, during: &'static str, sql: &str) -> Result<(), Error> {
         frontend::query(sql, &mut self.outgoing).map_err(|error| lost(during, &error))?;
         self.flush(during)?;
         loop {
@@ -216,30 +182,8 @@ impl Client {
         }
     }
 
-    /// Sends rows, and leaves nothing of them.
-    pub(in crate::migrate) fn send(
-        &mut self,
-        during: &'static str,
-        rows: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        for piece in rows.chunks(PIECE_BYTES) {
-            let data = frontend::CopyData::new(piece).map_err(|error| lost(during, &error))?;
-            data.write(&mut self.outgoing);
-            self.flush(during)?;
-        }
-        rows.clear();
-        Ok(())
-    }
-
-    /// Ends the rows.
-    pub(in crate::migrate) fn copy_done(&mut self, during: &'static str) -> Result<(), Error> {
-        frontend::copy_done(&mut self.outgoing);
-        self.flush(during)?;
-        self.finish(during)
-    }
-
     /// Reads rows, each as a line of the text form without its line feed.
-    pub(in crate::migrate) fn copy_out(
+    fn copy_out(
         &mut self,
         during: &'static str,
         sql: &str,
@@ -306,6 +250,104 @@ impl Client {
     }
 }
 
+impl Target for Client {
+    fn dialect(&self) -> &'static dyn Dialect {
+        &Postgres
+    }
+
+    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+        self.query(during, sql)
+    }
+
+    fn lock(&mut self, during: &'static str) -> Result<bool, Error> {
+        let locked = self.one(during, &format!("SELECT pg_try_advisory_lock({LOCK})"))?;
+        Ok(locked.as_deref() == Some("t"))
+    }
+
+    fn has_table(&mut self, during: &'static str, name: &str) -> Result<bool, Error> {
+        let name = literal(&quoted(name));
+        let found = self.one(during, &format!("SELECT to_regclass({name}) IS NOT NULL"))?;
+        Ok(found.as_deref() == Some("t"))
+    }
+
+    fn make(&mut self, during: &'static str, step: &Step<'_>) -> Result<Result<(), String>, Error> {
+        self.execute(during, "BEGIN")?;
+        match self.execute(during, step.sql) {
+            Ok(()) => {
+                self.execute(during, step.made)?;
+                self.execute(during, "COMMIT")?;
+                Ok(Ok(()))
+            }
+            Err(Error::Server { text, code: Some(code), .. }) => {
+                self.execute(during, "ROLLBACK")?;
+                Ok(Err(format!("{text} ({code})")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn drop_tables(&mut self, during: &'static str, names: &[String]) -> Result<(), Error> {
+        let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        self.execute(during, &format!("DROP TABLE IF EXISTS {} CASCADE", names.join(", ")))
+    }
+
+    fn make_durable(&mut self, during: &'static str) -> Result<(), Error> {
+        self.execute(during, "SET synchronous_commit = on")
+    }
+
+    fn format(&self) -> Format {
+        Format {
+            row_start: b"",
+            between_cells: b"\t",
+            row_end: b"\n",
+            write_cell: copy_text::write,
+        }
+    }
+
+    fn begin_rows(
+        &mut self,
+        during: &'static str,
+        table: &str,
+        columns: &[&str],
+    ) -> Result<(), Error> {
+        let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
+        self.copy_in(during, &format!("COPY {} ({}) FROM STDIN", quoted(table), names.join(", ")))
+    }
+
+    fn send(&mut self, during: &'static str, rows: &mut Vec<u8>) -> Result<(), Error> {
+        for piece in rows.chunks(PIECE_BYTES) {
+            let data = frontend::CopyData::new(piece).map_err(|error| lost(during, &error))?;
+            data.write(&mut self.outgoing);
+            self.flush(during)?;
+        }
+        rows.clear();
+        Ok(())
+    }
+
+    fn end_rows(&mut self, during: &'static str, _: u64) -> Result<(), Error> {
+        frontend::copy_done(&mut self.outgoing);
+        self.flush(during)?;
+        self.finish(during)
+    }
+
+    fn read_rows(
+        &mut self,
+        during: &'static str,
+        table: &PlannedTable,
+        each: &mut EachRow<'_>,
+    ) -> Result<(), Error> {
+        let kinds: Vec<Kind> = table.columns.iter().map(|column| column.kind).collect();
+        let names: Vec<String> = table.columns.iter().map(|column| quoted(&column.name)).collect();
+        // Of a table itself COPY leaves generated columns out.
+        let (names, name) = (names.join(", "), quoted(&table.name));
+        let sql = format!("COPY (SELECT {names} FROM {name}) TO STDOUT");
+        self.copy_out(during, &sql, &mut |line| {
+            let cells = copy_text::read(line, &kinds).ok_or_else(|| other_row(table))?;
+            each(&cells, line.len() as u64)
+        })
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         frontend::terminate(&mut self.outgoing);
@@ -318,14 +360,23 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn lost(during: &'static str, error: &io::Error) -> Error {
-    let code =
-        error.raw_os_error().map(|raw| tombolo_core::errno::Errno::from_raw(raw).to_string());
-    Error::Server { during, text: error.to_string(), code }
-}
-
-fn refused(during: &'static str, text: impl Into<String>) -> Error {
-    Error::Server { during, text: text.into(), code: None }
+/// Connects, and encrypts where that is wanted.
+fn open(address: &Address) -> Result<Box<dyn Stream>, Error> {
+    const DURING: &str = "connecting";
+    let mut stream = stream::open(&address.way)?;
+    if address.trust.mode == Mode::Disable {
+        return Ok(stream);
+    }
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    stream.write_all(&request).map_err(|error| lost(DURING, &error))?;
+    // One byte and no more: what follows is of TLS.
+    let mut answer = [0];
+    stream.read_exact(&mut answer).map_err(|error| lost(DURING, &error))?;
+    if tls::wanted(&address.trust, answer == *b"S")? {
+        return tls::secure(stream, &address.trust);
+    }
+    Ok(stream)
 }
 
 /// The server's words and its SQLSTATE.

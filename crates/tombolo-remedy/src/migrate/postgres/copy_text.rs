@@ -1,9 +1,9 @@
 //! Rows as the text form of COPY has them,
 //! <https://www.postgresql.org/docs/current/sql-copy.html>, "Text Format".
 
-use super::dates;
-use super::kind::Kind;
-use super::value::{self, Cell};
+use crate::migrate::dates;
+use crate::migrate::kind::Kind;
+use crate::migrate::value::{self, Cell};
 use std::borrow::Cow;
 use std::io::Write as _;
 
@@ -62,12 +62,12 @@ fn cell(field: &[u8], kind: Kind) -> Option<Cell<'_>> {
             _ => return None,
         }),
         Kind::Integer => Cell::Integer(plain()?.parse().ok()?),
-        Kind::Real | Kind::Decimal => value::number(plain()?)?,
+        Kind::Real | Kind::Decimal(_) => value::number(plain()?)?,
         Kind::Text | Kind::Varchar(_) => Cell::Text(match unescaped(field)? {
             Cow::Borrowed(bytes) => Cow::Borrowed(std::str::from_utf8(bytes).ok()?),
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8(bytes).ok()?),
         }),
-        Kind::Bytes => {
+        Kind::Bytes | Kind::Varbinary(_) => {
             let digits = field.strip_prefix(b"\\\\x")?;
             let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
             Cell::Bytes(Cow::Owned(digits.chunks(2).map(pair).collect::<Option<_>>()?))
@@ -112,8 +112,8 @@ fn unescaped(field: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::dates::Form;
     use super::*;
+    use crate::migrate::dates::Form;
     use proptest::prelude::*;
 
     proptest! {
