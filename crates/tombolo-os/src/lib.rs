@@ -11,6 +11,7 @@
 //! * [`kernel`]: the running kernel, and the signs of what it runs on.
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
+//! * [`ptrace`]: the system calls of a program and of all that it starts.
 //! * [`process`]: running processes and the files that they have open.
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
@@ -28,6 +29,7 @@ pub mod mount_table;
 pub mod namespace;
 pub mod network;
 pub mod process;
+pub mod ptrace;
 pub mod read;
 pub mod scratch;
 pub mod signal;

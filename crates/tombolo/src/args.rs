@@ -359,7 +359,8 @@ pub(crate) struct RunArguments {
 A library that is preloaded records each call of libc on a database, its -wal, -shm and -journal: \
 file, arguments, result, errno, thread, start and duration; and SQLite's error log where its \
 library can be asked for it. Contents are not recorded. What the program starts is recorded as \
-well. Programs that are linked statically, or run with another user's rights, are refused.")]
+well. Programs that are linked statically need --syscalls; those that run with another user's \
+rights are refused.")]
 pub(crate) struct TraceArguments {
     #[command(subcommand)]
     pub(crate) command: Option<TraceCommand>,
@@ -369,6 +370,13 @@ pub(crate) struct TraceArguments {
     /// Record this database only; it need not exist yet [default: every database]
     #[arg(long = "db", value_name = "PATH")]
     pub(crate) databases: Vec<PathBuf>,
+    /// Watch system calls by ptrace, and not by a preloaded library: for programs that are linked
+    /// statically or do not call libc
+    ///
+    /// Each call of the program then stops it twice. SQLite's error log is not seen. What is still
+    /// running when the program has ended goes on, and is recorded no further.
+    #[arg(long)]
+    pub(crate) syscalls: bool,
     /// Size at which the trace is full; what comes later is counted
     #[arg(long, value_name = "MIB", default_value_t = 128)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -166,6 +166,11 @@ pub enum Operation {
     },
     /// `fcntl` with a lock.
     Lock(LockCall),
+    /// `flock`, a lock on the whole file.
+    WholeLock {
+        /// As in flock(2).
+        operation: u32,
+    },
     /// `mmap`.
     Map {
         /// Where in the file.
@@ -265,6 +270,7 @@ impl Operation {
             Operation::DataSync => "fdatasync",
             Operation::Truncate { .. } => "ftruncate",
             Operation::Lock(_) => "fcntl",
+            Operation::WholeLock { .. } => "flock",
             Operation::Map { .. } => "mmap",
             Operation::Unmap { .. } => "munmap",
             Operation::Unlink => "unlink",
@@ -293,6 +299,7 @@ impl Operation {
             Operation::Rename { to } => (11, 1, [u64::from(to), 0, 0, 0, 0]),
             Operation::Status => (12, 0, [0; 5]),
             Operation::Access => (13, 0, [0; 5]),
+            Operation::WholeLock { operation } => (14, 1, [u64::from(operation), 0, 0, 0, 0]),
         }
     }
 
@@ -319,6 +326,7 @@ impl Operation {
             11 => Operation::Rename { to: small(first)? },
             12 => Operation::Status,
             13 => Operation::Access,
+            14 => Operation::WholeLock { operation: small(first)? },
             _ => return None,
         })
     }
@@ -506,6 +514,7 @@ mod tests {
             any::<u64>().prop_map(|bytes| Operation::Truncate { bytes }),
             any::<u64>().prop_map(|bytes| Operation::Unmap { bytes }),
             any::<u32>().prop_map(|to| Operation::Rename { to }),
+            any::<u32>().prop_map(|operation| Operation::WholeLock { operation }),
             lock.prop_map(Operation::Lock),
             (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
                 |(offset, bytes, protection, flags)| Operation::Map {

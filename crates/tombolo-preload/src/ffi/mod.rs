@@ -165,6 +165,8 @@ wrap_used! {
     fdatasync(file: c_int) -> c_int => Operation::DataSync;
     ftruncate(file: c_int, bytes: off_t) -> c_int => truncation(bytes);
     ftruncate64(file: c_int, bytes: off_t) -> c_int => truncation(bytes);
+    flock(file: c_int, operation: c_int) -> c_int
+        => Operation::WholeLock { operation: operation.unsigned_abs() };
     fstat(file: c_int, status: *mut libc::stat) -> c_int => Operation::Status;
     fstat64(file: c_int, status: *mut libc::stat) -> c_int => Operation::Status;
 }

@@ -15,4 +15,5 @@ mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
+mod syscalls;
 mod trace;

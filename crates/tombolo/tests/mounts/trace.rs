@@ -16,19 +16,19 @@ const PYTHON: &str = "
 import sqlite3, sys
 sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
 
-struct Traced {
-    output: Output,
-    file: PathBuf,
+pub(crate) struct Traced {
+    pub(crate) output: Output,
+    pub(crate) file: PathBuf,
 }
 
-fn tombolo() -> Command {
+pub(crate) fn tombolo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
     command.stdin(Stdio::null());
     command
 }
 
 /// Traces a command, with options before it.
-fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
+pub(crate) fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
     let file = directory.join("app.trace");
     let output = tombolo()
         .args(["trace", "--output"])
@@ -42,25 +42,25 @@ fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
 }
 
 impl Traced {
-    fn texts(&self) -> (String, String) {
+    pub(crate) fn texts(&self) -> (String, String) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (text(&self.output.stdout), text(&self.output.stderr))
     }
 
-    fn show(&self, format: &str) -> (Option<i32>, String) {
+    pub(crate) fn show(&self, format: &str) -> (Option<i32>, String) {
         let arguments = ["trace", "show", "--format", format];
         let output = tombolo().args(arguments).arg(&self.file).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let (_, text) = self.show("json");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {:?}", self.texts()))
     }
 }
 
 /// A mount with faults, and a directory beside it.
-fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send) -> T {
+pub(crate) fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send) -> T {
     Namespace::run(|namespace| {
         let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
         let beside = tempfile::tempdir().expect("a directory");
@@ -69,7 +69,7 @@ fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send)
 }
 
 /// The call, its error, the name of its file, and what `explain` makes of it.
-fn first_failure(report: &Value) -> (String, String, String, String) {
+pub(crate) fn first_failure(report: &Value) -> (String, String, String, String) {
     let first = &report["first_failure"];
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let path = word(&first["path"]);
@@ -153,7 +153,7 @@ if len(sys.argv) > 2: os.kill(os.getpid(), 9)
 ";
 
 /// The statuses of the one database that `CROWD` works on.
-fn crowd(report: &Value) -> (usize, usize) {
+pub(crate) fn crowd(report: &Value) -> (usize, usize) {
     let processes = report["processes"].as_array().expect("a list").len();
     let steps = report["locks"].as_array().expect("a list");
     let commits = steps
@@ -232,7 +232,8 @@ fn what_was_not_reached_is_said() {
         let name = database.to_str().expect("UTF-8");
         let trace = traced(beside, &[], &["busybox", "true"]);
         assert_eq!(trace.output.status.code(), Some(2));
-        assert!(trace.texts().1.contains("linked statically"), "{:?}", trace.texts());
+        let said = trace.texts().1;
+        assert!(said.contains("linked statically") && said.contains("--syscalls"), "{said}");
         assert!(!trace.file.exists(), "nothing is left behind");
         let trace = traced(beside, &[], &["true"]);
         assert_eq!(trace.output.status.code(), Some(125));
