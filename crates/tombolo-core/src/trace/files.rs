@@ -99,6 +99,13 @@ impl Files {
         Some((number, kind))
     }
 
+    /// What a file is that has this number.
+    #[must_use]
+    pub fn kind_of(&self, number: u32) -> Option<FileKind> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        self.met.get(place).map(|(kind, _)| *kind)
+    }
+
     /// All of them, by number.
     pub fn all(&self) -> impl Iterator<Item = (u32, FileKind, &[u8])> {
         (1..).zip(&self.met).map(|(number, (kind, path))| (number, *kind, path.as_slice()))
@@ -169,6 +176,7 @@ mod tests {
         assert_eq!(files.meet(b"/d/a.db"), Some((1, FileKind::Database)));
         assert_eq!(files.is_ours_by_name(b"/d/a.db-wal", &every), Some(true));
         assert_eq!(files.number_of(b"/d/a.db"), Some(1));
+        assert_eq!((files.kind_of(1), files.kind_of(0)), (Some(FileKind::Database), None));
         assert_eq!(files.all().count(), 1);
         assert!(!files.is_ours_unopened(b"/d/b.db", 0, &every));
         assert!(files.is_ours_unopened(b"/d/a.db-shm", 0, &every));

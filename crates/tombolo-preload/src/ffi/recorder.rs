@@ -15,9 +15,10 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use tombolo_core::errno::Errno;
+use tombolo_core::trace::content::Content;
 use tombolo_core::trace::files::{Files, Wanted};
 use tombolo_core::trace::record::{
-    Call, File, Message, Operation, Outcome, Process, RECORD_BYTES_MAX, Record,
+    Call, File, FileKind, Message, Operation, Outcome, Process, RECORD_BYTES_MAX, Record,
 };
 
 /// Descriptors from here on are not followed.
@@ -171,6 +172,18 @@ impl<T: Failing> Ended<T> {
         descriptor: Option<c_int>,
         operation: Operation,
     ) -> T {
+        self.record_with(state, file, descriptor, operation, |_| None)
+    }
+
+    /// The same, with what is kept of the bytes that were moved in a file of a kind.
+    fn record_with(
+        self,
+        state: &State,
+        file: u32,
+        descriptor: Option<c_int>,
+        operation: Operation,
+        content: impl FnOnce(FileKind) -> Option<Content>,
+    ) -> T {
         let outcome = match self.answer.value() {
             Some(value) => Outcome::Returned(value),
             None => Outcome::Failed(Errno::from_raw(self.errno)),
@@ -184,6 +197,7 @@ impl<T: Failing> Ended<T> {
             descriptor: descriptor.and_then(|descriptor| u32::try_from(descriptor).ok()),
             operation,
             outcome,
+            content: inner.files.kind_of(file).and_then(content),
         };
         inner.add(&Record::Call(call), CALL_BYTES_MAX);
         drop(inner);
@@ -286,6 +300,32 @@ pub(super) fn used<T: Failing>(
         None => call(),
         Some((state, file)) => timed(call).record(state, file, Some(descriptor), operation),
     }
+}
+
+/// A call that moves bytes between a buffer and a file.
+///
+/// # Safety
+/// After the call, as many bytes of the buffer as it returns can be read.
+pub(super) unsafe fn moved(
+    descriptor: c_int,
+    operation: Operation,
+    buffer: *const c_void,
+    call: impl FnOnce() -> ssize_t,
+) -> ssize_t {
+    let Some((state, file)) = recorded(descriptor) else { return call() };
+    let (Operation::Read { offset, .. } | Operation::Write { offset, .. }) = operation else {
+        return call();
+    };
+    let ended = timed(call);
+    let bytes = usize::try_from(ended.answer).unwrap_or(0);
+    ended.record_with(state, file, Some(descriptor), operation, |kind| {
+        // A call that moved nothing may have been given any pointer.
+        if bytes == 0 {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        Content::of(kind, offset, unsafe { std::slice::from_raw_parts(buffer.cast(), bytes) })
+    })
 }
 
 /// `close`.

@@ -10,6 +10,7 @@ mod post;
 mod report;
 #[cfg(test)]
 mod testing;
+mod timeline;
 mod trace;
 mod words;
 
@@ -21,4 +22,5 @@ pub(crate) use page::Page;
 pub(crate) use plan::{applied, plan};
 pub(crate) use post::post;
 pub(crate) use report::{Detail, report};
+pub(crate) use timeline::timeline;
 pub(crate) use trace::{Pages, trace};

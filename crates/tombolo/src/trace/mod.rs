@@ -3,6 +3,7 @@
 mod chrome;
 mod show;
 mod syscalls;
+mod together;
 
 use crate::args::{TraceArguments, TraceCommand};
 use crate::exit::{self, Exit, Failure};
@@ -13,7 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use tombolo_core::trace::layout::{BLOCK_BYTES, HEADER_BYTES, Header};
+use tombolo_core::trace::layout::{self, BLOCK_BYTES, HEADER_BYTES, Header};
 use tombolo_core::trace::read::Trace;
 use tombolo_os::kernel;
 use tombolo_os::map::SharedMap;
@@ -148,6 +149,10 @@ fn read(path: &Path) -> Result<Trace, Failure> {
     }
     match Trace::read(&bytes) {
         Some(trace) => Ok(trace),
+        None if layout::version(&bytes).is_some_and(|version| version > layout::VERSION) => {
+            let text = format!("{} was made by a later version of tombolo", path.display());
+            Err(Failure::new(Exit::NotExamined, text).hint("show it with that version"))
+        }
         None => wrong(format!("{} is no trace", path.display())),
     }
 }

@@ -16,4 +16,5 @@ mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
 mod syscalls;
+mod together;
 mod trace;

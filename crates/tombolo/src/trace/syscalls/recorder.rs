@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use tombolo_core::sqlite::header::is_sqlite_header;
+use tombolo_core::trace::content::Content;
 use tombolo_core::trace::files::{Files, Wanted, joined, opens_like_sqlite};
 use tombolo_core::trace::record::{
     Call, File, Operation, Outcome, Process as Introduction, Record,
@@ -207,7 +208,9 @@ impl Recording<'_> {
             }
         }
         if let Descriptor::Recorded(file) = known {
-            self.add(file, Some(descriptor), operation);
+            let content = self.content(file, operation, buffer);
+            let call = self.of_file(file, Some(descriptor), operation);
+            self.write(Call { content, ..call });
             if let (Operation::Map { .. }, Ok(address)) = (operation, self.call.result) {
                 self.process.maps.insert(address, file);
             }
@@ -237,6 +240,19 @@ impl Recording<'_> {
             },
             _ => Judgement::Open,
         }
+    }
+
+    /// What is kept of the bytes that were read or written.
+    fn content(&self, file: u32, operation: Operation, buffer: u64) -> Option<Content> {
+        /// SQLite moves a page at a time, and these are at most so long.
+        const BYTES_MAX: usize = 64 << 10;
+        let (Operation::Read { offset, .. } | Operation::Write { offset, .. }) = operation else {
+            return None;
+        };
+        let done = self.call.result.ok().and_then(|done| usize::try_from(done).ok())?;
+        let kind = self.process.files.kind_of(file)?;
+        let bytes = read_memory(self.process.number, buffer, done.min(BYTES_MAX));
+        Content::of(kind, offset, &bytes)
     }
 
     fn renamed(&mut self, from: &Named, to: &Named) {
@@ -298,6 +314,7 @@ impl Recording<'_> {
                 Ok(value) => Outcome::Returned(value),
                 Err(errno) => Outcome::Failed(errno),
             },
+            content: None,
         }
     }
 
