@@ -10,6 +10,7 @@ mod fix;
 mod hung;
 mod local;
 mod nested;
+mod node;
 mod peers;
 mod report;
 mod rig;

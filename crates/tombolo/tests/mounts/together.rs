@@ -1,6 +1,6 @@
 //! `tombolo trace show` of two traces: two stock programs on two mounts whose locks do not cross.
 
-use crate::trace::tombolo;
+use crate::trace::{assert_perfetto, tombolo};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -100,6 +100,7 @@ fn a_lost_update_is_named() {
         assert!(text.contains("by the same clock"), "{text}");
         let (_, chrome) = show("chrome", &traces);
         let events: Value = serde_json::from_str(&chrome).expect("JSON");
+        assert_perfetto(events["traceEvents"].as_array().expect("a list"));
         let processes = events["traceEvents"].as_array().expect("a list").iter();
         let names: Vec<_> = processes
             .filter(|one| one["ph"] == "M")

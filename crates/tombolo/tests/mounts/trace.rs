@@ -163,6 +163,42 @@ pub(crate) fn crowd(report: &Value) -> (usize, usize) {
     (processes, commits.count())
 }
 
+/// What Perfetto takes in, by "Trace Event Format": the fields of each kind of event with their
+/// types, and slices of one thread that do not overlap, of which it would drop some.
+pub(crate) fn assert_perfetto(events: &[Value]) {
+    let mut ends: std::collections::BTreeMap<(u64, u64), f64> = std::collections::BTreeMap::new();
+    for event in events {
+        let number = |name: &str| event[name].as_u64().unwrap_or_else(|| panic!("{name}: {event}"));
+        let time = |name: &str| {
+            let time = event[name].as_f64().unwrap_or_else(|| panic!("{name}: {event}"));
+            assert!(time >= 0.0 && time.is_finite(), "{event}");
+            time
+        };
+        assert!(event["name"].as_str().is_some_and(|name| !name.is_empty()), "{event}");
+        assert!(event["args"].is_object() && number("pid") > 0, "{event}");
+        match event["ph"].as_str().expect("a kind") {
+            "M" => {
+                assert_eq!((&event["name"], number("tid")), (&"process_name".into(), 0));
+                assert!(event["args"]["name"].is_string(), "{event}");
+            }
+            "X" => {
+                let (start, took) = (time("ts"), time("dur"));
+                let end = ends.entry((number("pid"), number("tid"))).or_default();
+                // A nanosecond is what rounding can do.
+                assert!(start >= *end - 0.001, "it begins before {end}: {event}");
+                *end = start + took;
+                assert!(event["cat"].is_string(), "{event}");
+            }
+            "C" => {
+                let values = event["args"].as_object().expect("values");
+                assert!(time("ts") >= 0.0 && values.values().all(Value::is_number), "{event}");
+            }
+            "i" => assert!(event["s"] == "t" && number("tid") > 0 && time("ts") >= 0.0, "{event}"),
+            other => panic!("{other} is not written"),
+        }
+    }
+}
+
 #[test]
 fn every_commit_of_a_crowd_is_on_the_ladder_also_when_it_is_killed() {
     for (arguments, exit) in [(&[][..], 0), (&["die"], 128 + 9)] {
@@ -180,6 +216,7 @@ fn every_commit_of_a_crowd_is_on_the_ladder_also_when_it_is_killed() {
             assert_eq!(shown, Some(0));
             let chrome: Value = serde_json::from_str(&chrome).expect("JSON");
             let events = chrome["traceEvents"].as_array().expect("a list");
+            assert_perfetto(events);
             let slices = events.iter().filter(|event| event["ph"] == "X").count();
             assert_eq!(slices, report["calls"].as_array().expect("a list").len());
         });
