@@ -19,9 +19,11 @@ pub use call::{Asked, Named};
 pub use memory::read as read_memory;
 pub use obstacle::Obstacle;
 
+use crate::process;
 use call::Entered;
 use request::{Event, Signal, Stop, Wait};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use tombolo_core::errno::Errno;
 
@@ -99,7 +101,7 @@ pub fn watch(
         match request::wait() {
             Ok(Wait::Ended(thread, status)) => {
                 if tracer.ended(thread) && thread == main {
-                    return Ok(Ended { status, left: tracer.processes().len() });
+                    return Ok(Ended { status, left: tracer.left() });
                 }
             }
             Ok(Wait::Stopped(thread, stop)) => tracer.stopped(thread, stop),
@@ -124,8 +126,12 @@ struct Tracer<'a> {
 }
 
 impl Tracer<'_> {
-    fn processes(&self) -> BTreeSet<i32> {
-        self.threads.values().map(|thread| thread.process).collect()
+    /// How many processes are there that were met.
+    fn left(&self) -> usize {
+        let met: BTreeSet<i32> = self.threads.values().map(|thread| thread.process).collect();
+        let is_there =
+            |process: &i32| process::kind(Path::new("/proc"), *process) == process::Kind::Program;
+        met.into_iter().filter(is_there).count()
     }
 
     /// A thread is gone; whether its process is, too.
@@ -141,12 +147,16 @@ impl Tracer<'_> {
         last
     }
 
-    fn stopped(&mut self, thread: i32, stop: Stop) {
+    fn meet(&mut self, thread: i32) {
         let main = self.main;
         self.threads.entry(thread).or_insert_with(|| Thread {
             process: if thread == main { main } else { request::process_of(thread) },
             entered: None,
         });
+    }
+
+    fn stopped(&mut self, thread: i32, stop: Stop) {
+        self.meet(thread);
         match stop {
             Stop::Call => {
                 self.call(thread);
@@ -154,6 +164,12 @@ impl Tracer<'_> {
             }
             Stop::Event(Event::Executed) => {
                 self.executed(thread);
+                request::go_on(thread, Signal::NONE);
+            }
+            Stop::Event(Event::Started) => {
+                if let Some(started) = request::started_by(thread) {
+                    self.meet(started);
+                }
                 request::go_on(thread, Signal::NONE);
             }
             Stop::Event(Event::Other) => request::go_on(thread, Signal::NONE),

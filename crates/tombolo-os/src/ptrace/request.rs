@@ -57,7 +57,9 @@ pub(super) enum Stop {
 pub(super) enum Event {
     /// It runs another program.
     Executed,
-    /// It started a thread or a process, or was started itself, or goes on after a stop.
+    /// It started a thread or a process.
+    Started,
+    /// It was started itself, or goes on after a stop.
     Other,
 }
 
@@ -74,6 +76,9 @@ impl Wait {
             0 => Stop::Signal(Signal(signal)),
             libc::PTRACE_EVENT_STOP if stops => Stop::Group,
             libc::PTRACE_EVENT_EXEC => Stop::Event(Event::Executed),
+            libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
+                Stop::Event(Event::Started)
+            }
             _ => Stop::Event(Event::Other),
         };
         Wait::Stopped(thread, stop)
@@ -135,6 +140,16 @@ fn wait_for(thread: i32) -> Result<Wait, Errno> {
         -1 => Err(last_errno()),
         thread => Ok(Wait::from_status(thread, status)),
     }
+}
+
+/// The number of what a thread has started that stands still for it.
+pub(super) fn started_by(thread: i32) -> Option<i32> {
+    let mut message: libc::c_ulong = 0;
+    let place = (&raw mut message).cast::<c_void>();
+    // SAFETY: the kernel writes one `unsigned long`, which is ours.
+    let answer =
+        unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, thread, ptr::null_mut::<c_void>(), place) };
+    i32::try_from(message).ok().filter(|_| answer != -1)
 }
 
 /// The call before or after which a thread stands still.
