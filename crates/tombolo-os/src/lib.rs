@@ -12,6 +12,7 @@
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
 //! * [`private_mount`]: a mount that nobody else sees.
+//! * [`ptrace`]: the system calls of a program and of all that it starts.
 //! * [`process`]: running processes and the files that they have open.
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
@@ -30,6 +31,7 @@ pub mod namespace;
 pub mod network;
 pub mod private_mount;
 pub mod process;
+pub mod ptrace;
 pub mod read;
 pub mod scratch;
 pub mod signal;

@@ -144,6 +144,12 @@ pub fn kind(proc_root: &Path, pid: i32) -> Kind {
     if ended || flags & KERNEL_THREAD != 0 { Kind::NoProgram } else { Kind::Program }
 }
 
+/// The number of a process's parent; `None` if it is gone.
+#[must_use]
+pub fn parent(proc_root: &Path, pid: i32) -> Option<i32> {
+    Stat::read(proc_root, pid)?.field(4)?.parse().ok()
+}
+
 /// What `/proc/PID/stat` says behind the name of the program (`proc_pid_stat(5)`).
 pub(crate) struct Stat(String);
 
@@ -242,7 +248,9 @@ pub fn is_still_held(proc_root: &Path, pid: i32, held: &Held) -> bool {
     now.is_ok_and(|(path, name)| path == held.path && name == held.name)
 }
 
-fn is_user_file(path: &[u8]) -> bool {
+/// Whether the name of an open file is one that a user's file may have.
+#[must_use]
+pub fn is_user_file(path: &[u8]) -> bool {
     let made_up = NO_USER_FILES.iter().any(|start| path.starts_with(start));
     path.first() == Some(&b'/') && (!made_up || path.starts_with(b"/dev/shm/"))
 }

@@ -42,12 +42,6 @@ impl Databases {
         self.paths.len()
     }
 
-    /// Whether a path is that of a database of the list.
-    #[must_use]
-    pub fn has(&self, path: &[u8]) -> bool {
-        self.paths.iter().any(|known| known == path)
-    }
-
     /// Whether a path is that of a file that is meant.
     #[must_use]
     pub fn find(&self, path: &[u8]) -> Option<Meant> {
@@ -64,18 +58,9 @@ impl Databases {
     }
 }
 
-/// Whether a lock is on bytes that SQLite locks, and on no others. `length` is 0 for all that
-/// follow (fcntl(2)).
-#[must_use]
-pub fn is_sqlites(start: i64, length: i64) -> bool {
-    let end = start.checked_add(length);
-    length > 0 && start >= LOCKED_FIRST && end.is_some_and(|end| end <= LOCKED_FIRST + LOCKED_BYTES)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_database_and_its_wal_index_are_found_by_their_whole_paths() {
@@ -85,22 +70,6 @@ mod tests {
         assert_eq!(databases.find(b"/d/other.db-shm"), Some(Meant::WalIndex(1)));
         for other in [&b"/d/app.db-wal"[..], b"app.db", b"/d/app.db-shm-shm", b"", b"/d"] {
             assert_eq!(databases.find(other), None);
-        }
-    }
-
-    #[test]
-    fn locks_of_sqlite_are_told_from_others() {
-        assert!(is_sqlites(LOCKED_FIRST, 1));
-        assert!(is_sqlites(LOCKED_FIRST + 2, 510));
-        for (start, length) in [(LOCKED_FIRST, 0), (0, 1), (LOCKED_FIRST + 2, 511), (-1, 5)] {
-            assert!(!is_sqlites(start, length), "{start} {length}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_range_overflows(start in any::<i64>(), length in any::<i64>()) {
-            let _ = is_sqlites(start, length);
         }
     }
 }

@@ -31,7 +31,6 @@
 //! program which was not reached can be named.
 
 pub mod databases;
-pub mod recognise;
 // Not in unit tests: the test program's own calls would go through it.
 #[cfg(not(test))]
 mod ffi;

@@ -53,7 +53,8 @@ pub(crate) enum Command {
     /// Record what a program's SQLite asks of the kernel, or show such a trace
     ///
     /// Exit code: the program's, or 125 where no call on a SQLite file was recorded. Of `show`: 0
-    /// no call failed, 1 one did, 2 there is nothing to show.
+    /// no call failed, 1 one did, 2 there is nothing to show; of several traces: 0 nothing was
+    /// found, 1 something was, 2 nothing ties them together.
     Trace(TraceArguments),
     /// Carry a database over to PostgreSQL, with a report of all that does not arrive as it was
     ///
@@ -237,8 +238,9 @@ pub(crate) struct RunArguments {
 #[command(after_long_help = "\
 A library that is preloaded records each call of libc on a database, its -wal, -shm and -journal: \
 file, arguments, result, errno, thread, start and duration; and SQLite's error log where its \
-library can be asked for it. Contents are not recorded. What the program starts is recorded as \
-well. Programs that are linked statically, or run with another user's rights, are refused.")]
+library can be asked for it. Of contents only digests and counters are recorded. What the program \
+starts is recorded as well. Programs that are linked statically need --syscalls; those that run \
+with another user's rights are refused.")]
 pub(crate) struct TraceArguments {
     #[command(subcommand)]
     pub(crate) command: Option<TraceCommand>,
@@ -248,6 +250,13 @@ pub(crate) struct TraceArguments {
     /// Record this database only; it need not exist yet [default: every database]
     #[arg(long = "db", value_name = "PATH")]
     pub(crate) databases: Vec<PathBuf>,
+    /// Watch system calls by ptrace, and not by a preloaded library: for programs that are linked
+    /// statically or do not call libc
+    ///
+    /// Each call of the program then stops it twice. SQLite's error log is not seen. What is still
+    /// running when the program has ended goes on, and is recorded no further.
+    #[arg(long)]
+    pub(crate) syscalls: bool,
     /// Size at which the trace is full; what comes later is counted
     #[arg(long, value_name = "MIB", default_value_t = 128)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -266,9 +275,9 @@ pub(crate) enum TraceCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
-    /// The trace
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// The trace; several of the same database, also of different kernels, become one timeline
+    #[arg(value_name = "FILE", required = true, num_args = 1..=16)]
+    pub(crate) files: Vec<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: TraceFormat,

@@ -14,6 +14,8 @@ pub fn fault(event: &Event) -> Option<Errno> {
             matches!(lock.wanted, Wanted::Take(..))
                 && matches!(errno, Errno::EAGAIN | Errno::EACCES)
         }
+        // A lock that somebody has is EWOULDBLOCK (flock(2)), which is EAGAIN.
+        Operation::WholeLock { .. } => errno == Errno::EAGAIN,
         Operation::Open { .. } | Operation::Unlink | Operation::Status => errno == Errno::ENOENT,
         Operation::Access => matches!(errno, Errno::ENOENT | Errno::EACCES),
         _ => false,

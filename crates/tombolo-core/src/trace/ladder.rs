@@ -20,6 +20,8 @@ pub struct Step {
     pub file: usize,
     /// When the call had ended.
     pub at_ns: u64,
+    /// The call, by its place among the events of the trace.
+    pub event: usize,
     /// SQLite's names of the locks that the call was about.
     pub names: Vec<&'static str>,
     /// How strong a lock was wanted; `None` for the end of locks.
@@ -65,19 +67,25 @@ pub fn steps(trace: &Trace) -> Vec<Step> {
     trace
         .events
         .iter()
-        .filter_map(|event| {
+        .enumerate()
+        .filter_map(|(place, event)| {
             let file = match trace.files.get(event.file)?.kind {
                 FileKind::Database => LockedFile::Database,
                 FileKind::WalIndex => LockedFile::WalIndex,
                 FileKind::Wal | FileKind::Journal => return None,
             };
             let own = held.entry((event.process, event.file)).or_default();
-            step(event, file, own)
+            step(place, event, file, own)
         })
         .collect()
 }
 
-fn step(event: &Event, file: LockedFile, held: &mut BTreeSet<&'static str>) -> Option<Step> {
+fn step(
+    place: usize,
+    event: &Event,
+    file: LockedFile,
+    held: &mut BTreeSet<&'static str>,
+) -> Option<Step> {
     let strength = match event.call.operation {
         Operation::Lock(LockCall {
             wanted: Wanted::Take(strength, _) | Wanted::Query(strength, _),
@@ -96,6 +104,7 @@ fn step(event: &Event, file: LockedFile, held: &mut BTreeSet<&'static str>) -> O
         process: event.process,
         file: event.file,
         at_ns: event.call.start_ns.saturating_add(event.call.duration_ns),
+        event: place,
         names,
         strength,
         change,

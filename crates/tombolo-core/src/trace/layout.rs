@@ -27,8 +27,8 @@
 
 /// The first bytes of a trace.
 pub const MAGIC: [u8; 8] = *b"TMBTRACE";
-/// The version of the layout.
-pub const VERSION: u32 = 1;
+/// The version of the layout. Version 1 keeps nothing of contents, and is read as well.
+pub const VERSION: u32 = 2;
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 4096;
 /// Where the number of blocks that were taken stands.
@@ -86,12 +86,11 @@ impl Header {
         bytes
     }
 
-    /// Reads a header; `None` if the bytes are not the start of a trace of this version.
+    /// Reads a header; `None` if the bytes are not the start of a trace, or of a later version's.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..HEADER_BYTES)?;
-        let version = u32::from_le_bytes(*bytes.get(MAGIC.len()..)?.first_chunk()?);
-        if !bytes.starts_with(&MAGIC) || version != VERSION {
+        if !(1..=VERSION).contains(&version(bytes)?) {
             return None;
         }
         let boot_id = bytes.get(BOOT_ID_OFFSET..COMMAND_OFFSET)?;
@@ -107,6 +106,13 @@ impl Header {
             command: words.collect(),
         })
     }
+}
+
+/// The version that a trace says it has; `None` if the bytes are not the start of a trace.
+#[must_use]
+pub fn version(bytes: &[u8]) -> Option<u32> {
+    let after = bytes.strip_prefix(&MAGIC)?;
+    Some(u32::from_le_bytes(*after.first_chunk()?))
 }
 
 /// The beginning of a block.
@@ -176,7 +182,12 @@ mod tests {
         };
         let bytes = header.to_bytes();
         assert_eq!(bytes.len(), HEADER_BYTES);
-        assert_eq!(Header::read(&bytes), Some(header));
+        assert_eq!(Header::read(&bytes), Some(header.clone()));
+        let mut other = bytes.clone();
+        other[MAGIC.len()] = 1;
+        assert_eq!(Header::read(&other), Some(header), "an older one is read");
+        other[MAGIC.len()] = 3;
+        assert_eq!((Header::read(&other), version(&other)), (None, Some(3)));
         assert_eq!(Header::read(&bytes[1..]), None);
         assert_eq!(Header::read(&bytes[..HEADER_BYTES - 1]), None);
         let long = Header { command: vec![vec![b'x'; 9000]], ..Header::default() };

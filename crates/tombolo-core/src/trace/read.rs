@@ -202,6 +202,7 @@ pub(super) mod tests {
             descriptor: Some(3),
             operation,
             outcome,
+            content: None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A record is a byte that says which, numbers, and at most one text as its end. Numbers that a
 //! later version adds to a call are ignored by this one.
 
+use super::content::Content;
 use super::wire::{Reader, Writer, from_zigzag, zigzag};
 use crate::errno::Errno;
 use crate::locktable::Strength;
@@ -120,6 +121,9 @@ pub struct Call {
     pub operation: Operation,
     /// What came of it.
     pub outcome: Outcome,
+    /// What is kept of the bytes that were read or written; `None` for other calls, and in traces
+    /// of version 1.
+    pub content: Option<Content>,
 }
 
 /// What came of a call.
@@ -166,6 +170,11 @@ pub enum Operation {
     },
     /// `fcntl` with a lock.
     Lock(LockCall),
+    /// `flock`, a lock on the whole file.
+    WholeLock {
+        /// As in flock(2).
+        operation: u32,
+    },
     /// `mmap`.
     Map {
         /// Where in the file.
@@ -247,8 +256,8 @@ pub enum Owner {
     Description,
 }
 
-/// The numbers of an operation, besides its tag.
-type Numbers = [u64; 5];
+/// The numbers of an operation, besides its tag, and of a content behind those of a read or write.
+type Numbers = [u64; 6];
 
 impl Operation {
     /// As in C.
@@ -265,6 +274,7 @@ impl Operation {
             Operation::DataSync => "fdatasync",
             Operation::Truncate { .. } => "ftruncate",
             Operation::Lock(_) => "fcntl",
+            Operation::WholeLock { .. } => "flock",
             Operation::Map { .. } => "mmap",
             Operation::Unmap { .. } => "munmap",
             Operation::Unlink => "unlink",
@@ -277,27 +287,28 @@ impl Operation {
     fn numbers(&self) -> (u8, usize, Numbers) {
         let place = |offset: Option<u64>| offset.map_or(0, |offset| offset.saturating_add(1));
         match *self {
-            Operation::Open { flags } => (0, 1, [u64::from(flags), 0, 0, 0, 0]),
-            Operation::Close => (1, 0, [0; 5]),
-            Operation::Read { offset, bytes } => (2, 2, [place(offset), bytes, 0, 0, 0]),
-            Operation::Write { offset, bytes } => (3, 2, [place(offset), bytes, 0, 0, 0]),
-            Operation::Sync => (4, 0, [0; 5]),
-            Operation::DataSync => (5, 0, [0; 5]),
-            Operation::Truncate { bytes } => (6, 1, [bytes, 0, 0, 0, 0]),
+            Operation::Open { flags } => (0, 1, [u64::from(flags), 0, 0, 0, 0, 0]),
+            Operation::Close => (1, 0, [0; 6]),
+            Operation::Read { offset, bytes } => (2, 2, [place(offset), bytes, 0, 0, 0, 0]),
+            Operation::Write { offset, bytes } => (3, 2, [place(offset), bytes, 0, 0, 0, 0]),
+            Operation::Sync => (4, 0, [0; 6]),
+            Operation::DataSync => (5, 0, [0; 6]),
+            Operation::Truncate { bytes } => (6, 1, [bytes, 0, 0, 0, 0, 0]),
             Operation::Lock(lock) => lock.numbers(),
             Operation::Map { offset, bytes, protection, flags } => {
-                (8, 4, [offset, bytes, u64::from(protection), u64::from(flags), 0])
+                (8, 4, [offset, bytes, u64::from(protection), u64::from(flags), 0, 0])
             }
-            Operation::Unmap { bytes } => (9, 1, [bytes, 0, 0, 0, 0]),
-            Operation::Unlink => (10, 0, [0; 5]),
-            Operation::Rename { to } => (11, 1, [u64::from(to), 0, 0, 0, 0]),
-            Operation::Status => (12, 0, [0; 5]),
-            Operation::Access => (13, 0, [0; 5]),
+            Operation::Unmap { bytes } => (9, 1, [bytes, 0, 0, 0, 0, 0]),
+            Operation::Unlink => (10, 0, [0; 6]),
+            Operation::Rename { to } => (11, 1, [u64::from(to), 0, 0, 0, 0, 0]),
+            Operation::Status => (12, 0, [0; 6]),
+            Operation::Access => (13, 0, [0; 6]),
+            Operation::WholeLock { operation } => (14, 1, [u64::from(operation), 0, 0, 0, 0, 0]),
         }
     }
 
     fn from_numbers(tag: u8, numbers: Numbers) -> Option<Self> {
-        let [first, second, third, fourth, _] = numbers;
+        let [first, second, third, fourth, ..] = numbers;
         let (offset, small) = (first.checked_sub(1), |number: u64| u32::try_from(number).ok());
         Some(match tag {
             0 => Operation::Open { flags: small(first)? },
@@ -319,6 +330,7 @@ impl Operation {
             11 => Operation::Rename { to: small(first)? },
             12 => Operation::Status,
             13 => Operation::Access,
+            14 => Operation::WholeLock { operation: small(first)? },
             _ => return None,
         })
     }
@@ -347,10 +359,10 @@ impl LockCall {
         };
         let owner = u64::from(self.owner == Owner::Description);
         let count = if answer == 0 { 3 } else { 5 };
-        (7, count, [wanted << 1 | owner, self.first, self.bytes, answer, holder])
+        (7, count, [wanted << 1 | owner, self.first, self.bytes, answer, holder, 0])
     }
 
-    fn from_numbers([wanted, first, bytes, answer, holder]: Numbers) -> Option<Self> {
+    fn from_numbers([wanted, first, bytes, answer, holder, _]: Numbers) -> Option<Self> {
         let strength = |strong: bool| if strong { Strength::Exclusive } else { Strength::Shared };
         let owner = if wanted & 1 == 1 { Owner::Description } else { Owner::Process };
         let held = u32::try_from(holder).ok().map(from_zigzag);
@@ -447,6 +459,10 @@ impl Call {
         for number in numbers.iter().take(count) {
             writer.number(*number);
         }
+        // Behind the same count of numbers in every read and write.
+        for number in self.content.map(Content::numbers).iter().flatten() {
+            writer.number(*number);
+        }
     }
 
     fn decode(reader: &mut Reader<'_>) -> Option<Self> {
@@ -468,12 +484,16 @@ impl Call {
             *number = read;
         }
         let operation = Operation::from_numbers(tag, numbers)?;
-        Some(Call { thread, start_ns, duration_ns, file, descriptor, operation, outcome })
+        let transfers = matches!(operation, Operation::Read { .. } | Operation::Write { .. });
+        let [_, _, digest, mark, first, second] = numbers;
+        let content = Content::from_numbers([digest, mark, first, second]).filter(|_| transfers);
+        Some(Call { thread, start_ns, duration_ns, file, descriptor, operation, outcome, content })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::Mark;
     use super::*;
     use proptest::option;
     use proptest::prelude::*;
@@ -506,6 +526,7 @@ mod tests {
             any::<u64>().prop_map(|bytes| Operation::Truncate { bytes }),
             any::<u64>().prop_map(|bytes| Operation::Unmap { bytes }),
             any::<u32>().prop_map(|to| Operation::Rename { to }),
+            any::<u32>().prop_map(|operation| Operation::WholeLock { operation }),
             lock.prop_map(Operation::Lock),
             (any::<u64>(), any::<u64>(), any::<u32>(), any::<u32>()).prop_map(
                 |(offset, bytes, protection, flags)| Operation::Map {
@@ -532,15 +553,25 @@ mod tests {
             any::<i32>().prop_map(|raw| Outcome::Failed(Errno::from_raw(raw))),
         ];
         let numbers = (any::<u32>(), any::<u64>(), any::<u64>(), any::<u32>());
-        (numbers, option::of(any::<u32>()), operation(), outcome).prop_map(
-            |((thread, start_ns, duration_ns, file), descriptor, operation, outcome)| Call {
-                thread,
-                start_ns,
-                duration_ns,
-                file,
-                descriptor,
-                operation,
-                outcome,
+        let content = option::of((1..1_u64 << 56, any::<u32>()));
+        (numbers, option::of(any::<u32>()), operation(), outcome, content).prop_map(
+            |((thread, start_ns, duration_ns, file), descriptor, operation, outcome, content)| {
+                let transfers =
+                    matches!(operation, Operation::Read { .. } | Operation::Write { .. });
+                let content = content.filter(|_| transfers).map(|(digest, counter)| Content {
+                    digest,
+                    mark: Mark::ChangeCounter(counter),
+                });
+                Call {
+                    thread,
+                    start_ns,
+                    duration_ns,
+                    file,
+                    descriptor,
+                    operation,
+                    outcome,
+                    content,
+                }
             },
         )
     }
@@ -593,9 +624,13 @@ mod tests {
             descriptor: Some(12),
             operation: Operation::Read { offset: Some(1 << 30), bytes: 4096 },
             outcome: Outcome::Returned(4096),
+            content: None,
         };
         let length = Record::Call(call).encode(&mut [0; 64]).expect("room");
         assert!(length <= 28, "{length}");
+        let content = Some(Content { digest: u64::MAX >> 8, mark: Mark::ChangeCounter(1 << 20) });
+        let length = Record::Call(Call { content, ..call }).encode(&mut [0; 64]).expect("room");
+        assert!(length <= 40, "{length}");
         assert_eq!(Record::Call(call).encode(&mut [0; 8]), None);
     }
 

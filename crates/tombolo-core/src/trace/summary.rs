@@ -230,7 +230,9 @@ impl FileSummary {
                 self.written_bytes = self.written_bytes.saturating_add(bytes)
             }
             Operation::Sync | Operation::DataSync => self.syncs += 1,
-            Operation::Lock(_) => self.locks_refused += u64::from(refused),
+            Operation::Lock(_) | Operation::WholeLock { .. } => {
+                self.locks_refused += u64::from(refused);
+            }
             _ => {}
         }
     }
@@ -290,6 +292,7 @@ fn arguments(trace: &Trace, event: &Event) -> String {
             format!("{bytes} bytes at {offset}, protection {protection}, flags {flags:#x}")
         }
         Operation::Unmap { bytes } => format!("{bytes} bytes"),
+        Operation::WholeLock { operation } => whole_lock(operation),
         Operation::Rename { to } => {
             format!("to {}", usize::try_from(to).map(|to| path(trace, to)).unwrap_or_default())
         }
@@ -318,6 +321,19 @@ fn arguments(trace: &Trace, event: &Event) -> String {
         | Operation::Status
         | Operation::Access => String::new(),
     }
+}
+
+/// The operations of flock(2).
+fn whole_lock(operation: u32) -> String {
+    const AT_ONCE: u32 = 4;
+    let name = match operation & !AT_ONCE {
+        1 => "shared lock",
+        2 => "exclusive lock",
+        8 => "unlock",
+        _ => return format!("operation {operation}"),
+    };
+    let waits = if operation & AT_ONCE == 0 && name != "unlock" { ", waiting" } else { "" };
+    format!("{name}{waits}")
 }
 
 fn strength_name(strength: Strength) -> &'static str {

@@ -3,7 +3,7 @@
 
 use super::next::{Control, Open, errno, fail, next};
 use super::{bytes_of, process};
-use crate::databases::{Databases, LOCKED_BYTES, LOCKED_FIRST, Meant, is_sqlites};
+use crate::databases::{Databases, LOCKED_BYTES, LOCKED_FIRST, Meant};
 use crate::{REPORT_VARIABLE, VARIABLE};
 use libc::{c_char, c_int, size_t};
 use std::ffi::{CString, OsString};
@@ -11,6 +11,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tombolo_core::trace::locking::is_sqlites;
 
 /// What this process has to do, and has done. Null in programs without a list: then every call goes
 /// through.

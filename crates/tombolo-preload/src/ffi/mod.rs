@@ -151,22 +151,48 @@ macro_rules! wrap_used {
 }
 
 wrap_used! {
-    read(file: c_int, buffer: *mut c_void, bytes: size_t) -> ssize_t => reading(None, bytes);
-    pread(file: c_int, buffer: *mut c_void, bytes: size_t, offset: off_t) -> ssize_t
-        => reading(at(offset), bytes);
-    pread64(file: c_int, buffer: *mut c_void, bytes: size_t, offset: off_t) -> ssize_t
-        => reading(at(offset), bytes);
-    write(file: c_int, buffer: *const c_void, bytes: size_t) -> ssize_t => writing(None, bytes);
-    pwrite(file: c_int, buffer: *const c_void, bytes: size_t, offset: off_t) -> ssize_t
-        => writing(at(offset), bytes);
-    pwrite64(file: c_int, buffer: *const c_void, bytes: size_t, offset: off_t) -> ssize_t
-        => writing(at(offset), bytes);
     fsync(file: c_int) -> c_int => Operation::Sync;
     fdatasync(file: c_int) -> c_int => Operation::DataSync;
     ftruncate(file: c_int, bytes: off_t) -> c_int => truncation(bytes);
     ftruncate64(file: c_int, bytes: off_t) -> c_int => truncation(bytes);
+    flock(file: c_int, operation: c_int) -> c_int
+        => Operation::WholeLock { operation: operation.unsigned_abs() };
     fstat(file: c_int, status: *mut libc::stat) -> c_int => Operation::Status;
     fstat64(file: c_int, status: *mut libc::stat) -> c_int => Operation::Status;
+}
+
+/// Wraps functions that move bytes. After the arrow stands what is recorded of a call.
+macro_rules! wrap_moving {
+    ($($name:ident($descriptor:ident: c_int, $buffer:ident: $pointer:ty
+        $(, $argument:ident: $type:ty)*) => $operation:expr;)*) => {$(
+        /// As in libc.
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(
+            $descriptor: c_int, $buffer: $pointer $(, $argument: $type)*
+        ) -> ssize_t {
+            let call = call_next!(
+                $name($descriptor: c_int, $buffer: $pointer $(, $argument: $type)*) -> ssize_t
+            );
+            // SAFETY: the caller's own buffer, of which as many bytes were read or written.
+            unsafe { recorder::moved($descriptor, $operation, $buffer.cast(), call) }
+        }
+    )*};
+}
+
+wrap_moving! {
+    read(file: c_int, buffer: *mut c_void, bytes: size_t) => reading(None, bytes);
+    pread(file: c_int, buffer: *mut c_void, bytes: size_t, offset: off_t)
+        => reading(at(offset), bytes);
+    pread64(file: c_int, buffer: *mut c_void, bytes: size_t, offset: off_t)
+        => reading(at(offset), bytes);
+    write(file: c_int, buffer: *const c_void, bytes: size_t) => writing(None, bytes);
+    pwrite(file: c_int, buffer: *const c_void, bytes: size_t, offset: off_t)
+        => writing(at(offset), bytes);
+    pwrite64(file: c_int, buffer: *const c_void, bytes: size_t, offset: off_t)
+        => writing(at(offset), bytes);
 }
 
 fn reading(offset: Option<u64>, bytes: size_t) -> Operation {

@@ -5,11 +5,11 @@ use super::exclusive::status;
 use super::log;
 use super::next::set_errno;
 use super::recorder::{State, set_file_of, state, timed};
-use crate::recognise::{joined, opens_like_sqlite};
 use libc::{c_char, c_int};
 use std::ffi::{CStr, CString};
 use tombolo_core::sqlite::header::{MAGIC, is_sqlite_header};
-use tombolo_core::trace::record::{FileKind, Operation};
+use tombolo_core::trace::files::{joined, opens_like_sqlite};
+use tombolo_core::trace::record::Operation;
 
 /// `open`.
 ///
@@ -51,28 +51,21 @@ impl State {
         }
         let path = path_of(descriptor).filter(|path| !path.starts_with(b"/memfd:"));
         let path = path.unwrap_or_else(|| given.to_vec());
-        if self.is_limited() {
-            return (self.is_named(&path) || self.is_sidecar(&path)).then_some(path);
-        }
-        let new = || status.st_size == 0 && opens_like_sqlite(flags);
-        let sidecar = FileKind::of(&path) != FileKind::Database;
-        let ours = match sidecar {
-            true => self.is_sidecar(&path),
-            false => has_header(descriptor) || new(),
-        };
+        let by_name = self.inner().files.is_ours_by_name(&path, &self.wanted);
+        let new = || status.st_size == 0 && opens_like_sqlite(flags.unsigned_abs());
+        let ours = by_name.unwrap_or_else(|| has_header(descriptor) || new());
         ours.then_some(path)
     }
 
-    /// The path of a file that could not be opened, if it is SQLite's by its name or by the way in
-    /// which it was to be opened.
+    /// The path of a file that could not be opened, if it is SQLite's.
     fn wanted_by_name(&self, directory: c_int, given: &[u8], flags: c_int) -> Option<Vec<u8>> {
         let base = match directory {
             libc::AT_FDCWD => current_directory(),
             descriptor => path_of(descriptor),
         };
         let path = joined(&base.unwrap_or_default(), given);
-        let like = !self.is_limited() && opens_like_sqlite(flags);
-        (like || self.known(&path).is_some()).then_some(path)
+        let flags = flags.unsigned_abs();
+        self.inner().files.is_ours_unopened(&path, flags, &self.wanted).then_some(path)
     }
 }
 

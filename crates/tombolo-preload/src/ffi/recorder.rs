@@ -7,7 +7,6 @@ use super::next::{errno, set_errno};
 use super::opening::link_target;
 use super::sink::Sink;
 use super::spin::{Held, Spin};
-use crate::databases::Databases;
 use crate::{TRACE_DATABASES_VARIABLE, TRACE_VARIABLE};
 use libc::{c_char, c_int, c_void, ssize_t};
 use std::cell::Cell;
@@ -16,14 +15,14 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 use tombolo_core::errno::Errno;
+use tombolo_core::trace::content::Content;
+use tombolo_core::trace::files::{Files, Wanted};
 use tombolo_core::trace::record::{
     Call, File, FileKind, Message, Operation, Outcome, Process, RECORD_BYTES_MAX, Record,
 };
 
 /// Descriptors from here on are not followed.
 const DESCRIPTORS: usize = 1 << 16;
-/// Files that are told apart; a program with more keeps the later ones to itself.
-const FILES_MAX: usize = 4096;
 /// Maps that are followed to their end.
 const MAPS_MAX: usize = 64;
 /// Bytes of a call's record.
@@ -47,15 +46,13 @@ thread_local! {
 }
 
 pub(super) struct State {
-    /// Only these, if there is a list.
-    named: Option<Databases>,
+    pub(super) wanted: Wanted,
     inner: Spin<Inner>,
 }
 
 pub(super) struct Inner {
     sink: Sink,
-    /// Each file's number is its place and one.
-    files: Vec<(FileKind, Vec<u8>)>,
+    pub(super) files: Files,
 }
 
 pub(super) fn state() -> Option<&'static State> {
@@ -70,10 +67,10 @@ pub(super) fn prepare() {
     // For as long as the process lives.
     let path: &'static CStr = Box::leak(path.into_boxed_c_str());
     let Some(sink) = Sink::open(path, now_ns()) else { return };
-    let named = std::env::var_os(TRACE_DATABASES_VARIABLE);
-    let named = named.map(|list| Databases::parse(list.as_bytes()));
-    let inner = Spin::new(Inner { sink, files: Vec::new() });
-    let state = Box::new(State { named, inner });
+    let wanted = std::env::var_os(TRACE_DATABASES_VARIABLE)
+        .map_or_else(Wanted::every, |list| Wanted::parse(list.as_bytes()));
+    let inner = Spin::new(Inner { sink, files: Files::default() });
+    let state = Box::new(State { wanted, inner });
     STATE.store(Box::into_raw(state), Ordering::Release);
     // SAFETY: functions that take no arguments, for as long as the process lives.
     unsafe { libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(in_forked)) };
@@ -175,6 +172,18 @@ impl<T: Failing> Ended<T> {
         descriptor: Option<c_int>,
         operation: Operation,
     ) -> T {
+        self.record_with(state, file, descriptor, operation, |_| None)
+    }
+
+    /// The same, with what is kept of the bytes that were moved in a file of a kind.
+    fn record_with(
+        self,
+        state: &State,
+        file: u32,
+        descriptor: Option<c_int>,
+        operation: Operation,
+        content: impl FnOnce(FileKind) -> Option<Content>,
+    ) -> T {
         let outcome = match self.answer.value() {
             Some(value) => Outcome::Returned(value),
             None => Outcome::Failed(Errno::from_raw(self.errno)),
@@ -188,6 +197,7 @@ impl<T: Failing> Ended<T> {
             descriptor: descriptor.and_then(|descriptor| u32::try_from(descriptor).ok()),
             operation,
             outcome,
+            content: inner.files.kind_of(file).and_then(content),
         };
         inner.add(&Record::Call(call), CALL_BYTES_MAX);
         drop(inner);
@@ -219,31 +229,21 @@ impl Inner {
         let program = link_target(c"/proc/self/exe", &mut program).unwrap_or_default();
         self.sink.write(&Record::Process(Process { parent, program }));
         let files = std::mem::take(&mut self.files);
-        for (number, (kind, path)) in (1..).zip(&files) {
+        for (number, kind, path) in files.all() {
             if self.sink.prepare(RECORD_BYTES_MAX) {
-                self.sink.write(&Record::File(File { number, kind: *kind, path }));
+                self.sink.write(&Record::File(File { number, kind, path }));
             }
         }
         self.files = files;
     }
 
-    fn number_of(&self, path: &[u8]) -> Option<u32> {
-        let place = self.files.iter().position(|(_, known)| known == path)?;
-        u32::try_from(place + 1).ok()
-    }
-
     /// The number of a file, which gets one if it has none.
     pub(super) fn number(&mut self, path: &[u8]) -> Option<u32> {
-        if let Some(number) = self.number_of(path) {
+        if let Some(number) = self.files.number_of(path) {
             return Some(number);
         }
-        let number = u32::try_from(self.files.len() + 1).ok()?;
-        if self.files.len() >= FILES_MAX {
-            return None;
-        }
-        let kind = FileKind::of(path);
-        self.files.push((kind, path.to_vec()));
-        // The first record of a process introduces all files that are known.
+        let (number, kind) = self.files.meet(path)?;
+        // A fresh process introduces all its files with its first call.
         if !self.sink.is_fresh() {
             self.add(&Record::File(File { number, kind, path }), RECORD_BYTES_MAX);
         }
@@ -256,35 +256,16 @@ impl State {
         self.inner.lock()
     }
 
-    /// Whether a path is that of a sidecar of a database that is recorded.
-    pub(super) fn is_sidecar(&self, path: &[u8]) -> bool {
-        let kind = FileKind::of(path);
-        kind != FileKind::Database && {
-            let database = kind.database(path);
-            self.is_named(database) || self.inner().number_of(database).is_some()
-        }
-    }
-
     /// Whether this process's descriptors are those in the table. A process made by vfork(2) has
     /// descriptors of its own and its parent's memory.
     pub(super) fn is_own(&self) -> bool {
         self.inner().sink.process() == super::process().unsigned_abs()
     }
 
-    /// Whether only databases of a list are recorded.
-    pub(super) fn is_limited(&self) -> bool {
-        self.named.is_some()
-    }
-
-    pub(super) fn is_named(&self, path: &[u8]) -> bool {
-        self.named.as_ref().is_some_and(|named| named.has(path))
-    }
-
     /// The number of a file that a program names, if it is recorded.
     pub(super) fn known(&self, path: &[u8]) -> Option<u32> {
-        let known = self.inner().number_of(path);
-        let wanted = || self.is_named(path) || self.is_sidecar(path);
-        known.or_else(|| wanted().then(|| self.inner().number(path)).flatten())
+        let mut inner = self.inner();
+        inner.files.is_known(path, &self.wanted).then(|| inner.number(path)).flatten()
     }
 }
 
@@ -319,6 +300,32 @@ pub(super) fn used<T: Failing>(
         None => call(),
         Some((state, file)) => timed(call).record(state, file, Some(descriptor), operation),
     }
+}
+
+/// A call that moves bytes between a buffer and a file.
+///
+/// # Safety
+/// After the call, as many bytes of the buffer as it returns can be read.
+pub(super) unsafe fn moved(
+    descriptor: c_int,
+    operation: Operation,
+    buffer: *const c_void,
+    call: impl FnOnce() -> ssize_t,
+) -> ssize_t {
+    let Some((state, file)) = recorded(descriptor) else { return call() };
+    let (Operation::Read { offset, .. } | Operation::Write { offset, .. }) = operation else {
+        return call();
+    };
+    let ended = timed(call);
+    let bytes = usize::try_from(ended.answer).unwrap_or(0);
+    ended.record_with(state, file, Some(descriptor), operation, |kind| {
+        // A call that moved nothing may have been given any pointer.
+        if bytes == 0 {
+            return None;
+        }
+        // SAFETY: the caller's promise.
+        Content::of(kind, offset, unsafe { std::slice::from_raw_parts(buffer.cast(), bytes) })
+    })
 }
 
 /// `close`.

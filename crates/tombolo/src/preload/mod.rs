@@ -3,8 +3,8 @@
 mod program;
 mod wait;
 
-pub(crate) use program::Program;
-pub(crate) use wait::attend;
+pub(crate) use program::{Program, Reach};
+pub(crate) use wait::{attend, attend_by, code};
 
 use crate::exit::{Exit, Failure};
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! The program that is to be started, and whether a preload can reach it.
+//! The program that is to be started, and whether it can be reached.
 
 use crate::exit::{Exit, Failure};
 use std::ffi::{OsStr, OsString};
@@ -11,6 +11,15 @@ use tombolo_os::read;
 /// Set-user-ID and set-group-ID (inode(7)): the loader then takes no library from the environment.
 const PRIVILEGED_BITS: u32 = 0o6000;
 
+/// How a program is to be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach<'a> {
+    /// By a library that its loader takes in; the hint is for one that is linked statically.
+    Preload(&'a str),
+    /// By its system calls.
+    Calls,
+}
+
 /// A program and its arguments.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -19,9 +28,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Finds the program that a command names, as execvp(3) does. The hint is for one that a
-    /// preload does not reach.
-    pub(crate) fn find(command: &[OsString], hint: &str) -> Result<Self, Failure> {
+    /// Finds the program that a command names, as execvp(3) does.
+    pub(crate) fn find(command: &[OsString], reach: Reach<'_>) -> Result<Self, Failure> {
         let Some((name, arguments)) = command.split_first() else {
             return Err(Failure::new(Exit::Usage, "a command is needed"));
         };
@@ -29,7 +37,7 @@ impl Program {
             let text = format!("{} was not found", name.display());
             return Err(Failure::new(Exit::NotExamined, text));
         };
-        check_reachable(&path, hint)?;
+        check_reachable(&path, reach)?;
         Ok(Program { path, arguments: arguments.to_vec() })
     }
 
@@ -54,27 +62,29 @@ fn in_path(name: &OsStr) -> Option<PathBuf> {
     std::env::split_paths(&directories).map(|directory| directory.join(name)).find(is_program)
 }
 
-/// A preload reaches only what a loader starts with this user's rights.
-fn check_reachable(path: &Path, hint: &str) -> Result<(), Failure> {
-    let unreachable = |why: &str| {
-        let text = format!("{} cannot be reached by a preload: {why}", path.display());
-        let failure = Failure::new(Exit::NotExamined, text);
-        Err(failure.hint(hint))
-    };
+/// A loader takes libraries from the environment, and the kernel lets calls be watched, only where
+/// the program has this user's rights.
+fn check_reachable(path: &Path, reach: Reach<'_>) -> Result<(), Failure> {
     let start = start_of(path)?;
     let program = match elf::interpreter(&start) {
         Some(interpreter) => Path::new(OsStr::from_bytes(interpreter)).to_owned(),
         None => path.to_owned(),
     };
     let start = start_of(&program)?;
-    if elf::linking(&start) == Some(Linking::Static) {
-        return unreachable("it is linked statically");
-    }
     let status = program.metadata().map_err(|error| Failure::new(Exit::NotExamined, error))?;
+    let refused = |text: String| Failure::new(Exit::NotExamined, text);
+    let path = path.display();
     if status.mode() & PRIVILEGED_BITS != 0 {
-        return unreachable("it runs with another user's rights");
+        let text = format!("{path} cannot be reached: it runs with another user's rights");
+        return Err(refused(text).hint("start it as that user, by a copy without the set-ID bits"));
     }
-    Ok(())
+    match reach {
+        Reach::Preload(hint) if elf::linking(&start) == Some(Linking::Static) => {
+            let text = format!("{path} cannot be reached by a preload: it is linked statically");
+            Err(refused(text).hint(hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn start_of(path: &Path) -> Result<Vec<u8>, Failure> {

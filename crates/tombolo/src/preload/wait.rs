@@ -3,6 +3,7 @@
 use crate::exit::{Exit, Failure};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tombolo_os::signal;
 
@@ -28,9 +29,7 @@ pub(crate) fn attend(mut command: Command, look: &mut dyn FnMut()) -> Result<Opt
         }
         if signal::stop_wanted() && !passed_on {
             passed_on = true;
-            // A terminal sends it to the program as well; twice does no harm.
-            let pid = rustix::process::Pid::from_child(&child);
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            stop(rustix::process::Pid::from_child(&child));
         }
         std::thread::park_timeout(PAUSE);
         waited += PAUSE;
@@ -41,7 +40,37 @@ pub(crate) fn attend(mut command: Command, look: &mut dyn FnMut()) -> Result<Opt
     }
 }
 
-fn code(status: ExitStatus) -> Option<u8> {
+/// As [`attend`], for a program that `work` starts and waits for. `work` has a thread of its own,
+/// and is given a function by which it says which process the program is.
+pub(crate) fn attend_by<T: Send>(work: impl FnOnce(&dyn Fn(i32)) -> T + Send) -> T {
+    signal::catch_stop();
+    let (program, attendant) = (AtomicI32::new(0), std::thread::current());
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let answer = work(&|process| program.store(process, Ordering::Relaxed));
+            program.store(0, Ordering::Relaxed);
+            attendant.unpark();
+            answer
+        });
+        while !worker.is_finished() {
+            let process = rustix::process::Pid::from_raw(program.load(Ordering::Relaxed));
+            if let Some(process) = process.filter(|_| signal::stop_wanted()) {
+                program.store(0, Ordering::Relaxed);
+                stop(process);
+            }
+            std::thread::park_timeout(PAUSE);
+        }
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Passes a wish to stop on. A terminal sends it to the program as well; twice does no harm.
+fn stop(process: rustix::process::Pid) {
+    let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+}
+
+/// The exit code that a shell tells of a program's end.
+pub(crate) fn code(status: ExitStatus) -> Option<u8> {
     /// As a shell tells of a signal.
     const SIGNALLED: i32 = 128;
     let code = status.code().or_else(|| status.signal().map(|signal| SIGNALLED + signal));

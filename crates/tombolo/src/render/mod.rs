@@ -12,6 +12,7 @@ mod report;
 mod simplify;
 #[cfg(test)]
 pub(crate) mod testing;
+mod timeline;
 mod trace;
 mod tune;
 mod words;
@@ -26,5 +27,6 @@ pub(crate) use post::post;
 pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
 pub(crate) use simplify::simplify;
+pub(crate) use timeline::timeline;
 pub(crate) use trace::{Pages, trace};
 pub(crate) use tune::tune;

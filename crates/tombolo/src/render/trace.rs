@@ -103,7 +103,7 @@ fn step(step: &StepView) -> String {
     )
 }
 
-fn call(call: &CallView) -> String {
+pub(super) fn call(call: &CallView) -> String {
     let ended = match (call.returned, call.errno) {
         (_, Some(errno)) if call.fault => styled(Tone::Fault, &format!("{errno}")),
         (_, Some(errno)) => format!("{errno}"),
@@ -125,7 +125,7 @@ fn call(call: &CallView) -> String {
     )
 }
 
-fn list(page: &mut Page, heading: &str, lines: &[String], pages: Pages) {
+pub(super) fn list(page: &mut Page, heading: &str, lines: &[String], pages: Pages) {
     if lines.is_empty() {
         return;
     }

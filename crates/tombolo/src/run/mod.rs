@@ -4,7 +4,7 @@ mod watch;
 
 use crate::args::RunArguments;
 use crate::exit::{Exit, Failure};
-use crate::preload::{self, OWN_FAILURE, Program, say};
+use crate::preload::{self, OWN_FAILURE, Program, Reach, say};
 use crate::unused::Kernel;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     for path in &arguments.databases {
         databases.push(claimable(path, elsewhere)?);
     }
-    let program = Program::find(&arguments.command, OTHER_WAY)?;
+    let program = Program::find(&arguments.command, Reach::Preload(OTHER_WAY))?;
     let report = watch::Report::new()?;
     let mut command = Command::new(program.path());
     command

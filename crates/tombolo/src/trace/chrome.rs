@@ -11,41 +11,77 @@ use tombolo_core::trace::summary::{CallView, Summary};
 /// The rungs of SQLite's ladder, from the lowest: the value of a counter is the place.
 const RUNGS: [&str; 5] = ["NONE", "SHARED", "RESERVED", "PENDING", "EXCLUSIVE"];
 
-pub(super) fn write(out: &mut dyn Write, trace: &Trace, summary: &Summary) -> io::Result<()> {
+/// Bits of the number of a process (proc_sys_kernel(5), `pid_max`).
+const PROCESS_BITS: u32 = 22;
+
+/// One trace of those that are printed together.
+pub(super) struct Part<'a> {
+    pub(super) trace: &'a Trace,
+    pub(super) summary: &'a Summary,
+    /// Which one it is, where there are several: processes of two kernels can have one number.
+    pub(super) number: Option<u32>,
+    /// What is added to its times.
+    pub(super) shift_ns: u64,
+}
+
+impl Part<'_> {
+    fn process(&self, pid: u32) -> u64 {
+        u64::from(self.number.unwrap_or(0)) << PROCESS_BITS | u64::from(pid)
+    }
+
+    fn micros(&self, time_ns: u64) -> f64 {
+        micros(time_ns.saturating_add(self.shift_ns))
+    }
+}
+
+pub(super) fn write(out: &mut dyn Write, parts: &[Part<'_>]) -> io::Result<()> {
     let mut list = List { out, first: true };
     list.out.write_all(b"{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n")?;
-    for process in &summary.processes {
-        let name = json!({"name": name_of(&process.program)});
-        list.add(&json!({"ph": "M", "name": "process_name", "pid": process.pid, "args": name}))?;
-    }
-    for event in &trace.events {
-        list.add(&slice(&CallView::of(trace, event)))?;
-    }
-    for step in &summary.locks {
-        let Some(rung) = step.rung else { continue };
-        let place = RUNGS.iter().position(|known| *known == rung).unwrap_or(0);
-        list.add(&json!({
-            "ph": "C", "name": format!("lock of {}", name_of(&step.path)), "pid": step.pid,
-            "ts": micros(step.at_ns), "args": {"rung": place},
-        }))?;
-    }
-    for message in &summary.messages {
-        list.add(&json!({
-            "ph": "i", "s": "t", "name": message.text, "cat": "sqlite", "pid": message.pid,
-            "tid": message.thread, "ts": micros(message.at_ns), "args": {"code": message.code},
-        }))?;
-    }
+    parts.iter().try_for_each(|part| add(&mut list, part))?;
     list.out.write_all(b"\n]}\n")
 }
 
-fn slice(call: &CallView) -> Value {
+fn add(list: &mut List<'_>, part: &Part<'_>) -> io::Result<()> {
+    for process in &part.summary.processes {
+        let program = name_of(&process.program);
+        let name = match part.number {
+            Some(number) => format!("{program} of trace {number}"),
+            None => program,
+        };
+        list.add(&json!({
+            "ph": "M", "name": "process_name", "pid": part.process(process.pid), "tid": 0,
+            "args": {"name": name},
+        }))?;
+    }
+    for event in &part.trace.events {
+        list.add(&slice(part, &CallView::of(part.trace, event)))?;
+    }
+    for step in &part.summary.locks {
+        let Some(rung) = step.rung else { continue };
+        let place = RUNGS.iter().position(|known| *known == rung).unwrap_or(0);
+        list.add(&json!({
+            "ph": "C", "name": format!("lock of {}", name_of(&step.path)),
+            "pid": part.process(step.pid), "ts": part.micros(step.at_ns), "args": {"rung": place},
+        }))?;
+    }
+    for message in &part.summary.messages {
+        list.add(&json!({
+            "ph": "i", "s": "t", "name": message.text, "cat": "sqlite",
+            "pid": part.process(message.pid), "tid": message.thread,
+            "ts": part.micros(message.at_ns), "args": {"code": message.code},
+        }))?;
+    }
+    Ok(())
+}
+
+fn slice(part: &Part<'_>, call: &CallView) -> Value {
     json!({
         "ph": "X",
         "name": format!("{} {}", call.call, name_of(&call.path)),
         "cat": if call.fault { "fault" } else { "call" },
-        "pid": call.pid,
+        "pid": part.process(call.pid),
         "tid": call.thread,
-        "ts": micros(call.at_ns),
+        "ts": part.micros(call.at_ns),
         "dur": micros(call.duration_ns),
         "args": call,
     })

@@ -2,17 +2,19 @@
 
 mod chrome;
 mod show;
+mod syscalls;
+mod together;
 
 use crate::args::{TraceArguments, TraceCommand};
 use crate::exit::{self, Exit, Failure};
-use crate::preload::{self, OWN_FAILURE, Program, say};
+use crate::preload::{self, OWN_FAILURE, Program, Reach, say};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use tombolo_core::trace::layout::{BLOCK_BYTES, HEADER_BYTES, Header};
+use tombolo_core::trace::layout::{self, BLOCK_BYTES, HEADER_BYTES, Header};
 use tombolo_core::trace::read::Trace;
 use tombolo_os::kernel;
 use tombolo_os::map::SharedMap;
@@ -22,8 +24,7 @@ const TRACE_VARIABLE: &str = "TOMBOLO_TRACE";
 const DATABASES_VARIABLE: &str = "TOMBOLO_TRACE_DATABASES";
 
 /// For programs that a preload does not reach.
-const OTHER_WAY: &str =
-    "strace -f shows the calls of such a program; `tombolo explain` reads its output";
+const OTHER_WAY: &str = "`tombolo trace --syscalls` records the calls of such a program as well";
 
 /// Longest trace that is read: the largest that can be asked for, and some.
 const TRACE_BYTES_MAX: u64 = (1 << 30) + (1 << 20);
@@ -36,28 +37,62 @@ pub(crate) fn run(arguments: &TraceArguments) -> Result<ExitCode, Failure> {
 }
 
 fn record(arguments: &TraceArguments) -> Result<ExitCode, Failure> {
-    let program = Program::find(&arguments.program, OTHER_WAY)?;
-    let libraries = preload::libraries()?;
+    let reach = if arguments.syscalls { Reach::Calls } else { Reach::Preload(OTHER_WAY) };
+    let program = Program::find(&arguments.program, reach)?;
     let databases =
         arguments.databases.iter().map(|path| resolved(path)).collect::<Result<Vec<_>, _>>()?;
-    let output = std::path::absolute(&arguments.output).map_err(not_examined)?;
-    make(&output, arguments)?;
     let mut command = Command::new(program.path());
-    command
-        .args(program.arguments())
-        .env("LD_PRELOAD", libraries)
-        .env(TRACE_VARIABLE, &output)
-        .env_remove(DATABASES_VARIABLE);
-    if !databases.is_empty() {
-        command.env(DATABASES_VARIABLE, preload::joined(&databases));
-    }
-    let status = preload::attend(command, &mut || {})?;
+    command.args(program.arguments());
+    let output = std::path::absolute(&arguments.output).map_err(not_examined)?;
+    let status = match reach {
+        Reach::Calls => by_calls(command, &output, arguments, &databases)?,
+        Reach::Preload(_) => by_preload(command, &output, arguments, &databases)?,
+    };
     let trace = read(&output)?;
-    let reached = tell(&trace, &arguments.output, &databases);
+    let reached = tell(&trace, &arguments.output, &databases, reach);
     Ok(match status {
         Some(code) if reached => ExitCode::from(code),
         _ => ExitCode::from(OWN_FAILURE),
     })
+}
+
+fn by_preload(
+    mut command: Command,
+    output: &Path,
+    arguments: &TraceArguments,
+    databases: &[PathBuf],
+) -> Result<Option<u8>, Failure> {
+    command
+        .env("LD_PRELOAD", preload::libraries()?)
+        .env(TRACE_VARIABLE, output)
+        .env_remove(DATABASES_VARIABLE);
+    if !databases.is_empty() {
+        command.env(DATABASES_VARIABLE, preload::joined(databases));
+    }
+    let file = make(output, arguments)?;
+    // The programs write through such maps.
+    if let Err(errno) = SharedMap::new(&file, HEADER_BYTES) {
+        let _ = std::fs::remove_file(output);
+        let text = format!("{} cannot be mapped: {errno}", output.display());
+        let failure = Failure::new(Exit::NotExamined, text);
+        return Err(failure.hint("write the trace to a local file system, by --output"));
+    }
+    preload::attend(command, &mut || {})
+}
+
+fn by_calls(
+    command: Command,
+    output: &Path,
+    arguments: &TraceArguments,
+    databases: &[PathBuf],
+) -> Result<Option<u8>, Failure> {
+    let file = make(output, arguments)?;
+    let status = syscalls::record(command, file, limit_blocks(arguments), databases);
+    if status.is_err() {
+        // Nothing was recorded.
+        let _ = std::fs::remove_file(output);
+    }
+    status
 }
 
 fn not_examined(error: std::io::Error) -> Failure {
@@ -79,11 +114,14 @@ fn resolved(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
+fn limit_blocks(arguments: &TraceArguments) -> u64 {
+    (u64::from(arguments.limit_mib) << 20) / BLOCK_BYTES as u64
+}
+
 /// Makes an empty trace.
-fn make(output: &Path, arguments: &TraceArguments) -> Result<(), Failure> {
-    let blocks = (u64::from(arguments.limit_mib) << 20) / BLOCK_BYTES as u64;
+fn make(output: &Path, arguments: &TraceArguments) -> Result<File, Failure> {
     let header = Header {
-        limit_blocks: blocks,
+        limit_blocks: limit_blocks(arguments),
         lost: 0,
         boot_id: kernel::identify(Path::new("/")).boot_id.unwrap_or_default(),
         command: arguments.program.iter().map(|word| word.as_bytes().to_vec()).collect(),
@@ -96,14 +134,7 @@ fn make(output: &Path, arguments: &TraceArguments) -> Result<(), Failure> {
     let file = options.read(true).write(true).create_new(true).mode(0o600).open(output);
     let mut file = file.map_err(refused)?;
     file.write_all(&header.to_bytes()).map_err(refused)?;
-    // The programs write through such maps.
-    if let Err(errno) = SharedMap::new(&file, HEADER_BYTES) {
-        let _ = std::fs::remove_file(output);
-        let text = format!("{} cannot be mapped: {errno}", output.display());
-        let failure = Failure::new(Exit::NotExamined, text);
-        return Err(failure.hint("write the trace to a local file system, by --output"));
-    }
-    Ok(())
+    Ok(file)
 }
 
 fn read(path: &Path) -> Result<Trace, Failure> {
@@ -118,12 +149,16 @@ fn read(path: &Path) -> Result<Trace, Failure> {
     }
     match Trace::read(&bytes) {
         Some(trace) => Ok(trace),
+        None if layout::version(&bytes).is_some_and(|version| version > layout::VERSION) => {
+            let text = format!("{} was made by a later version of tombolo", path.display());
+            Err(Failure::new(Exit::NotExamined, text).hint("show it with that version"))
+        }
         None => wrong(format!("{} is no trace", path.display())),
     }
 }
 
 /// Says what was recorded and what was not; whether all that was asked for was reached.
-fn tell(trace: &Trace, output: &Path, databases: &[PathBuf]) -> bool {
+fn tell(trace: &Trace, output: &Path, databases: &[PathBuf], reach: Reach<'_>) -> bool {
     let output = output.display();
     say(&format!(
         "{} calls of {} processes on {} files are in {output}; `tombolo trace show {output}` shows \
@@ -140,17 +175,19 @@ fn tell(trace: &Trace, output: &Path, databases: &[PathBuf]) -> bool {
         let is_it = |place: usize| trace.files.get(place).is_some_and(|file| file.path == wanted);
         trace.events.iter().any(|event| is_it(event.file))
     };
+    let why_not = match reach {
+        Reach::Preload(_) => "the program did not use one, or its SQLite does not call libc",
+        Reach::Calls => "the program did not use one",
+    };
     let missed: Vec<&PathBuf> = databases.iter().filter(|path| !called(path)).collect();
     for path in &missed {
-        say(&format!("no call on {} was recorded: {WHY_NOT}", path.display()));
+        say(&format!("no call on {} was recorded: {why_not}", path.display()));
     }
     if databases.is_empty() && trace.events.is_empty() {
-        say(&format!("no call on a SQLite file was recorded: {WHY_NOT}"));
+        say(&format!("no call on a SQLite file was recorded: {why_not}"));
     }
     missed.is_empty() && !trace.events.is_empty()
 }
-
-const WHY_NOT: &str = "the program did not use one, or its SQLite does not call libc";
 
 /// A trace on standard output.
 fn printed(

@@ -40,7 +40,7 @@ os.waitpid(pid, 0)
 if len(sys.argv) > 2: os.kill(os.getpid(), 9)
 ";
 
-fn mounted<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
+pub(crate) fn mounted<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
     Namespace::run(|namespace| {
         let faults = Faults { maps: Maps::Refused, ..Faults::default() };
         let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
@@ -50,7 +50,7 @@ fn mounted<T: Send>(test: impl FnOnce(&Path) -> T + Send) -> T {
     })
 }
 
-fn exclusively(database: &Path, command: &[&str]) -> Output {
+pub(crate) fn exclusively(database: &Path, command: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tombolo"))
         .args(["run", "--exclusive", "--assume-unused", "--db"])
         .arg(database)

@@ -10,11 +10,14 @@ mod fix;
 mod hung;
 mod local;
 mod nested;
+mod node;
 mod peers;
 mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
 mod simplify;
+mod syscalls;
+mod together;
 mod trace;
 mod tune;

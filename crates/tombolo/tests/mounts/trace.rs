@@ -16,19 +16,19 @@ const PYTHON: &str = "
 import sqlite3, sys
 sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
 
-struct Traced {
-    output: Output,
-    file: PathBuf,
+pub(crate) struct Traced {
+    pub(crate) output: Output,
+    pub(crate) file: PathBuf,
 }
 
-fn tombolo() -> Command {
+pub(crate) fn tombolo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
     command.stdin(Stdio::null());
     command
 }
 
 /// Traces a command, with options before it.
-fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
+pub(crate) fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
     let file = directory.join("app.trace");
     let output = tombolo()
         .args(["trace", "--output"])
@@ -42,25 +42,25 @@ fn traced(directory: &Path, options: &[&str], command: &[&str]) -> Traced {
 }
 
 impl Traced {
-    fn texts(&self) -> (String, String) {
+    pub(crate) fn texts(&self) -> (String, String) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (text(&self.output.stdout), text(&self.output.stderr))
     }
 
-    fn show(&self, format: &str) -> (Option<i32>, String) {
+    pub(crate) fn show(&self, format: &str) -> (Option<i32>, String) {
         let arguments = ["trace", "show", "--format", format];
         let output = tombolo().args(arguments).arg(&self.file).output().expect("it runs");
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         let (_, text) = self.show("json");
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {:?}", self.texts()))
     }
 }
 
 /// A mount with faults, and a directory beside it.
-fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send) -> T {
+pub(crate) fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send) -> T {
     Namespace::run(|namespace| {
         let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
         let beside = tempfile::tempdir().expect("a directory");
@@ -69,7 +69,7 @@ fn mounted<T: Send>(faults: Faults, test: impl FnOnce(&Path, &Path) -> T + Send)
 }
 
 /// The call, its error, the name of its file, and what `explain` makes of it.
-fn first_failure(report: &Value) -> (String, String, String, String) {
+pub(crate) fn first_failure(report: &Value) -> (String, String, String, String) {
     let first = &report["first_failure"];
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let path = word(&first["path"]);
@@ -153,7 +153,7 @@ if len(sys.argv) > 2: os.kill(os.getpid(), 9)
 ";
 
 /// The statuses of the one database that `CROWD` works on.
-fn crowd(report: &Value) -> (usize, usize) {
+pub(crate) fn crowd(report: &Value) -> (usize, usize) {
     let processes = report["processes"].as_array().expect("a list").len();
     let steps = report["locks"].as_array().expect("a list");
     let commits = steps
@@ -161,6 +161,42 @@ fn crowd(report: &Value) -> (usize, usize) {
         .filter(|step| step["rung"] == "EXCLUSIVE" && step["names"][0] == "EXCLUSIVE")
         .filter(|step| step["change"] == "taken");
     (processes, commits.count())
+}
+
+/// What Perfetto takes in, by "Trace Event Format": the fields of each kind of event with their
+/// types, and slices of one thread that do not overlap, of which it would drop some.
+pub(crate) fn assert_perfetto(events: &[Value]) {
+    let mut ends: std::collections::BTreeMap<(u64, u64), f64> = std::collections::BTreeMap::new();
+    for event in events {
+        let number = |name: &str| event[name].as_u64().unwrap_or_else(|| panic!("{name}: {event}"));
+        let time = |name: &str| {
+            let time = event[name].as_f64().unwrap_or_else(|| panic!("{name}: {event}"));
+            assert!(time >= 0.0 && time.is_finite(), "{event}");
+            time
+        };
+        assert!(event["name"].as_str().is_some_and(|name| !name.is_empty()), "{event}");
+        assert!(event["args"].is_object() && number("pid") > 0, "{event}");
+        match event["ph"].as_str().expect("a kind") {
+            "M" => {
+                assert_eq!((&event["name"], number("tid")), (&"process_name".into(), 0));
+                assert!(event["args"]["name"].is_string(), "{event}");
+            }
+            "X" => {
+                let (start, took) = (time("ts"), time("dur"));
+                let end = ends.entry((number("pid"), number("tid"))).or_default();
+                // A nanosecond is what rounding can do.
+                assert!(start >= *end - 0.001, "it begins before {end}: {event}");
+                *end = start + took;
+                assert!(event["cat"].is_string(), "{event}");
+            }
+            "C" => {
+                let values = event["args"].as_object().expect("values");
+                assert!(time("ts") >= 0.0 && values.values().all(Value::is_number), "{event}");
+            }
+            "i" => assert!(event["s"] == "t" && number("tid") > 0 && time("ts") >= 0.0, "{event}"),
+            other => panic!("{other} is not written"),
+        }
+    }
 }
 
 #[test]
@@ -180,6 +216,7 @@ fn every_commit_of_a_crowd_is_on_the_ladder_also_when_it_is_killed() {
             assert_eq!(shown, Some(0));
             let chrome: Value = serde_json::from_str(&chrome).expect("JSON");
             let events = chrome["traceEvents"].as_array().expect("a list");
+            assert_perfetto(events);
             let slices = events.iter().filter(|event| event["ph"] == "X").count();
             assert_eq!(slices, report["calls"].as_array().expect("a list").len());
         });
@@ -232,7 +269,8 @@ fn what_was_not_reached_is_said() {
         let name = database.to_str().expect("UTF-8");
         let trace = traced(beside, &[], &["busybox", "true"]);
         assert_eq!(trace.output.status.code(), Some(2));
-        assert!(trace.texts().1.contains("linked statically"), "{:?}", trace.texts());
+        let said = trace.texts().1;
+        assert!(said.contains("linked statically") && said.contains("--syscalls"), "{said}");
         assert!(!trace.file.exists(), "nothing is left behind");
         let trace = traced(beside, &[], &["true"]);
         assert_eq!(trace.output.status.code(), Some(125));
