@@ -156,8 +156,8 @@ impl Password<'_> {
 
     fn itself(&self) -> Result<Vec<u8>, Error> {
         if self.channel == Channel::Open {
-            let text = "it wants the password itself, which is not sent without TLS: end the address \
-                        in ?sslmode=require";
+            let text = "it wants the password itself, which is not sent without TLS: end the \
+                        address in ?sslmode=require";
             return Err(refused(DURING, text));
         }
         let mut bytes = self.text.unwrap_or_default().as_bytes().to_vec();
