@@ -24,6 +24,9 @@
 //! the bytes that are locked in it, or because it was named; its sidecars by their names. A record
 //! goes straight into a shared map of the trace (`tombolo_core::trace::layout`).
 //!
+//! A SQLite that the library does not stand in front of can load it as an extension, by the path in
+//! [`EXTENSION_VARIABLE`]; then the same is recorded, but for syncs.
+//!
 //! # What is not seen
 //!
 //! What does not go through libc is not seen (raw system calls, io_uring, programs linked
@@ -48,3 +51,6 @@ pub const TRACE_VARIABLE: &str = "TOMBOLO_TRACE";
 /// The environment variable with the databases to which a trace is limited, as in [`VARIABLE`].
 /// Without it every database is recorded.
 pub const TRACE_DATABASES_VARIABLE: &str = "TOMBOLO_TRACE_DATABASES";
+
+/// The environment variable in which a traced program finds the path of this library.
+pub const EXTENSION_VARIABLE: &str = "TOMBOLO_TRACE_EXTENSION";

@@ -15,6 +15,7 @@
 #![allow(unsafe_code)]
 
 mod exclusive;
+mod extension;
 mod locks;
 mod log;
 mod next;

@@ -18,8 +18,8 @@ const LIBRARY: &str = "libtombolo_preload.so";
 /// and timeout(1) tell their own failures from those of the program.
 pub(crate) const OWN_FAILURE: u8 = 125;
 
-/// The library, and what the user has preloaded already.
-pub(crate) fn libraries() -> Result<OsString, Failure> {
+/// Where the library is: beside this program.
+pub(crate) fn library() -> Result<PathBuf, Failure> {
     let own = std::env::current_exe().map_err(|error| Failure::new(Exit::NotExamined, error))?;
     let found = own
         .ancestors()
@@ -33,12 +33,15 @@ pub(crate) fn libraries() -> Result<OsString, Failure> {
             ]
         })
         .find(|path| path.is_file());
-    let Some(library) = found else {
+    found.ok_or_else(|| {
         let text = format!("{LIBRARY} is not beside {}", own.display());
-        let failure = Failure::new(Exit::NotExamined, text);
-        return Err(failure.hint("keep the two files together"));
-    };
-    let mut value = library.into_os_string();
+        Failure::new(Exit::NotExamined, text).hint("keep the two files together")
+    })
+}
+
+/// The library, and what the user has preloaded already.
+pub(crate) fn libraries() -> Result<OsString, Failure> {
+    let mut value = library()?.into_os_string();
     if let Some(before) = std::env::var_os("LD_PRELOAD").filter(|before| !before.is_empty()) {
         value.push(":");
         value.push(before);

@@ -22,6 +22,7 @@ use tombolo_os::map::SharedMap;
 /// What the library reads; its own documentation says what is in them.
 const TRACE_VARIABLE: &str = "TOMBOLO_TRACE";
 const DATABASES_VARIABLE: &str = "TOMBOLO_TRACE_DATABASES";
+const EXTENSION_VARIABLE: &str = "TOMBOLO_TRACE_EXTENSION";
 
 /// For programs that a preload does not reach.
 const OTHER_WAY: &str = "`tombolo trace --syscalls` records the calls of such a program as well";
@@ -65,6 +66,7 @@ fn by_preload(
     command
         .env("LD_PRELOAD", preload::libraries()?)
         .env(TRACE_VARIABLE, output)
+        .env(EXTENSION_VARIABLE, preload::library()?)
         .env_remove(DATABASES_VARIABLE);
     if !databases.is_empty() {
         command.env(DATABASES_VARIABLE, preload::joined(databases));

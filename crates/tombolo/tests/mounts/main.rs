@@ -5,6 +5,7 @@
 //! `/dev/fuse`, and fail where they cannot run.
 
 mod exclusive;
+mod extension;
 mod faulty;
 mod fix;
 mod hung;
