@@ -59,8 +59,8 @@ static NAMES: [&CStr; 12] = [
     c"pwrite64",
 ];
 
-/// The handle of this library; null where there is none. A name alone, as `open`, would mean libc's:
-/// that is the first in the order of the program.
+/// The handle of this library; null where there is none. A name alone, as `open`, would mean
+/// libc's: that is the first in the order of the program.
 fn own_handle() -> *mut c_void {
     let mut info = libc::Dl_info {
         dli_fname: ptr::null(),
