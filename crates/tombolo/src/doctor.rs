@@ -1,5 +1,6 @@
 //! `tombolo doctor`.
 
+use crate::answer;
 use crate::args::{DoctorArguments, Format};
 use crate::exit::{self, Exit, Failure};
 use crate::progress::ProgressLine;
@@ -9,8 +10,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::report::{
-    Completeness, Container, DOCTOR_SET_SCHEMA, DatabaseState, MachineReport, Report, Severity,
-    TargetKind,
+    Completeness, Container, DOCTOR_SET_SCHEMA, DatabaseState, Report, Severity, TargetKind,
 };
 use tombolo_doctor::containers::find as find_container;
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
@@ -120,7 +120,9 @@ fn survey(arguments: &DoctorArguments) -> Result<Exit, Failure> {
     let mut line = ProgressLine::new();
     let report = machine::survey(&request, &mut |text| line.show(text));
     drop(line);
-    exit::printed(print_survey(arguments, &report))?;
+    answer::print(arguments.format, &report, |page| {
+        render::machine(page, &report, detail(arguments));
+    })?;
     let endangered =
         report.databases.iter().any(|database| database.state == DatabaseState::Endangered);
     Ok(match (endangered, &report.completeness) {
@@ -129,22 +131,6 @@ fn survey(arguments: &DoctorArguments) -> Result<Exit, Failure> {
         (false, Completeness::Partial { .. }) => Exit::NotExamined,
         (false, Completeness::Complete) => Exit::Healthy,
     })
-}
-
-fn print_survey(arguments: &DoctorArguments, report: &MachineReport) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, report)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::machine(&mut page, report, detail(arguments));
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
 }
 
 fn detail(arguments: &DoctorArguments) -> Detail {

@@ -1,12 +1,13 @@
 //! `tombolo explain`: from error text to causes.
 
-use crate::args::{ExplainArguments, Format};
-use crate::exit::{self, Exit, Failure};
-use crate::render::{self, Page};
+use crate::answer;
+use crate::args::ExplainArguments;
+use crate::exit::{Exit, Failure};
+use crate::render::{self};
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read};
 use std::path::Path;
-use tombolo_doctor::explain::{CauseCode, Explanation, explain};
+use tombolo_doctor::explain::{CauseCode, explain};
 
 /// Bytes explained from the beginning of a report, where the set-up stands.
 const HEAD_BYTES: usize = 2 << 20;
@@ -26,25 +27,11 @@ pub(crate) fn run(arguments: &ExplainArguments) -> Result<Exit, Failure> {
         return Err(failure.hint("give a log line, a trace or a whole report"));
     }
     let explanation = explain(&text);
-    exit::printed(print(arguments.format, &explanation))?;
+    answer::print(arguments.format, &explanation, |page| {
+        render::explanation(page, &explanation);
+    })?;
     let healthy = explanation.causes.first().is_some_and(|cause| cause.code == CauseCode::Healthy);
     Ok(if healthy { Exit::Healthy } else { Exit::Findings })
-}
-
-fn print(format: Format, explanation: &Explanation) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, explanation)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::explanation(&mut page, explanation);
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
 }
 
 /// The text of the report: of an existing regular file, of standard input, or the argument itself.

@@ -1,6 +1,7 @@
 //! The `tombolo` command: the only crate that prints or picks an exit code.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod answer;
 mod args;
 mod codes;
 mod doctor;

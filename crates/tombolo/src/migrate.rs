@@ -1,17 +1,17 @@
 //! `tombolo migrate`.
 
-use crate::args::{Format, MigrateArguments};
-use crate::exit::{self, Exit, Failure};
+use crate::answer;
+use crate::args::MigrateArguments;
+use crate::exit::{Exit, Failure};
 use crate::fix::tools::Shown;
 use crate::progress::ProgressLine;
-use crate::render::{self, Page};
+use crate::render::{self};
 use crate::unused::Kernel;
 use std::cell::RefCell;
-use std::io::Write as _;
 use tombolo_os::signal;
 use tombolo_remedy::Error;
 use tombolo_remedy::guard::Elsewhere;
-use tombolo_remedy::migrate::report::{Ended, Migration};
+use tombolo_remedy::migrate::report::Ended;
 use tombolo_remedy::migrate::{self, Mode, Request, Tools};
 use tombolo_remedy::state::Place;
 
@@ -47,25 +47,9 @@ pub(crate) fn run(arguments: &MigrateArguments) -> Result<Exit, Failure> {
     );
     drop(line);
     let migration = outcome.map_err(refused)?;
-    exit::printed(print(arguments, &migration))?;
+    answer::print(arguments.format, &migration, |page| render::migration(page, &migration))?;
     let fine = migration.ended == Ended::Planned || migration.is_whole();
     Ok(if fine { Exit::Healthy } else { Exit::Findings })
-}
-
-fn print(arguments: &MigrateArguments, migration: &Migration) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, migration)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::migration(&mut page, migration);
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
 }
 
 /// Errors before which nothing was made are another exit code than those that leave work to do.

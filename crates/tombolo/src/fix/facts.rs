@@ -1,11 +1,11 @@
 //! What the doctor says of the database that is to be changed.
 
 use super::protocol;
-use crate::args::{FixArguments, Format};
-use crate::exit::{self, Exit, Failure};
+use crate::answer;
+use crate::args::FixArguments;
+use crate::exit::{Exit, Failure};
 use crate::progress::ProgressLine;
 use crate::render::Page;
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 use tombolo_core::report::{Database, Judgement, Mode, Openers, RemedyId, Report};
@@ -68,18 +68,13 @@ pub(super) fn database_fit_for_wal(place: &Place) -> Result<Database, Error> {
 /// The doctor's ways out, and the commands that carry them out.
 pub(super) fn ways_out(arguments: &FixArguments) -> Result<Exit, Failure> {
     let report = report(&arguments.path, Probes::Run);
-    exit::printed(print(arguments, &report))?;
+    answer::print(arguments.run.format, &report.remedies, |page| {
+        list(page, arguments, &report);
+    })?;
     Ok(if report.remedies.is_empty() { Exit::Healthy } else { Exit::Findings })
 }
 
-fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    if arguments.run.format == Format::Json {
-        serde_json::to_writer_pretty(&mut out, &report.remedies)?;
-        writeln!(out)?;
-        return out.flush();
-    }
-    let mut page = Page::new();
+fn list(page: &mut Page, arguments: &FixArguments, report: &Report) {
     page.paragraph(0, &report.summary);
     let path = quoted(&arguments.path.display().to_string());
     for (index, remedy) in report.remedies.iter().enumerate() {
@@ -97,8 +92,6 @@ fn print(arguments: &FixArguments, report: &Report) -> std::io::Result<()> {
              `tombolo doctor` prints the steps of the others.",
         );
     }
-    out.write_all(page.into_text().as_bytes())?;
-    out.flush()
 }
 
 /// What carries a way out out, if anything does.

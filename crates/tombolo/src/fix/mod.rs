@@ -11,11 +11,11 @@ pub(crate) use protocol::Comparison;
 pub(crate) use simplify::{ConfigurationFile, Simpler};
 pub(crate) use tune::{TrialRow, Tuned};
 
-use crate::args::{FixArguments, FixRemedy, Format, MountArguments, ProtocolArguments};
-use crate::exit::{self, Exit, Failure};
-use crate::render::{self, Page};
+use crate::answer;
+use crate::args::{FixArguments, FixRemedy, MountArguments, ProtocolArguments};
+use crate::exit::{Exit, Failure};
+use crate::render::{self};
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::Path;
 use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
@@ -75,14 +75,17 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
         _ => planned(arguments, &place, remedy)?,
     };
     if !how.apply {
-        exit::printed(print_plan(arguments, &plan))?;
+        answer::print(arguments.run.format, &plan, |page| {
+            let difference = mount::difference(&plan, changed_file(arguments));
+            render::plan(page, &plan, difference.as_deref());
+        })?;
         return Ok(Exit::Healthy);
     }
     let remedy = plan.remedy;
     let outcome = tools::with(how, plan.steps.len(), |tools| run::apply(&place, plan, tools));
     let outcome = outcome.map_err(refused)?;
     let undo = undo_command(arguments, remedy);
-    exit::printed(print_done(arguments, &place, remedy, "applied", &outcome, Some(undo)))?;
+    print_done(arguments, &place, remedy, "applied", &outcome, Some(undo))?;
     Ok(Exit::Healthy)
 }
 
@@ -101,7 +104,7 @@ fn say_done(arguments: &FixArguments, place: &Place, remedy: RemedyName) -> Resu
     let note = "it was done by an earlier run; nothing was changed".to_owned();
     let outcome = Outcome { notes: vec![note] };
     let undo = undo_command(arguments, remedy);
-    exit::printed(print_done(arguments, place, remedy, "applied", &outcome, Some(undo)))?;
+    print_done(arguments, place, remedy, "applied", &outcome, Some(undo))?;
     Ok(Exit::Healthy)
 }
 
@@ -178,13 +181,13 @@ fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
         }
         run::forget(&place).map_err(refused)?;
         let outcome = Outcome { notes: Vec::new() };
-        exit::printed(print_done(arguments, &place, recorded, "forgotten", &outcome, None))?;
+        print_done(arguments, &place, recorded, "forgotten", &outcome, None)?;
         return Ok(Exit::Healthy);
     }
     let steps = standing.plan.steps.len();
     let outcome = tools::with(&arguments.run, steps, |tools| run::undo(&place, tools));
     let outcome = outcome.map_err(refused)?;
-    exit::printed(print_done(arguments, &place, recorded, "undone", &outcome, None))?;
+    print_done(arguments, &place, recorded, "undone", &outcome, None)?;
     Ok(Exit::Healthy)
 }
 
@@ -231,23 +234,6 @@ fn refused(error: Error) -> Failure {
     Failure::new(exit, error).hint_if_any(hint)
 }
 
-fn print_plan(arguments: &FixArguments, plan: &Plan) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.run.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, plan)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            let difference = mount::difference(plan, changed_file(arguments));
-            render::plan(&mut page, plan, difference.as_deref());
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
-}
-
 fn print_done(
     arguments: &FixArguments,
     place: &Place,
@@ -255,22 +241,12 @@ fn print_done(
     ended: &'static str,
     outcome: &Outcome,
     undo: Option<String>,
-) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
+) -> Result<(), Failure> {
     let target = place.target().display().to_string();
-    match arguments.run.format {
-        Format::Json => {
-            let notes = &outcome.notes;
-            let done = Done { schema: FIX_SCHEMA, remedy, target, ended, notes, undo };
-            serde_json::to_writer_pretty(&mut out, &done)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            let sentence = format!("{} {ended}: {target}", remedy.as_str());
-            render::applied(&mut page, &sentence, &outcome.notes, undo.as_deref());
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
+    let notes = &outcome.notes;
+    let done = Done { schema: FIX_SCHEMA, remedy, target, ended, notes, undo };
+    answer::print(arguments.run.format, &done, |page| {
+        let sentence = format!("{} {ended}: {}", remedy.as_str(), done.target);
+        render::applied(page, &sentence, done.notes, done.undo.as_deref());
+    })
 }

@@ -1,12 +1,12 @@
 //! `protocol`: another protocol for a share, at both of its ends, and what it does for SQLite.
 
 use super::{facts, mount, refused};
-use crate::args::{FixArguments, Format, ProtocolArguments};
-use crate::exit::{self, Exit, Failure};
-use crate::render::{self, Page};
+use crate::answer;
+use crate::args::{FixArguments, ProtocolArguments};
+use crate::exit::{Exit, Failure};
+use crate::render::{self};
 use crate::report::target::Target;
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::Path;
 use tombolo_core::report::{KernelCount, Mount, Report};
 use tombolo_doctor::diagnosis::Probes;
@@ -71,7 +71,13 @@ pub(super) fn show(arguments: &FixArguments, wanted: &ProtocolArguments) -> Resu
     if let Some(directory) = &wanted.write_to {
         comparison.written = write(directory, &comparison.arrangement)?;
     }
-    exit::printed(print(arguments, wanted, &comparison))?;
+    answer::print(arguments.run.format, &comparison, |page| {
+        render::protocol(page, &comparison);
+        if let (Some(plan), Some(config)) = (&comparison.plan, &wanted.config) {
+            page.blank();
+            render::plan(page, plan, mount::difference(plan, config).as_deref());
+        }
+    })?;
     Ok(Exit::Healthy)
 }
 
@@ -217,28 +223,4 @@ fn write(directory: &Path, arrangement: &Arrangement) -> Result<Vec<String>, Fai
         written.push(path);
     }
     Ok(written)
-}
-
-fn print(
-    arguments: &FixArguments,
-    wanted: &ProtocolArguments,
-    comparison: &Comparison,
-) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.run.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, comparison)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::protocol(&mut page, comparison);
-            if let (Some(plan), Some(config)) = (&comparison.plan, &wanted.config) {
-                page.blank();
-                render::plan(&mut page, plan, mount::difference(plan, config).as_deref());
-            }
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
 }

@@ -1,11 +1,11 @@
 //! `simplify`: arrangements with fewer kernels, and what they change in configuration files.
 
 use super::{facts, mount, refused};
-use crate::args::{FixArguments, Format, SimplifyArguments};
-use crate::exit::{self, Exit, Failure};
-use crate::render::{self, Page};
+use crate::answer;
+use crate::args::{FixArguments, SimplifyArguments};
+use crate::exit::{Exit, Failure};
+use crate::render::{self};
 use serde::Serialize;
-use std::io::Write as _;
 use std::path::Path;
 use tombolo_core::report::Report;
 use tombolo_doctor::diagnosis::Probes;
@@ -73,7 +73,7 @@ pub(super) fn show(arguments: &FixArguments, wanted: &SimplifyArguments) -> Resu
         because: report.topology.reach.because,
         proposals: found,
     };
-    exit::printed(print(arguments, &simpler))?;
+    answer::print(arguments.run.format, &simpler, |page| render::simplify(page, &simpler))?;
     Ok(Exit::Healthy)
 }
 
@@ -140,20 +140,4 @@ fn change(
         Arrangement::ProgramThere if of_containers => Err("it is not needed any more"),
         Arrangement::ContainerThere | Arrangement::ProgramThere => Ok(Change::Detach),
     }
-}
-
-fn print(arguments: &FixArguments, simpler: &Simpler) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.run.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, simpler)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::simplify(&mut page, simpler);
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
 }

@@ -1,12 +1,12 @@
 //! `mount --tune`: options that were tried, and the command that writes the best ones.
 
 use super::{facts, mount, refused};
-use crate::args::{FixArguments, Format, MountArguments};
-use crate::exit::{self, Exit, Failure};
+use crate::answer;
+use crate::args::{FixArguments, MountArguments};
+use crate::exit::{Exit, Failure};
 use crate::progress::ProgressLine;
-use crate::render::{self, Page};
+use crate::render::{self};
 use serde::Serialize;
-use std::io::Write as _;
 use tombolo_core::report::{Judgement, Report};
 use tombolo_doctor::diagnosis::Probes;
 use tombolo_doctor::knowledge::compare::{Claim, claims};
@@ -59,7 +59,7 @@ pub(super) fn show(arguments: &FixArguments, wanted: &MountArguments) -> Result<
     }
     let any = trials.iter().any(|trial| matches!(trial.result, TrialResult::Measured(_)));
     let tuned = tuned(arguments, wanted, &report, trials);
-    exit::printed(print(arguments, &tuned))?;
+    answer::print(arguments.run.format, &tuned, |page| render::tune(page, &tuned))?;
     Ok(if any { Exit::Healthy } else { Exit::NotExamined })
 }
 
@@ -114,25 +114,10 @@ fn command(arguments: &FixArguments, wanted: &MountArguments, rows: &[TrialRow])
     Some(format!("tombolo fix {path} mount --config {config}{set} --apply"))
 }
 
-fn print(arguments: &FixArguments, tuned: &Tuned) -> std::io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    match arguments.run.format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut out, tuned)?;
-            writeln!(out)?;
-        }
-        Format::Text => {
-            let mut page = Page::new();
-            render::tune(&mut page, tuned);
-            out.write_all(page.into_text().as_bytes())?;
-        }
-    }
-    out.flush()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Page;
     use clap::Parser as _;
     use tombolo_core::errno::Errno;
     use tombolo_doctor::tune::{Measured, Speed};
