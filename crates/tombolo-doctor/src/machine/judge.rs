@@ -133,6 +133,7 @@ fn known_hazard(subject: &Subject<'_>, name: &str, word: KnownWord, way: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::testing::Scene;
     use crate::openers::testing::holding;
     use tombolo_core::report::{Kernel, KernelCount, Machine, Mount, Outcome};
     use tombolo_os::process::OpenMode;
@@ -148,16 +149,10 @@ mod tests {
 
     fn seen(filesystem: &str, super_options: &[&str]) -> Seen {
         let mount = Mount {
-            mount_point: "/data".to_owned(),
-            root: "/".to_owned(),
             filesystem: filesystem.to_owned(),
             source: "share".to_owned(),
-            options: vec!["rw".to_owned()],
             super_options: super_options.iter().map(|option| (*option).to_owned()).collect(),
-            file_mount: false,
-            deleted: false,
-            statfs_magic: None,
-            knowledge: None,
+            ..Scene::new().mount
         };
         let observation = Observation::new(EvidenceKind::Mount, Outcome::Noted, "a mount");
         Seen {

@@ -122,19 +122,14 @@ pub(super) fn why_refused(filesystem: &str, errno: Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::findings::testing::Scene;
 
     fn mount(filesystem: &str, super_options: &[&str]) -> Mount {
         Mount {
-            mount_point: "/srv".to_owned(),
-            root: "/".to_owned(),
             filesystem: filesystem.to_owned(),
             source: "media".to_owned(),
-            options: vec!["rw".to_owned()],
             super_options: super_options.iter().map(|option| (*option).to_owned()).collect(),
-            file_mount: false,
-            deleted: false,
-            statfs_magic: None,
-            knowledge: None,
+            ..Scene::new().mount
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::create_text::CheckText;
 use super::expression;
-use super::plan::{Object, PlannedTable};
+use super::names::Names;
+use super::plan::{Object, PlannedTable, note_rename};
+use super::report::Rename;
 use super::schema::{ForeignKey, Index, IndexPart, Indexed, Origin, Table};
 use super::target::Dialect;
 use super::token::Token;
@@ -18,8 +20,27 @@ impl Object {
     }
 }
 
+/// The name of an index in the target. That of a statement is told where it is another there.
+pub(super) fn index_name(
+    table: &PlannedTable,
+    index: &Index,
+    names: &mut Names,
+    renamed: &mut Vec<Rename>,
+) -> String {
+    match index.origin {
+        Origin::Statement => {
+            let name = names.take(&index.name);
+            note_rename(renamed, None, &index.name, &name);
+            name
+        }
+        Origin::Constraint => {
+            names.take(&format!("{}_{}_key", table.name, column_words(&index.parts)))
+        }
+    }
+}
+
 /// The columns of an index, for a name.
-pub(super) fn column_words(parts: &[IndexPart]) -> String {
+fn column_words(parts: &[IndexPart]) -> String {
     let names = parts.iter().map(|part| match &part.what {
         Indexed::Column(name) => name.as_str(),
         Indexed::Expression(_) => "expr",

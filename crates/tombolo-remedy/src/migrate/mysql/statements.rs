@@ -5,10 +5,10 @@ use super::{Flavor, Mysql, quoted};
 use crate::migrate::expression;
 use crate::migrate::kind::Kind;
 use crate::migrate::names::Names;
-use crate::migrate::objects::{self, column_words};
-use crate::migrate::plan::{Object, PlannedTable, note_rename};
+use crate::migrate::objects;
+use crate::migrate::plan::{Object, PlannedTable};
 use crate::migrate::report::Rename;
-use crate::migrate::schema::{Index, IndexPart, Indexed, Origin};
+use crate::migrate::schema::{Index, IndexPart, Indexed};
 use crate::migrate::target::Dialect as _;
 
 /// Before a statement that makes a foreign key without a look at the rows.
@@ -58,14 +58,7 @@ pub(super) fn later(
         // Names of indexes are those of one table.
         let mut names = Names::new(words.name_rules(), &["PRIMARY", "GEN_CLUST_INDEX"]);
         for one in &table.source.indexes {
-            let wanted = match one.origin {
-                Origin::Statement => one.name.clone(),
-                Origin::Constraint => format!("{}_{}_key", table.name, column_words(&one.parts)),
-            };
-            let name = names.take(&wanted);
-            if one.origin == Origin::Statement {
-                note_rename(renamed, None, &one.name, &name);
-            }
+            let name = objects::index_name(table, one, &mut names, renamed);
             made.push(index(words, table, one, &name));
         }
     }

@@ -4,8 +4,8 @@ use super::{Postgres, quoted};
 use crate::migrate::expression;
 use crate::migrate::kind::Kind;
 use crate::migrate::names::Names;
-use crate::migrate::objects::{self, column_words};
-use crate::migrate::plan::{Object, PlannedTable, note_rename};
+use crate::migrate::objects;
+use crate::migrate::plan::{Object, PlannedTable};
 use crate::migrate::report::Rename;
 use crate::migrate::schema::{Index, IndexPart, Indexed, Origin};
 use crate::migrate::target::Dialect as _;
@@ -41,14 +41,7 @@ pub(super) fn later(
     }
     for table in tables {
         for one in &table.source.indexes {
-            let wanted = match one.origin {
-                Origin::Statement => one.name.clone(),
-                Origin::Constraint => format!("{}_{}_key", table.name, column_words(&one.parts)),
-            };
-            let name = relations.take(&wanted);
-            if one.origin == Origin::Statement {
-                note_rename(renamed, None, &one.name, &name);
-            }
+            let name = objects::index_name(table, one, relations, renamed);
             made.push(objects::index(&table.source, one, index_sql(table, one, &name)));
         }
     }
