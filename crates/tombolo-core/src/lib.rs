@@ -10,6 +10,7 @@
 //! * [`locktable`]: the kernel's tables of file locks.
 //! * [`memory_map`]: the kernel's table of what a process has mapped.
 //! * [`mountinfo`]: the kernel's table of mounts.
+//! * [`owner`]: who does all input and output on a database.
 //! * [`peer`]: what doctors on several kernels say to each other.
 //! * [`errno`]: error numbers, which stay visible from the system call to the report.
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
@@ -24,6 +25,7 @@ pub mod finding;
 pub mod locktable;
 pub mod memory_map;
 pub mod mountinfo;
+pub mod owner;
 pub mod peer;
 pub mod redact;
 pub mod report;
