@@ -6,6 +6,7 @@
 //!
 //! * [`sqlite`]: layouts of the files SQLite writes, and its result codes.
 //! * [`report`]: evidence, findings, verdicts and remedies, as they are printed and serialised.
+//! * [`facade`]: the file that a door shows to a program.
 //! * [`finding`]: the stable codes of findings and their manual pages.
 //! * [`locktable`]: the kernel's tables of file locks.
 //! * [`memory_map`]: the kernel's table of what a process has mapped.
@@ -16,11 +17,13 @@
 //! * [`cgroup`]: the names that container tools leave in control-group paths.
 //! * [`redact`]: takes names and secrets out of texts.
 //! * [`trace`]: the system calls of a program's SQLite, as they are recorded and what they tell.
+//! * [`wire`]: what doors and owners say to each other.
 //! * [`text`]: bytes from outside, made fit for a report.
 
 pub mod cgroup;
 pub mod elf;
 pub mod errno;
+pub mod facade;
 pub mod finding;
 pub mod locktable;
 pub mod memory_map;
@@ -32,3 +35,4 @@ pub mod report;
 pub mod sqlite;
 pub mod text;
 pub mod trace;
+pub mod wire;

@@ -4,6 +4,7 @@
 //! `tombolo-owner`; the simulation has one in memory.
 
 use crate::sqlite::result_code::ResultCode;
+use crate::wire::request::Access;
 use std::fmt;
 
 /// The state of the database after a commit, counted by the owner from 1 for as long as it lives.
@@ -93,6 +94,9 @@ pub type EachPage<'a> = &'a mut dyn FnMut(PageNumber, &[u8]) -> Result<(), Engin
 
 /// A transaction as the owner has it from a session.
 pub trait Transaction {
+    /// Bytes of its pages. Of a database without pages, this becomes the page size.
+    fn page_size_bytes(&self) -> u32;
+
     /// Size of the database after it, in pages.
     fn size_pages(&self) -> u32;
 
@@ -179,6 +183,14 @@ pub trait Engine {
 
     /// Bytes of the log.
     fn log_bytes(&self) -> u64;
+
+    /// Opens what the path names now, after another file was put there. No version is pinned, and
+    /// their numbers go on. Where nothing is there, `access` says whether a database is made.
+    ///
+    /// # Errors
+    ///
+    /// As when a database is opened first.
+    fn reopen(&mut self, access: Access) -> Result<(), EngineError>;
 
     /// Whether the path still names the file that is open.
     ///

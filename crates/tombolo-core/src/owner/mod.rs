@@ -1,5 +1,18 @@
 //! The owner of a database, without files, sockets and threads.
 //!
 //! * [`engine`]: what is asked of stock SQLite.
+//! * [`limits`]: how much an owner allows.
+//! * [`buffer`]: what sessions have written and not committed.
+//! * [`machine`]: sessions, snapshots, the turn, and what is answered when.
 
+pub mod buffer;
 pub mod engine;
+pub mod limits;
+pub mod machine;
+mod outcomes;
+mod shown;
+mod turn;
+
+/// A connection of a door, counted by the owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);

@@ -133,6 +133,10 @@ const TABLE: &[(u16, &str)] = &[
 impl ResultCode {
     /// SQLITE_BUSY.
     pub const BUSY: ResultCode = ResultCode(5);
+    /// SQLITE_ERROR_SNAPSHOT.
+    pub const ERROR_SNAPSHOT: ResultCode = ResultCode(769);
+    /// SQLITE_BUSY_SNAPSHOT.
+    pub const BUSY_SNAPSHOT: ResultCode = ResultCode(517);
     /// SQLITE_LOCKED.
     pub const LOCKED: ResultCode = ResultCode(6);
     /// SQLITE_READONLY.
@@ -147,6 +151,8 @@ impl ResultCode {
     pub const CANTOPEN: ResultCode = ResultCode(14);
     /// SQLITE_PROTOCOL.
     pub const PROTOCOL: ResultCode = ResultCode(15);
+    /// SQLITE_MISUSE.
+    pub const MISUSE: ResultCode = ResultCode(21);
     /// SQLITE_NOTADB.
     pub const NOTADB: ResultCode = ResultCode(26);
 

@@ -1,0 +1,118 @@
+//! Pages of one version.
+
+use crate::owner::engine::{Changes, PageNumber};
+use std::collections::{HashMap, VecDeque};
+
+/// Pages, at most so many bytes of them; those that were not looked at for longest go first.
+///
+/// 1. `order` holds each number of `pages` at least once; numbers without a page are skipped.
+#[derive(Debug)]
+pub struct Cache {
+    pages: HashMap<PageNumber, Entry>,
+    order: VecDeque<PageNumber>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    page: Box<[u8]>,
+    looked_at: bool,
+}
+
+impl Cache {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Cache { pages: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
+    pub(super) fn get(&mut self, number: PageNumber) -> Option<&[u8]> {
+        let entry = self.pages.get_mut(&number)?;
+        entry.looked_at = true;
+        Some(&entry.page)
+    }
+
+    pub(super) fn insert(&mut self, number: PageNumber, page: &[u8]) {
+        self.remove(number);
+        self.bytes += page.len();
+        self.pages.insert(number, Entry { page: page.into(), looked_at: false });
+        self.order.push_back(number);
+        self.evict();
+    }
+
+    pub(super) fn remove(&mut self, number: PageNumber) {
+        if let Some(entry) = self.pages.remove(&number) {
+            self.bytes -= entry.page.len();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.pages.clear();
+        self.order.clear();
+        self.bytes = 0;
+    }
+
+    /// Drops what is not as it was.
+    pub(super) fn apply(&mut self, changes: &Changes) {
+        match changes {
+            Changes::All => self.clear(),
+            Changes::Pages(pages) => pages.iter().for_each(|page| self.remove(*page)),
+        }
+    }
+
+    fn evict(&mut self) {
+        // The page that was put in last stays, however little is allowed: it is about to be read.
+        while self.bytes > self.bytes_max && self.pages.len() > 1 {
+            let Some(number) = self.order.pop_front() else { return };
+            let Some(entry) = self.pages.get_mut(&number) else { continue };
+            if std::mem::take(&mut entry.looked_at) || self.order.is_empty() {
+                self.order.push_back(number);
+            } else {
+                self.remove(number);
+            }
+        }
+        // Pages that were put in again leave their old places behind.
+        if self.order.len() > 2 * self.pages.len() + 16 {
+            let mut seen = std::collections::HashSet::new();
+            self.order.retain(|number| self.pages.contains_key(number) && seen.insert(*number));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_keeps_to_its_size_and_what_is_looked_at() {
+        let mut cache = Cache::new(10 * 512);
+        for number in 1..=1000 {
+            cache.insert(number, &[number as u8; 512]);
+            assert!(cache.bytes <= 10 * 512);
+            assert!(cache.get(1).is_some_and(|page| page[0] == 1), "{number}");
+        }
+        assert!(cache.get(1000).is_some());
+        assert!(cache.get(500).is_none());
+        assert!(cache.order.len() <= 50, "{}", cache.order.len());
+    }
+
+    #[test]
+    fn a_page_put_in_again_is_counted_once() {
+        let mut cache = Cache::new(10 * 512);
+        for _ in 0..1000 {
+            cache.insert(1, &[1; 512]);
+        }
+        assert_eq!((cache.bytes, cache.pages.len()), (512, 1));
+        assert!(cache.order.len() < 50);
+        cache.apply(&Changes::Pages(vec![1, 2]));
+        assert_eq!(cache.bytes, 0);
+    }
+
+    #[test]
+    fn a_cache_without_room_holds_one_page() {
+        let mut cache = Cache::new(0);
+        cache.insert(1, &[1; 512]);
+        cache.insert(2, &[2; 512]);
+        assert!(cache.get(1).is_none());
+        assert!(cache.get(2).is_some());
+    }
+}

@@ -1,0 +1,178 @@
+//! Locks of SQLite on a database file (lockingv3.html), and what each permits here.
+
+use super::written::Written;
+use super::{Facade, Habit, Refusal};
+use crate::sqlite::result_code::ResultCode;
+use crate::wire::reply::{Begun, Reservation, Turn};
+use crate::wire::request::{Access, Ending, Pages, Request, Seen, TurnWish};
+
+/// A lock that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    /// To read.
+    Shared,
+    /// To write, with others reading.
+    Reserved,
+    /// To write the file: no more than `Reserved` here, since readers keep their snapshots.
+    Exclusive,
+}
+
+/// What remains of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unlock {
+    /// Reading goes on.
+    ToShared,
+    /// Nothing.
+    ToNone,
+}
+
+/// What a lock gave, and so what may be done.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Nothing.
+    Idle,
+    /// Reading one version.
+    Reading(Snapshot),
+    /// Reading one version, with the turn, and with what was written on top.
+    Writing(Snapshot, Written),
+    /// The connection was lost: nothing until the locks are given back.
+    Broken,
+}
+
+/// The version that a transaction reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    pub(super) seen: Seen,
+    pub(super) turn: Turn,
+}
+
+impl Facade {
+    /// What has to be asked of the owner before a lock is had; nothing where it is had already.
+    /// The reply goes to [`Facade::begun`] or [`Facade::reserved`].
+    ///
+    /// # Errors
+    ///
+    /// `SQLITE_READONLY` where the file was opened for reading only; `SQLITE_IOERR` after a lost
+    /// connection; `SQLITE_MISUSE` for a lock that skips one.
+    pub fn lock(&mut self, lock: Lock) -> Result<Option<Request<'static>>, Refusal> {
+        match (&self.state, lock) {
+            (State::Broken, _) => Err(Refusal::broken()),
+            (State::Idle, Lock::Shared) => {
+                let writes = self.habit == Habit::Writes && self.access != Access::Read;
+                let wish = if writes { TurnWish::IfFree } else { TurnWish::None };
+                Ok(Some(Request::Begin { seen: self.seen, wish }))
+            }
+            (State::Idle, _) => Err(Refusal::no_lock()),
+            (State::Reading(_), Lock::Shared) | (State::Writing(..), _) => Ok(None),
+            (State::Reading(_), _) if self.access == Access::Read => {
+                Err(Refusal::new(ResultCode::READONLY, "the file was opened for reading only"))
+            }
+            (State::Reading(snapshot), _) => {
+                if snapshot.turn == Turn::Granted {
+                    self.state = State::Writing(*snapshot, Written::default());
+                    return Ok(None);
+                }
+                Ok(Some(Request::Reserve { wait_ms: 0 }))
+            }
+        }
+    }
+
+    /// The owner's answer to a begin: the shared lock is had.
+    ///
+    /// # Errors
+    ///
+    /// `SQLITE_IOERR` where no begin was asked for, or the page size is another than before.
+    pub fn begun(&mut self, begun: &Begun) -> Result<(), Refusal> {
+        if !matches!(self.state, State::Idle) {
+            return Err(Refusal::unexpected());
+        }
+        let now = Seen { incarnation: begun.incarnation, version: begun.version };
+        match self.seen {
+            Some(seen) if seen == now => {}
+            Some(seen) if seen.incarnation == now.incarnation => self.cache.apply(&begun.changes),
+            _ => self.cache.clear(),
+        }
+        if self.seen.is_some_and(|seen| seen != now) {
+            self.counter.advance();
+        }
+        self.shape = begun.shape;
+        self.seen = Some(now);
+        let pages = Pages::new(begun.shape.page_size_bytes, &begun.pages);
+        for (number, page) in pages.iter().flat_map(Pages::iter) {
+            self.cache.insert(number, page);
+        }
+        self.state = State::Reading(Snapshot { seen: now, turn: begun.turn });
+        Ok(())
+    }
+
+    /// The owner's answer to a reservation: the reserved lock is had, or not.
+    ///
+    /// # Errors
+    ///
+    /// `SQLITE_BUSY` where another has the turn; `SQLITE_BUSY_SNAPSHOT` where another has committed
+    /// since the transaction began, as in WAL mode.
+    pub fn reserved(&mut self, reservation: Reservation) -> Result<(), Refusal> {
+        let State::Reading(snapshot) = self.state else { return Err(Refusal::unexpected()) };
+        self.habit = Habit::Writes;
+        match reservation {
+            Reservation::Granted => {
+                let snapshot = Snapshot { turn: Turn::Granted, ..snapshot };
+                self.state = State::Writing(snapshot, Written::default());
+                Ok(())
+            }
+            Reservation::Busy => {
+                Err(Refusal::new(ResultCode::BUSY, "another transaction is writing"))
+            }
+            Reservation::Stale => {
+                let message = "another transaction has committed since this one began to read";
+                Err(Refusal::new(ResultCode::BUSY_SNAPSHOT, message))
+            }
+        }
+    }
+
+    /// Gives locks back. What is returned is to be told to the owner.
+    pub fn unlock(&mut self, unlock: Unlock) -> Option<Request<'static>> {
+        match (std::mem::replace(&mut self.state, State::Idle), unlock) {
+            (State::Idle, _) => None,
+            (State::Broken, Unlock::ToShared) => {
+                self.state = State::Broken;
+                None
+            }
+            (State::Broken, Unlock::ToNone) => None,
+            (State::Reading(snapshot), Unlock::ToShared) => {
+                self.state = State::Reading(snapshot);
+                None
+            }
+            (State::Writing(snapshot, written), Unlock::ToShared) => {
+                self.forget(written);
+                self.state = State::Reading(Snapshot { turn: Turn::NotGranted, ..snapshot });
+                Some(Request::End(Ending::Writing))
+            }
+            (State::Reading(snapshot), Unlock::ToNone) => {
+                // A turn that was taken along for nothing is not taken along the next time.
+                if snapshot.turn == Turn::Granted {
+                    self.habit = Habit::Reads;
+                }
+                Some(Request::End(Ending::Transaction))
+            }
+            (State::Writing(_, written), Unlock::ToNone) => {
+                self.forget(written);
+                Some(Request::End(Ending::Transaction))
+            }
+        }
+    }
+
+    /// What was written and not committed is gone; what was read back of it as well.
+    pub(super) fn forget(&mut self, written: Written) {
+        for number in written.into_parts().1 {
+            self.cache.remove(number);
+        }
+    }
+
+    /// Whether the last transaction was told that somebody else is writing, so that waiting for the
+    /// turn makes sense now.
+    #[must_use]
+    pub fn may_wait_for_turn(&self) -> bool {
+        self.is_idle() && self.habit == Habit::Writes
+    }
+}

@@ -1,0 +1,113 @@
+//! What a door shows to a program: a database file with a rollback journal, whose locks never
+//! conflict between readers and the writer, over an owner that works in WAL mode.
+//!
+//! The façade is a state machine. What the program's SQLite does to the file comes in as calls; what
+//! has to be asked of the owner goes out as a value, and the answer comes in by another call. So the
+//! same machine serves a VFS of SQLite, a preload of libc and a FUSE mount, and a simulation.
+//!
+//! * [`ladder`]: locks, and what each of them permits.
+//! * [`page_one`]: the fields of page 1 that a program must see otherwise than they are on disk.
+//! * [`written`]: what a transaction has written.
+//! * [`commit`]: how a commit is told from a rollback, and what is sent.
+//! * [`cache`]: pages of the last version that was seen.
+//! * [`pragma`]: which PRAGMAs the file answers itself.
+
+pub mod cache;
+pub mod commit;
+mod io;
+pub mod ladder;
+pub mod page_one;
+pub mod pragma;
+mod refusal;
+pub mod written;
+
+pub use io::Read;
+pub use ladder::{Lock, Unlock};
+pub use refusal::Refusal;
+
+use crate::owner::engine::{PageNumber, Shape};
+use crate::sqlite::header::HEADER_BYTES;
+use crate::wire::request::{Access, Durability, Seen};
+use cache::Cache;
+use ladder::State;
+use page_one::Counter;
+
+/// One open file.
+#[derive(Debug)]
+pub struct Facade {
+    access: Access,
+    shape: Shape,
+    /// The first bytes as they were when the file was opened: SQLite reads them without a lock.
+    header: Box<[u8; HEADER_BYTES]>,
+    state: State,
+    /// The version that the cache is of.
+    ///
+    /// 1. Each page in the cache is as it is in this version.
+    /// 2. It changes only together with the counter that page 1 shows, but for commits of this file.
+    seen: Option<Seen>,
+    cache: Cache,
+    counter: Counter,
+    durability: Durability,
+    /// Whether this file's transactions write, as far as the last one tells.
+    habit: Habit,
+    ahead: ReadAhead,
+}
+
+/// What the last transaction was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    Reads,
+    Writes,
+}
+
+/// How far a scan is ahead.
+#[derive(Clone, Copy, Debug, Default)]
+struct ReadAhead {
+    /// The page behind the last window.
+    next: PageNumber,
+    /// Pages of the last window.
+    pages: u32,
+}
+
+impl Facade {
+    /// A file as the owner describes it. At most `cache_bytes_max` bytes of pages are kept.
+    #[must_use]
+    pub fn new(
+        access: Access,
+        shape: Shape,
+        header: Box<[u8; HEADER_BYTES]>,
+        cache_bytes_max: usize,
+    ) -> Self {
+        Facade {
+            access,
+            shape,
+            counter: Counter::of_header(&header),
+            header,
+            state: State::Idle,
+            seen: None,
+            cache: Cache::new(cache_bytes_max),
+            durability: Durability::Power,
+            habit: Habit::Reads,
+            ahead: ReadAhead::default(),
+        }
+    }
+
+    /// What `PRAGMA synchronous` asks for.
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
+    /// The connection is gone, and with it what a transaction had. What is asked of it from now on
+    /// fails until it ends; the next one begins anew.
+    pub fn lost(&mut self) {
+        if !matches!(self.state, State::Idle) {
+            self.state = State::Broken;
+        }
+    }
+
+    /// Whether a transaction is open.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Idle)
+    }
+}

@@ -1,0 +1,45 @@
+//! How much an owner allows, in one place.
+
+/// What an owner allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at a time; a further one is turned away.
+    pub sessions_max: usize,
+    /// Sessions that wait for the turn; a further one is told busy at once.
+    pub queue_max: usize,
+    /// Longest time that a session may keep the turn, in milliseconds. A commit after it is a
+    /// conflict.
+    pub turn_hold_ms: u64,
+    /// Age beyond which a snapshot is given up when the log has grown past `log_bytes_max`, in
+    /// milliseconds.
+    pub snapshot_age_ms: u64,
+    /// Bytes of the log beyond which old snapshots are given up.
+    pub log_bytes_max: u64,
+    /// Bytes of the log from which on a checkpoint is wanted.
+    pub checkpoint_bytes: u64,
+    /// Bytes of pages of one transaction that are kept in memory; the rest goes to a file.
+    pub transaction_memory_bytes: u64,
+    /// Bytes of pages of one transaction; a larger one is refused as if the disk were full.
+    pub transaction_bytes_max: u64,
+    /// Commits whose outcome is remembered.
+    pub outcomes_max: usize,
+    /// Most pages that are read ahead of what was asked for.
+    pub window_bytes_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            sessions_max: 20_000,
+            queue_max: 10_000,
+            turn_hold_ms: 10_000,
+            snapshot_age_ms: 60_000,
+            log_bytes_max: 64 << 20,
+            checkpoint_bytes: 4 << 20,
+            transaction_memory_bytes: 32 << 20,
+            transaction_bytes_max: 64 << 30,
+            outcomes_max: 65_536,
+            window_bytes_max: 1 << 20,
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! One database and its sessions: requests, closed connections, finished syncs and the time come
+//! in; replies go out.
+//!
+//! * `reading`: begins and pages.
+//! * `writing`: the turn, commits and their acknowledgement.
+
+mod reading;
+mod writing;
+
+use super::SessionId;
+use super::buffer::Store;
+use super::engine::{Engine, EngineError, Version};
+use super::limits::Limits;
+use super::outcomes::Outcomes;
+use super::shown::Shown;
+use super::turn::Turn;
+use crate::sqlite::header::HEADER_BYTES;
+use crate::sqlite::result_code::ResultCode;
+use crate::wire::reply::Reply;
+use crate::wire::request::{Access, Ending, Incarnation, Request};
+use std::collections::HashMap;
+
+/// The state machine of an owner.
+///
+/// 1. A session in a transaction has exactly one pin, on the version that it reads.
+/// 2. Whoever has the turn holds the engine's write lock, and nobody else does.
+#[derive(Debug)]
+pub struct Machine<E: Engine, S: Store> {
+    engine: E,
+    store: S,
+    incarnation: Incarnation,
+    limits: Limits,
+    sessions: HashMap<SessionId, Session<S::Buffer>>,
+    turn: Turn,
+    /// When the write lock is asked for again that a stock app had.
+    retry_ms: Option<u64>,
+    shown: Shown,
+    outcomes: Outcomes,
+    /// Bytes of the log when it was last checkpointed.
+    checkpointed_log_bytes: u64,
+    replies: Vec<(SessionId, Reply)>,
+}
+
+/// One session.
+#[derive(Debug)]
+struct Session<B> {
+    access: Access,
+    stage: Stage,
+    /// What it has sent of a transaction, and in how many pieces.
+    buffer: Option<B>,
+    pieces: u32,
+}
+
+/// How far a session's transaction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    Reading {
+        version: Version,
+        since_ms: u64,
+    },
+    /// The snapshot was given up.
+    Expired,
+}
+
+impl<E: Engine, S: Store> Machine<E, S> {
+    /// An owner of an open database.
+    pub fn new(engine: E, store: S, incarnation: Incarnation, limits: Limits) -> Self {
+        Machine {
+            engine,
+            store,
+            incarnation,
+            sessions: HashMap::new(),
+            turn: Turn::default(),
+            retry_ms: None,
+            shown: Shown::default(),
+            outcomes: Outcomes::new(limits.outcomes_max),
+            checkpointed_log_bytes: 0,
+            replies: Vec::new(),
+            limits,
+        }
+    }
+
+    /// The engine, for what does not concern sessions.
+    pub fn engine(&self) -> &E {
+        &self.engine
+    }
+
+    /// Sessions that are open.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// What has to be sent, in order.
+    pub fn take_replies(&mut self) -> Vec<(SessionId, Reply)> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// The version up to which the log has to be synced before all commits can be acknowledged.
+    #[must_use]
+    pub fn sync_wanted(&self) -> Option<Version> {
+        self.shown.newest_pending()
+    }
+
+    /// When [`Machine::tick`] has something to do next, in milliseconds of the same clock.
+    #[must_use]
+    pub fn next_tick_ms(&self) -> Option<u64> {
+        let held = self.turn.held().map(|held| held.since_ms + self.limits.turn_hold_ms);
+        [held, self.turn.next_expiry_ms(), self.retry_ms].into_iter().flatten().min()
+    }
+
+    /// A session opens the database.
+    pub fn open(&mut self, session: SessionId, access: Access, now_ms: u64) {
+        let reply = self.opened(session, access, now_ms).unwrap_or_else(Reply::Failed);
+        self.replies.push((session, reply));
+    }
+
+    fn opened(
+        &mut self,
+        session: SessionId,
+        access: Access,
+        now_ms: u64,
+    ) -> Result<Reply, EngineError> {
+        if self.sessions.len() >= self.limits.sessions_max {
+            let message = format!("the owner has {} sessions already", self.sessions.len());
+            return Err(EngineError { code: ResultCode::CANTOPEN, errno: None, message });
+        }
+        self.follow_the_path(access, now_ms)?;
+        let version = self.pin_shown()?;
+        let mut page = Vec::new();
+        let shape = self.engine.shape(version);
+        let read = self.engine.read(version, 1, 1, &mut page);
+        self.engine.unpin(version);
+        let shape = shape?;
+        read?;
+        let mut header = Box::new([0; HEADER_BYTES]);
+        if let Some(start) = page.first_chunk::<HEADER_BYTES>() {
+            *header = *start;
+        }
+        self.sessions
+            .insert(session, Session { access, stage: Stage::Idle, buffer: None, pieces: 0 });
+        Ok(Reply::Opened { shape, header })
+    }
+
+    /// A session asks for something.
+    pub fn request(&mut self, session: SessionId, request: &Request<'_>, now_ms: u64) {
+        if !self.sessions.contains_key(&session) {
+            return;
+        }
+        let answered = match request {
+            Request::Begin { seen, wish } => self.begin(session, *seen, *wish, now_ms).map(Some),
+            Request::Read { first, count } => self.read(session, *first, *count).map(Some),
+            Request::Reserve { wait_ms } => self.reserve(session, *wait_ms, now_ms),
+            Request::Write(pages) => {
+                self.write(session, *pages);
+                Ok(None)
+            }
+            Request::Commit(commit) => self.commit(session, commit, now_ms),
+            Request::End(Ending::Writing) => {
+                self.end_writing(session, now_ms);
+                Ok(None)
+            }
+            Request::End(Ending::Transaction) => {
+                self.end(session, now_ms);
+                Ok(None)
+            }
+            Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen)),
+            Request::Checkpoint(mode) => {
+                self.engine.checkpoint(*mode).map(Reply::Checkpointed).map(Some)
+            }
+            Request::Hello { .. } | Request::Open { .. } | Request::Status => {
+                let message = "this request has no place here".to_owned();
+                Err(EngineError { code: ResultCode::MISUSE, errno: None, message })
+            }
+        };
+        match answered {
+            Ok(Some(reply)) => self.replies.push((session, reply)),
+            Ok(None) => {}
+            Err(error) => self.replies.push((session, Reply::Failed(error))),
+        }
+    }
+
+    /// A connection has ended.
+    pub fn closed(&mut self, session: SessionId, now_ms: u64) {
+        if self.sessions.contains_key(&session) {
+            self.end(session, now_ms);
+            self.turn.leave(session);
+            self.shown.forget(session);
+            self.sessions.remove(&session);
+        }
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now_ms: u64) {
+        let expired = self
+            .turn
+            .held()
+            .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
+            .map(|held| held.session);
+        if let Some(session) = expired {
+            self.end_writing(session, now_ms);
+        }
+        for session in self.turn.expire(now_ms) {
+            let busy = crate::wire::reply::Reservation::Busy;
+            self.replies.push((session, Reply::Reserved(busy)));
+        }
+        self.give_up_old_snapshots(now_ms);
+        self.serve_queue(now_ms);
+    }
+}

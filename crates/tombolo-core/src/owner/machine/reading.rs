@@ -1,0 +1,217 @@
+//! Begins and pages.
+
+use super::super::SessionId;
+use super::super::buffer::{Buffer, Found, Store};
+use super::super::engine::{Changes, Engine, EngineError, PageNumber, Reserved, Version};
+use super::{Machine, Stage};
+use crate::sqlite::result_code::ResultCode;
+use crate::wire::limits::{PAGES_BYTES_MAX, PREFETCH_PAGES_MAX};
+use crate::wire::reply::{Begun, Reply, Turn};
+use crate::wire::request::{Access, Incarnation, Pages, Seen, TurnWish};
+
+/// How often a version is looked for that a stock app does not overtake meanwhile.
+const PIN_ATTEMPTS: usize = 16;
+
+impl<E: Engine, S: Store> Machine<E, S> {
+    pub(super) fn begin(
+        &mut self,
+        session: SessionId,
+        seen: Option<Seen>,
+        wish: TurnWish,
+        now_ms: u64,
+    ) -> Result<Reply, EngineError> {
+        self.leave_snapshot(session);
+        self.follow_the_path(Access::Write, now_ms)?;
+        let has_turn = self.turn.is_held_by(session)
+            || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
+        let version = match self.turn.held() {
+            Some(held) if has_turn => {
+                self.engine.pin(held.at)?;
+                held.at
+            }
+            _ => self.pin_shown()?,
+        };
+        self.set_stage(session, Stage::Reading { version, since_ms: now_ms });
+        let shape = self.engine.shape(version)?;
+        let changes = self.changes_since(seen, version);
+        let pages = self.prefetch(version, &changes, shape.page_size_bytes)?;
+        let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
+        Ok(Reply::Begun(Begun {
+            incarnation: self.incarnation,
+            version,
+            shape,
+            changes,
+            turn,
+            pages,
+        }))
+    }
+
+    fn changes_since(&self, seen: Option<Seen>, version: Version) -> Changes {
+        match seen {
+            Some(seen) if seen.incarnation != self.incarnation => Changes::All,
+            Some(seen) if seen.version == version => Changes::Pages(Vec::new()),
+            Some(seen) if seen.version < version => self.engine.changes(seen.version, version),
+            // A version that was its own and is not shown yet, or none at all.
+            _ => Changes::All,
+        }
+    }
+
+    /// A few changed pages come along: whoever follows a writer will ask for them.
+    fn prefetch(
+        &mut self,
+        version: Version,
+        changes: &Changes,
+        page_size_bytes: u32,
+    ) -> Result<Vec<u8>, EngineError> {
+        let mut pages = Vec::new();
+        let Changes::Pages(numbers) = changes else { return Ok(pages) };
+        if numbers.len() > PREFETCH_PAGES_MAX {
+            return Ok(pages);
+        }
+        let mut page = Vec::with_capacity(page_size_bytes as usize);
+        for number in numbers {
+            page.clear();
+            self.engine.read(version, *number, 1, &mut page)?;
+            if !page.is_empty() {
+                Pages::append(&mut pages, *number, &page);
+            }
+        }
+        Ok(pages)
+    }
+
+    fn take_turn_along(&mut self, session: SessionId, now_ms: u64) -> Result<bool, EngineError> {
+        let may = self.turn.held().is_none()
+            && self.turn.is_next(session)
+            && self.access(session) != Some(Access::Read);
+        if !may {
+            return Ok(false);
+        }
+        match self.engine.reserve()? {
+            Reserved::At(at) => {
+                self.turn.grant(session, at, now_ms);
+                Ok(true)
+            }
+            Reserved::Busy => Ok(false),
+        }
+    }
+
+    /// Pins the version that a begin is shown.
+    pub(super) fn pin_shown(&mut self) -> Result<Version, EngineError> {
+        let mut attempts = 0;
+        loop {
+            let version = self.shown.of(self.engine.newest()?);
+            match self.engine.pin(version) {
+                Ok(()) => return Ok(version),
+                Err(error)
+                    if error.code != ResultCode::ERROR_SNAPSHOT || attempts == PIN_ATTEMPTS =>
+                {
+                    return Err(error);
+                }
+                Err(_) => attempts += 1,
+            }
+        }
+    }
+
+    /// Where another file was put at the path, it is opened, and all that was known of the old one
+    /// is void.
+    pub(super) fn follow_the_path(
+        &mut self,
+        access: Access,
+        now_ms: u64,
+    ) -> Result<(), EngineError> {
+        if self.engine.is_in_place()? {
+            return Ok(());
+        }
+        if let Some(held) = self.turn.held() {
+            self.end_writing(held.session, now_ms);
+        }
+        self.fail_pending();
+        for session in self.sessions.values_mut() {
+            session.buffer = None;
+            session.pieces = 0;
+            if session.stage != Stage::Idle {
+                session.stage = Stage::Expired;
+            }
+        }
+        self.engine.reopen(access)?;
+        self.incarnation = Incarnation(self.incarnation.0.wrapping_add(1));
+        Ok(())
+    }
+
+    pub(super) fn read(
+        &mut self,
+        session: SessionId,
+        first: PageNumber,
+        count: u32,
+    ) -> Result<Reply, EngineError> {
+        let Some(state) = self.sessions.get_mut(&session) else { return Err(no_transaction()) };
+        let version = match state.stage {
+            Stage::Reading { version, .. } => version,
+            Stage::Idle => return Err(no_transaction()),
+            Stage::Expired => return Err(expired()),
+        };
+        let mut bytes = Vec::new();
+        if let Some(buffer) = &mut state.buffer
+            && buffer.get(first, &mut bytes)? == Found::Here
+        {
+            return Ok(Reply::Pages(bytes));
+        }
+        let page_size_bytes = self.engine.shape(version)?.page_size_bytes;
+        let most = self.limits.window_bytes_max.min(PAGES_BYTES_MAX as u32) / page_size_bytes;
+        let count = count.clamp(1, most.max(1));
+        bytes.reserve(count as usize * page_size_bytes as usize);
+        self.engine.read(version, first.max(1), count, &mut bytes)?;
+        Ok(Reply::Pages(bytes))
+    }
+
+    pub(super) fn access(&self, session: SessionId) -> Option<Access> {
+        self.sessions.get(&session).map(|state| state.access)
+    }
+
+    pub(super) fn set_stage(&mut self, session: SessionId, stage: Stage) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.stage = stage;
+        }
+    }
+
+    /// Gives back what a session reads.
+    pub(super) fn leave_snapshot(&mut self, session: SessionId) {
+        let Some(state) = self.sessions.get_mut(&session) else { return };
+        if let Stage::Reading { version, .. } = state.stage {
+            self.engine.unpin(version);
+        }
+        state.stage = Stage::Idle;
+    }
+
+    /// A transaction ends.
+    pub(super) fn end(&mut self, session: SessionId, now_ms: u64) {
+        self.leave_snapshot(session);
+        self.end_writing(session, now_ms);
+    }
+
+    /// An old snapshot holds the log up; it never turns stale, it fails.
+    pub(super) fn give_up_old_snapshots(&mut self, now_ms: u64) {
+        if self.engine.log_bytes() <= self.limits.log_bytes_max {
+            return;
+        }
+        let age_ms = self.limits.snapshot_age_ms;
+        for state in self.sessions.values_mut() {
+            if let Stage::Reading { version, since_ms } = state.stage
+                && now_ms.saturating_sub(since_ms) > age_ms
+            {
+                self.engine.unpin(version);
+                state.stage = Stage::Expired;
+            }
+        }
+    }
+}
+
+fn no_transaction() -> EngineError {
+    let message = "no transaction is open".to_owned();
+    EngineError { code: ResultCode::MISUSE, errno: None, message }
+}
+
+fn expired() -> EngineError {
+    let message = "the snapshot is older than the owner allows, or the file was replaced";
+    EngineError { code: ResultCode::IOERR, errno: None, message: message.to_owned() }
+}

@@ -1,0 +1,290 @@
+//! The turn, commits and their acknowledgement.
+
+use super::super::SessionId;
+use super::super::buffer::{Buffer, Complete, Store};
+use super::super::engine::{CheckpointMode, Engine, EngineError, Reserved, Version};
+use super::super::shown::Pending;
+use super::{Machine, Stage};
+use crate::sqlite::result_code::ResultCode;
+use crate::wire::reply::{Outcome, Reply, Reservation};
+use crate::wire::request::{Access, Commit, CommitId, Durability, Pages, Seen};
+
+/// How soon the write lock is asked for again that a stock app has.
+const RETRY_MS: u64 = 1;
+
+impl<E: Engine, S: Store> Machine<E, S> {
+    pub(super) fn reserve(
+        &mut self,
+        session: SessionId,
+        wait_ms: u32,
+        now_ms: u64,
+    ) -> Result<Option<Reply>, EngineError> {
+        let answer = |reservation| Ok(Some(Reply::Reserved(reservation)));
+        if self.access(session) == Some(Access::Read) {
+            let message = "the session has opened the database for reading only".to_owned();
+            return Err(EngineError { code: ResultCode::READONLY, errno: None, message });
+        }
+        if self.turn.is_held_by(session) {
+            return answer(Reservation::Granted);
+        }
+        if self.turn.held().is_none() && self.turn.is_next(session) {
+            match self.engine.reserve()? {
+                Reserved::At(at) if self.reads_other_than(session, at) => {
+                    self.engine.release();
+                    self.turn.enqueue(session, 0, now_ms);
+                    return answer(Reservation::Stale);
+                }
+                Reserved::At(at) => {
+                    self.turn.grant(session, at, now_ms);
+                    return answer(Reservation::Granted);
+                }
+                Reserved::Busy => self.retry_ms = Some(now_ms + RETRY_MS),
+            }
+        }
+        if self.turn.queue_length() >= self.limits.queue_max {
+            return answer(Reservation::Busy);
+        }
+        self.turn.enqueue(session, wait_ms, now_ms);
+        if wait_ms == 0 { answer(Reservation::Busy) } else { Ok(None) }
+    }
+
+    fn reads_other_than(&self, session: SessionId, at: Version) -> bool {
+        match self.sessions.get(&session).map(|state| state.stage) {
+            Some(Stage::Reading { version, .. }) => version != at,
+            Some(Stage::Expired) => true,
+            Some(Stage::Idle) | None => false,
+        }
+    }
+
+    /// Gives the turn to the first that waits for it, if it is free.
+    pub(super) fn serve_queue(&mut self, now_ms: u64) {
+        self.retry_ms = None;
+        if self.turn.held().is_some() {
+            return;
+        }
+        let Some(session) = self.turn.first_waiting() else { return };
+        let reply = match self.engine.reserve() {
+            Ok(Reserved::Busy) => {
+                self.retry_ms = Some(now_ms + RETRY_MS);
+                return;
+            }
+            Ok(Reserved::At(at)) if self.reads_other_than(session, at) => {
+                self.engine.release();
+                self.turn.leave(session);
+                Reply::Reserved(Reservation::Stale)
+            }
+            Ok(Reserved::At(at)) => {
+                self.turn.grant(session, at, now_ms);
+                Reply::Reserved(Reservation::Granted)
+            }
+            Err(error) => {
+                self.turn.leave(session);
+                Reply::Failed(error)
+            }
+        };
+        self.replies.push((session, reply));
+        if self.turn.held().is_none() {
+            self.serve_queue(now_ms);
+        }
+    }
+
+    pub(super) fn write(&mut self, session: SessionId, pages: Pages<'_>) {
+        if !self.turn.is_held_by(session) {
+            // The commit that follows will be a conflict.
+            return;
+        }
+        match self.put(session, pages) {
+            Ok(()) => {
+                if let Some(state) = self.sessions.get_mut(&session) {
+                    state.pieces += 1;
+                }
+            }
+            // Its commit will name more pieces than are here.
+            Err(_) => self.drop_buffer(session),
+        }
+    }
+
+    fn put(&mut self, session: SessionId, pages: Pages<'_>) -> Result<(), EngineError> {
+        let Some(state) = self.sessions.get_mut(&session) else { return Ok(()) };
+        let size = pages.page_size_bytes();
+        let buffer = state.buffer.get_or_insert_with(|| self.store.buffer(size));
+        pages.iter().try_for_each(|(number, page)| buffer.put(number, page))
+    }
+
+    fn drop_buffer(&mut self, session: SessionId) {
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.buffer = None;
+            state.pieces = 0;
+        }
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        session: SessionId,
+        commit: &Commit<'_>,
+        now_ms: u64,
+    ) -> Result<Option<Reply>, EngineError> {
+        let id = commit.id;
+        if let Some(outcome) = self.outcomes.get(id) {
+            return Ok(Some(Reply::Outcome(outcome)));
+        }
+        let pieces = self.sessions.get(&session).map_or(0, |state| state.pieces);
+        if pieces != commit.pieces || !self.may_commit(session, commit.base, now_ms)? {
+            self.end_writing(session, now_ms);
+            self.outcomes.insert(id, commit.base, Outcome::Conflict);
+            return Ok(Some(Reply::Outcome(Outcome::Conflict)));
+        }
+        let committed = self.put(session, commit.pages).and_then(|()| self.apply(session, commit));
+        self.turn.free();
+        self.drop_buffer(session);
+        let version = match committed {
+            Ok(version) => version,
+            Err(error) => {
+                self.engine.release();
+                self.outcomes.insert(id, commit.base, Outcome::NotCommitted);
+                self.serve_queue(now_ms);
+                return Err(error);
+            }
+        };
+        let acknowledged = self.acknowledge(session, commit, version);
+        self.move_snapshot(session, version, now_ms);
+        self.checkpoint_if_long();
+        self.serve_queue(now_ms);
+        Ok(acknowledged)
+    }
+
+    /// Whether a transaction stands on the newest version, with the turn, or with one that is free:
+    /// a session in exclusive locking mode commits several times under one lock.
+    fn may_commit(
+        &mut self,
+        session: SessionId,
+        base: Version,
+        now_ms: u64,
+    ) -> Result<bool, EngineError> {
+        if let Some(held) = self.turn.held() {
+            return Ok(held.session == session && held.at == base);
+        }
+        match self.engine.reserve()? {
+            Reserved::At(at) if at == base => {
+                self.turn.grant(session, at, now_ms);
+                Ok(true)
+            }
+            Reserved::At(_) => {
+                self.engine.release();
+                Ok(false)
+            }
+            Reserved::Busy => Ok(false),
+        }
+    }
+
+    fn apply(&mut self, session: SessionId, commit: &Commit<'_>) -> Result<Version, EngineError> {
+        let Some(buffer) = self.sessions.get_mut(&session).and_then(|state| state.buffer.as_mut())
+        else {
+            let message = "a commit without pages".to_owned();
+            return Err(EngineError { code: ResultCode::MISUSE, errno: None, message });
+        };
+        self.engine.commit(&mut Complete {
+            buffer,
+            size_pages: commit.size_pages,
+            page_size_bytes: commit.pages.page_size_bytes(),
+        })
+    }
+
+    /// The reply, if the commit is as durable as was asked; else it follows the sync.
+    fn acknowledge(
+        &mut self,
+        session: SessionId,
+        commit: &Commit<'_>,
+        version: Version,
+    ) -> Option<Reply> {
+        let id = commit.id;
+        self.outcomes.insert(id, commit.base, Outcome::Committed(version));
+        if commit.durability == Durability::Process && !self.shown.has_pending() {
+            return Some(Reply::Outcome(Outcome::Committed(version)));
+        }
+        let pending = Pending { session: Some(session), id, version };
+        for pin in self.shown.push(pending, commit.base) {
+            // Where a stock app has committed since, its version is shown, and no pin is needed.
+            let _ = self.engine.pin(pin);
+        }
+        None
+    }
+
+    /// The session goes on reading what it has committed.
+    fn move_snapshot(&mut self, session: SessionId, version: Version, now_ms: u64) {
+        let pinned = self.engine.pin(version).is_ok();
+        self.leave_snapshot(session);
+        let reading = Stage::Reading { version, since_ms: now_ms };
+        self.set_stage(session, if pinned { reading } else { Stage::Expired });
+    }
+
+    fn checkpoint_if_long(&mut self) {
+        let bytes = self.engine.log_bytes();
+        let grown = bytes.saturating_sub(self.checkpointed_log_bytes);
+        if bytes < self.limits.checkpoint_bytes || grown < self.limits.checkpoint_bytes / 4 {
+            self.checkpointed_log_bytes = self.checkpointed_log_bytes.min(bytes);
+            return;
+        }
+        // A checkpoint that did not come about is tried again when the log has grown.
+        let _ = self.engine.checkpoint(CheckpointMode::Passive);
+        self.checkpointed_log_bytes = bytes;
+    }
+
+    pub(super) fn end_writing(&mut self, session: SessionId, now_ms: u64) {
+        self.drop_buffer(session);
+        if self.turn.is_held_by(session) {
+            self.turn.free();
+            self.engine.release();
+            self.serve_queue(now_ms);
+        }
+    }
+
+    /// The log is synced: commits up to a version are as durable as they were asked to be.
+    pub fn synced(&mut self, until: Version) {
+        let (done, unpins) = self.shown.synced(until);
+        for version in unpins {
+            self.engine.unpin(version);
+        }
+        for Pending { session, version, .. } in done {
+            self.tell(session, Outcome::Committed(version));
+        }
+    }
+
+    /// The log could not be synced. What waited for it is neither committed nor not; the caller
+    /// must serve nobody any more.
+    pub fn sync_failed(&mut self) {
+        self.fail_pending();
+    }
+
+    pub(super) fn fail_pending(&mut self) {
+        let (done, unpins) = self.shown.give_up();
+        for version in unpins {
+            self.engine.unpin(version);
+        }
+        for Pending { session, id, version } in done {
+            self.outcomes.insert(id, version, Outcome::Unknown);
+            self.tell(session, Outcome::Unknown);
+        }
+    }
+
+    fn tell(&mut self, session: Option<SessionId>, outcome: Outcome) {
+        if let Some(session) = session {
+            self.replies.push((session, Reply::Outcome(outcome)));
+        }
+    }
+
+    pub(super) fn outcome(
+        &mut self,
+        session: SessionId,
+        id: CommitId,
+        seen: Seen,
+    ) -> Option<Reply> {
+        if seen.incarnation != self.incarnation {
+            return Some(Reply::Outcome(Outcome::Unknown));
+        }
+        if self.shown.hand_over(id, session) {
+            return None;
+        }
+        Some(Reply::Outcome(self.outcomes.settle(id, seen.version)))
+    }
+}

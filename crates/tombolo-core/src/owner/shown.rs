@@ -1,0 +1,96 @@
+//! Which version a begin is shown: the last that is as durable as its writer asked, or the newest if
+//! it is a stock app's.
+
+use super::SessionId;
+use super::engine::Version;
+use crate::wire::request::CommitId;
+use std::collections::VecDeque;
+
+/// A commit that is not acknowledged yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    /// Who waits for the answer.
+    pub(super) session: Option<SessionId>,
+    pub(super) id: CommitId,
+    pub(super) version: Version,
+}
+
+/// Commits that wait for the log to be synced, oldest first.
+///
+/// 1. While there are some, `last` is the newest version that was acknowledged before them, and
+///    pinned; so is each of theirs.
+#[derive(Debug, Default)]
+pub(super) struct Shown {
+    pending: VecDeque<Pending>,
+    last: Option<Version>,
+    newest_own: Option<Version>,
+}
+
+impl Shown {
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The version for a begin of a session that has not the turn.
+    pub(super) fn of(&self, newest: Version) -> Version {
+        match self.last {
+            Some(last) if self.newest_own == Some(newest) => last,
+            _ => newest,
+        }
+    }
+
+    /// A commit of a session, which was made from `base`. Returns what has to be pinned because
+    /// of it.
+    pub(super) fn push(&mut self, pending: Pending, base: Version) -> Vec<Version> {
+        let mut pins = vec![pending.version];
+        if self.last.is_none() {
+            self.last = Some(base);
+            pins.push(base);
+        }
+        self.newest_own = Some(pending.version);
+        self.pending.push_back(pending);
+        pins
+    }
+
+    /// The log is synced up to a version. Returns the commits that can be acknowledged, and what
+    /// has to be unpinned.
+    pub(super) fn synced(&mut self, until: Version) -> (Vec<Pending>, Vec<Version>) {
+        let count = self.pending.partition_point(|pending| pending.version <= until);
+        let done: Vec<Pending> = self.pending.drain(..count).collect();
+        let mut unpins: Vec<Version> = done.iter().map(|pending| pending.version).collect();
+        if let Some(newest) = unpins.last().copied() {
+            unpins.extend(self.last.take());
+            if self.has_pending() {
+                self.last = Some(newest);
+                unpins.retain(|version| *version != newest);
+            }
+        }
+        (done, unpins)
+    }
+
+    /// All that wait, after a sync that failed; and what has to be unpinned.
+    pub(super) fn give_up(&mut self) -> (Vec<Pending>, Vec<Version>) {
+        let done: Vec<Pending> = self.pending.drain(..).collect();
+        let unpins = done.iter().map(|pending| pending.version).chain(self.last.take()).collect();
+        (done, unpins)
+    }
+
+    pub(super) fn newest_pending(&self) -> Option<Version> {
+        self.pending.back().map(|pending| pending.version)
+    }
+
+    /// Lets another session wait for the answer to a commit. Whether it is under way.
+    pub(super) fn hand_over(&mut self, id: CommitId, session: SessionId) -> bool {
+        let pending = self.pending.iter_mut().find(|pending| pending.id == id);
+        pending.map(|pending| pending.session = Some(session)).is_some()
+    }
+
+    /// Nobody waits for the answers to a session any more.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        for pending in &mut self.pending {
+            if pending.session == Some(session) {
+                pending.session = None;
+            }
+        }
+    }
+}

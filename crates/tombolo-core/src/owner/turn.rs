@@ -1,0 +1,162 @@
+//! The turn to write: first come, first served, among those that wait.
+
+use super::SessionId;
+use super::engine::Version;
+use std::collections::VecDeque;
+
+/// How long a place is kept for a session that was told busy and does not wait.
+const ABSENCE_MS: u64 = 1_000;
+
+/// Who has the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) session: SessionId,
+    pub(super) since_ms: u64,
+    /// The newest version; nobody commits while the turn is held.
+    pub(super) at: Version,
+}
+
+/// A session that wants the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    session: SessionId,
+    presence: Presence,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    /// It waits for an answer, until then.
+    Waiting { until_ms: u64 },
+    /// It was told busy, and may ask again.
+    Absent { since_ms: u64 },
+}
+
+/// The turn, and who wants it.
+///
+/// 1. A session has one place at most, and none while it has the turn.
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    held: Option<Held>,
+    queue: VecDeque<Place>,
+}
+
+impl Turn {
+    pub(super) fn held(&self) -> Option<Held> {
+        self.held
+    }
+
+    pub(super) fn is_held_by(&self, session: SessionId) -> bool {
+        self.held.is_some_and(|held| held.session == session)
+    }
+
+    pub(super) fn queue_length(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Gives the turn, which is free.
+    pub(super) fn grant(&mut self, session: SessionId, at: Version, now_ms: u64) {
+        self.leave(session);
+        self.held = Some(Held { session, since_ms: now_ms, at });
+    }
+
+    /// Takes the turn from who has it.
+    pub(super) fn free(&mut self) {
+        self.held = None;
+    }
+
+    /// Whether a session that asks now comes before all that wait.
+    pub(super) fn is_next(&self, session: SessionId) -> bool {
+        let mut before = self.queue.iter().take_while(|place| place.session != session);
+        !before.any(|place| matches!(place.presence, Presence::Waiting { .. }))
+    }
+
+    /// Keeps a place for a session, or the one that it has, and lets it wait. With `wait_ms` 0 it is
+    /// absent: it was told busy.
+    pub(super) fn enqueue(&mut self, session: SessionId, wait_ms: u32, now_ms: u64) {
+        let presence = match wait_ms {
+            0 => Presence::Absent { since_ms: now_ms },
+            wait_ms => Presence::Waiting { until_ms: now_ms + u64::from(wait_ms) },
+        };
+        match self.queue.iter_mut().find(|place| place.session == session) {
+            Some(place) => place.presence = presence,
+            None => self.queue.push_back(Place { session, presence }),
+        }
+    }
+
+    /// The first that waits.
+    pub(super) fn first_waiting(&self) -> Option<SessionId> {
+        let mut waiting =
+            self.queue.iter().filter(|place| matches!(place.presence, Presence::Waiting { .. }));
+        waiting.next().map(|place| place.session)
+    }
+
+    pub(super) fn leave(&mut self, session: SessionId) {
+        self.queue.retain(|place| place.session != session);
+    }
+
+    /// Those whose wait is over, who keep their places for a while.
+    pub(super) fn expire(&mut self, now_ms: u64) -> Vec<SessionId> {
+        let mut over = Vec::new();
+        self.queue.retain_mut(|place| match place.presence {
+            Presence::Waiting { until_ms } if until_ms <= now_ms => {
+                place.presence = Presence::Absent { since_ms: now_ms };
+                over.push(place.session);
+                true
+            }
+            Presence::Waiting { .. } => true,
+            Presence::Absent { since_ms } => now_ms < since_ms + ABSENCE_MS,
+        });
+        over
+    }
+
+    /// When [`Turn::expire`] has something to do next.
+    pub(super) fn next_expiry_ms(&self) -> Option<u64> {
+        self.queue
+            .iter()
+            .map(|place| match place.presence {
+                Presence::Waiting { until_ms } => until_ms,
+                Presence::Absent { since_ms } => since_ms + ABSENCE_MS,
+            })
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+    const C: SessionId = SessionId(3);
+
+    #[test]
+    fn first_come_first_served_among_those_that_wait() {
+        let mut turn = Turn::default();
+        turn.enqueue(A, 0, 0);
+        turn.enqueue(B, 100, 0);
+        turn.enqueue(C, 100, 0);
+        assert_eq!(turn.first_waiting(), Some(B), "A does not wait");
+        assert!(turn.is_next(A), "it was first");
+        turn.enqueue(A, 100, 1);
+        assert_eq!(turn.first_waiting(), Some(A), "and has kept its place");
+        assert!(!turn.is_next(C));
+        turn.grant(A, Version(1), 2);
+        assert!(turn.is_held_by(A));
+        assert_eq!(turn.first_waiting(), Some(B));
+        assert_eq!(turn.queue_length(), 2);
+    }
+
+    #[test]
+    fn a_wait_ends_and_a_place_is_not_kept_for_ever() {
+        let mut turn = Turn::default();
+        turn.enqueue(A, 100, 0);
+        assert_eq!(turn.expire(99), []);
+        assert_eq!(turn.next_expiry_ms(), Some(100));
+        assert_eq!(turn.expire(100), [A]);
+        assert_eq!(turn.first_waiting(), None);
+        assert_eq!(turn.queue_length(), 1);
+        assert_eq!(turn.next_expiry_ms(), Some(100 + ABSENCE_MS));
+        assert_eq!(turn.expire(100 + ABSENCE_MS), []);
+        assert_eq!(turn.queue_length(), 0);
+    }
+}
