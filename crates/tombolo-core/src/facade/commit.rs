@@ -1,8 +1,8 @@
 //! The end of a transaction that has written.
 //!
 //! SQLite announces the end of phase one by `SQLITE_FCNTL_SYNC`, also with `synchronous=OFF`, and
-//! sends the same after it has rolled a spilled transaction back (`pager.c`). The two are told apart
-//! by the change counter: commits move it.
+//! sends the same after it has rolled a spilled transaction back (`pager.c`). The two are told
+//! apart by the change counter: commits move it.
 
 use super::ladder::{Snapshot, State};
 use super::written::{Fit, UnderLock, Written};

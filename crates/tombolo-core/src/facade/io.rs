@@ -159,8 +159,8 @@ impl Facade {
         Ok(())
     }
 
-    /// Writes bytes at `offset`. What is returned is to be sent to the owner, which does not answer:
-    /// pages of a transaction that has become large.
+    /// Writes bytes at `offset`. What is returned is to be sent to the owner, which does not
+    /// answer: pages of a transaction that has become large.
     ///
     /// # Errors
     ///

@@ -1,9 +1,10 @@
 //! What a door shows to a program: a database file with a rollback journal, whose locks never
 //! conflict between readers and the writer, over an owner that works in WAL mode.
 //!
-//! The façade is a state machine. What the program's SQLite does to the file comes in as calls; what
-//! has to be asked of the owner goes out as a value, and the answer comes in by another call. So the
-//! same machine serves a VFS of SQLite, a preload of libc and a FUSE mount, and a simulation.
+//! The facade is a state machine. What the program's SQLite does to the file comes in as calls;
+//! what has to be asked of the owner goes out as a value, and the answer comes in by another call.
+//! So the same machine serves a VFS of SQLite, a preload of libc and a FUSE mount, and a
+//! simulation.
 //!
 //! * [`ladder`]: locks, and what each of them permits.
 //! * [`page_one`]: the fields of page 1 that a program must see otherwise than they are on disk.
@@ -43,7 +44,8 @@ pub struct Facade {
     /// The version that the cache is of.
     ///
     /// 1. Each page in the cache is as it is in this version.
-    /// 2. It changes only together with the counter that page 1 shows, but for commits of this file.
+    /// 2. It changes only together with the counter that page 1 shows, but for commits of this
+    /// file.
     seen: Option<Seen>,
     cache: Cache,
     counter: Counter,

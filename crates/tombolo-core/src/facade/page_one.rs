@@ -1,8 +1,8 @@
 //! The fields of page 1 that a program sees otherwise than they are on disk (file format,
 //! section 1.3).
 //!
-//! SQLite takes its page cache for good as long as bytes 24 to 39 are as it left them, and commits in
-//! WAL mode do not change these. So the file shows a counter of its own there.
+//! SQLite takes its page cache for good as long as bytes 24 to 39 are as it left them, and commits
+//! in WAL mode do not change these. So the file shows a counter of its own there.
 
 use crate::sqlite::header::HEADER_BYTES;
 

@@ -38,8 +38,8 @@ impl Outcomes {
         self.known.get(&id).copied()
     }
 
-    /// That of a commit that was made from `base`. One that was never heard of is not committed, and
-    /// will not be: its request may still be under way on an old connection.
+    /// That of a commit that was made from `base`. One that was never heard of is not committed,
+    /// and will not be: its request may still be under way on an old connection.
     pub(super) fn settle(&mut self, id: CommitId, base: Version) -> Outcome {
         match self.get(id) {
             Some(outcome) => outcome,

@@ -1,5 +1,5 @@
-//! Which version a begin is shown: the last that is as durable as its writer asked, or the newest if
-//! it is a stock app's.
+//! Which version a begin is shown: the last that is as durable as its writer asked, or the newest
+//! if it is a stock app's.
 
 use super::SessionId;
 use super::engine::Version;

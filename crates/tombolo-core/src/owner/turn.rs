@@ -70,8 +70,8 @@ impl Turn {
         !before.any(|place| matches!(place.presence, Presence::Waiting { .. }))
     }
 
-    /// Keeps a place for a session, or the one that it has, and lets it wait. With `wait_ms` 0 it is
-    /// absent: it was told busy.
+    /// Keeps a place for a session, or the one that it has, and lets it wait. With `wait_ms` 0 it
+    /// is absent: it was told busy.
     pub(super) fn enqueue(&mut self, session: SessionId, wait_ms: u32, now_ms: u64) {
         let presence = match wait_ms {
             0 => Presence::Absent { since_ms: now_ms },

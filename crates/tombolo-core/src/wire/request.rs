@@ -5,8 +5,8 @@ use super::limits::{PAGES_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX};
 use super::{Malformed, frame::Frame};
 use crate::owner::engine::{CheckpointMode, PageNumber, Version};
 
-/// One owner's life: drawn anew whenever it starts, or when the file under it was replaced. Versions
-/// of two incarnations cannot be compared.
+/// One owner's life: drawn anew whenever it starts, or when the file under it was replaced.
+/// Versions of two incarnations cannot be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Incarnation(pub u64);
 
