@@ -152,14 +152,21 @@ impl Signs {
 #[must_use]
 pub fn identify(root: &Path) -> Kernel {
     let names = rustix::system::uname();
-    let boot_id = claimed_boot_id()
-        .unwrap_or_else(|| read_line(&root.join("proc/sys/kernel/random/boot_id")));
+    let boot_id = boot_id(root);
     Kernel {
-        boot_id: (!boot_id.is_empty()).then_some(boot_id),
+        boot_id,
         release: text_of(names.release().to_bytes()),
         version: text_of(names.version().to_bytes()),
         machine: text_of(names.machine().to_bytes()),
     }
+}
+
+/// By which kernels are told apart (`random(4)`); `None` where `/proc` is not mounted.
+#[must_use]
+pub fn boot_id(root: &Path) -> Option<String> {
+    let boot_id = claimed_boot_id()
+        .unwrap_or_else(|| read_line(&root.join("proc/sys/kernel/random/boot_id")));
+    (!boot_id.is_empty()).then_some(boot_id)
 }
 
 /// Tests have one kernel and must speak of two.

@@ -5,6 +5,7 @@
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
 //! * [`hand`] and [`mailbox`]: what doctors on several kernels do and say, in a scratch directory.
 //! * [`tcp`]: the same messages over a network.
+//! * [`socket`]: connections between doors and owners.
 //! * [`medium`]: whether a file lies in memory, or on an SMB share.
 //! * [`mount_table`]: the mounts, and which of them holds a path.
 //! * [`read`] and [`walk`]: looking at a user's files without leaving a trace.
@@ -14,6 +15,8 @@
 //! * [`private_mount`]: a mount that nobody else sees.
 //! * [`ptrace`]: the system calls of a program and of all that it starts.
 //! * [`process`]: running processes and the files that they have open.
+//! * [`random`]: random bytes.
+//! * [`unnamed`]: files without a name.
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
 
@@ -32,12 +35,15 @@ pub mod network;
 pub mod private_mount;
 pub mod process;
 pub mod ptrace;
+pub mod random;
 pub mod read;
 pub mod scratch;
 pub mod signal;
+pub mod socket;
 pub mod tcp;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod unnamed;
 pub mod user;
 pub mod walk;
 pub mod worker;

@@ -16,7 +16,7 @@ use crate::wire::request::{Durability, Seen};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The version that it was made from.
-    pub base: Version,
+    pub base: Seen,
     /// Size of the database after it, in pages.
     pub size_pages: u32,
     /// When it is acknowledged.
@@ -55,7 +55,7 @@ impl Facade {
         }
         let size_pages = written.page_one().map_or(self.shape.size_pages, page_one::size_pages);
         Ok(Some(Commit {
-            base: snapshot.seen.version,
+            base: snapshot.seen,
             size_pages,
             durability: self.durability,
             page_size_bytes: self.shape.page_size_bytes,

@@ -45,7 +45,7 @@ pub struct Facade {
     ///
     /// 1. Each page in the cache is as it is in this version.
     /// 2. It changes only together with the counter that page 1 shows, but for commits of this
-    /// file.
+    ///    file.
     seen: Option<Seen>,
     cache: Cache,
     counter: Counter,
@@ -107,7 +107,13 @@ impl Facade {
         }
     }
 
-    /// Whether a transaction is open.
+    /// Bytes of a page.
+    #[must_use]
+    pub fn page_size_bytes(&self) -> u32 {
+        self.shape.page_size_bytes
+    }
+
+    /// Whether no transaction is open.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         matches!(self.state, State::Idle)

@@ -28,25 +28,14 @@ const INTRODUCTION_TIME: Duration = Duration::from_secs(5);
 /// Where the kernel has no random bytes to give.
 pub fn fresh_secret() -> std::io::Result<Secret> {
     let mut bytes = [0; SECRET_BYTES];
-    fill(&mut bytes)?;
+    crate::random::fill(&mut bytes)?;
     Ok(Secret::from_bytes(bytes))
 }
 
 fn fresh_nonce() -> std::io::Result<[u8; NONCE_BYTES]> {
     let mut bytes = [0; NONCE_BYTES];
-    fill(&mut bytes)?;
+    crate::random::fill(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Up to 256 bytes are given whole or not at all (getrandom(2)).
-fn fill(bytes: &mut [u8]) -> std::io::Result<()> {
-    let given = loop {
-        match rustix::rand::getrandom(&mut *bytes, rustix::rand::GetRandomFlags::empty()) {
-            Err(rustix::io::Errno::INTR) => {}
-            other => break other?,
-        }
-    };
-    if given == bytes.len() { Ok(()) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
 }
 
 #[cfg(test)]

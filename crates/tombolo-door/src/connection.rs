@@ -1,0 +1,107 @@
+//! One connection to an owner: a request, then its reply.
+
+use crate::Address;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+use tombolo_core::facade::Refusal;
+use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::wire::{FrameReader, Malformed, PROTOCOL, Reply, Request};
+use tombolo_os::socket::Stream;
+
+/// How long an answer may take, beyond what the owner was allowed to wait.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// Bytes that are received at a time.
+const RECEIVE_BYTES: usize = 64 << 10;
+
+/// Why there is no reply.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Lost {
+    /// The connection broke, or the answer did not come in time.
+    #[error("the connection to the owner was lost: {0}")]
+    Broken(#[from] io::Error),
+    /// The owner closed it.
+    #[error("the owner closed the connection")]
+    Closed,
+    /// What came is no message.
+    #[error("the owner sent what is no message: {0}")]
+    Malformed(#[from] Malformed),
+}
+
+impl Lost {
+    pub(crate) fn refusal(&self) -> Refusal {
+        let errno = match self {
+            Lost::Broken(error) => error.raw_os_error(),
+            Lost::Closed | Lost::Malformed(_) => None,
+        };
+        Refusal { code: ResultCode::IOERR, errno, message: self.to_string() }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    reader: FrameReader,
+    out: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects, and introduces itself.
+    pub(crate) fn new(address: &Address) -> Result<Self, Refusal> {
+        let Address::Unix(path) = address;
+        let stream = Stream::connect_unix(path)
+            .and_then(|stream| stream.set_timeout(ANSWER_TIME).map(|()| stream))
+            .map_err(|error| Refusal {
+                code: ResultCode::CANTOPEN,
+                errno: error.raw_os_error(),
+                message: format!("no owner answers at {}: {error}", path.display()),
+            })?;
+        let mut connection = Connection { stream, reader: FrameReader::default(), out: Vec::new() };
+        let boot_id = tombolo_os::kernel::boot_id(Path::new("/")).unwrap_or_default();
+        let program = program();
+        let hello = Request::Hello {
+            protocol: PROTOCOL,
+            boot_id: boot_id.as_bytes(),
+            process: std::process::id(),
+            program: program.as_bytes(),
+        };
+        match connection.ask(&hello).map_err(|lost| lost.refusal())? {
+            Reply::Welcome { protocol: PROTOCOL } => Ok(connection),
+            Reply::Failed(error) => Err(error.into()),
+            other => {
+                let message = format!("the owner speaks another protocol: {other:?}");
+                Err(Refusal::new(ResultCode::CANTOPEN, &message))
+            }
+        }
+    }
+
+    /// Sends a request that is not answered.
+    pub(crate) fn tell(&mut self, request: &Request<'_>) -> Result<(), Lost> {
+        self.out.clear();
+        request.encode(&mut self.out);
+        Ok(self.stream.send_all(&self.out)?)
+    }
+
+    /// Sends a request, and waits for its reply.
+    pub(crate) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Lost> {
+        self.tell(request)?;
+        let mut buffer = [0; RECEIVE_BYTES];
+        loop {
+            if let Some(frame) = self.reader.next_frame()? {
+                return Ok(Reply::decode(frame)?);
+            }
+            let count = self.stream.receive(&mut buffer)?;
+            if count == 0 {
+                return Err(Lost::Closed);
+            }
+            self.reader.push(buffer.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+/// The name of this program, for the owner's list of sessions.
+fn program() -> String {
+    let name = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&name).file_name().unwrap_or_default().to_owned();
+    name.to_string_lossy().into_owned()
+}

@@ -1,0 +1,301 @@
+//! One open file.
+
+use crate::Address;
+use crate::connection::{Connection, Lost};
+use std::time::Duration;
+use tombolo_core::facade::commit::Commit;
+use tombolo_core::facade::pragma::Pragma;
+use tombolo_core::facade::{Facade, Lock, Read, Refusal, Unlock};
+use tombolo_core::owner::engine::{CheckpointMode, Checkpointed};
+use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::wire::Reply;
+use tombolo_core::wire::reply::{Outcome, Reservation};
+use tombolo_core::wire::request::{self, Access, CommitId, Pages, Request};
+
+/// Bytes of pages that are kept, if nothing else is said.
+const CACHE_BYTES: usize = 8 << 20;
+/// How often the outcome of a commit is asked for whose answer was lost, and how long in between.
+const SETTLE_ATTEMPTS: u32 = 20;
+const SETTLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether the file had all bytes that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// It had.
+    Whole,
+    /// It ends before; the rest is zeros.
+    Short,
+}
+
+/// A file whose owner is another process.
+///
+/// 1. Without a connection the facade is idle or broken.
+#[derive(Debug)]
+pub struct Door {
+    address: Address,
+    path: Vec<u8>,
+    access: Access,
+    facade: Facade,
+    connection: Option<Connection>,
+    /// The name of the next commit.
+    next_commit: u128,
+    /// Pieces that were sent of the transaction.
+    pieces: u32,
+}
+
+impl Door {
+    /// Opens a file by its absolute path, as the owner has it.
+    ///
+    /// # Errors
+    ///
+    /// `SQLITE_CANTOPEN` where no owner answers, or it does not open the file.
+    pub fn open(address: Address, path: &[u8], access: Access) -> Result<Self, Refusal> {
+        let mut random = [0; 16];
+        tombolo_os::random::fill(&mut random)
+            .map_err(|error| Refusal::new(ResultCode::CANTOPEN, &error.to_string()))?;
+        let (connection, reply) = connect(&address, path, access)?;
+        let Reply::Opened { shape, header } = reply else { return Err(unexpected()) };
+        Ok(Door {
+            address,
+            path: path.to_vec(),
+            access,
+            facade: Facade::new(access, shape, header, CACHE_BYTES),
+            connection: Some(connection),
+            next_commit: u128::from_ne_bytes(random),
+            pieces: 0,
+        })
+    }
+
+    fn lose(&mut self, lost: &Lost) -> Refusal {
+        self.connection = None;
+        self.facade.lost();
+        lost.refusal()
+    }
+
+    fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Refusal> {
+        let Some(connection) = &mut self.connection else {
+            self.facade.lost();
+            return Err(Refusal::new(ResultCode::IOERR, "there is no connection to the owner"));
+        };
+        match connection.ask(request) {
+            Ok(Reply::Failed(error)) => Err(error.into()),
+            Ok(reply) => Ok(reply),
+            Err(lost) => Err(self.lose(&lost)),
+        }
+    }
+
+    /// Asks outside a transaction, when a connection that was lost is made anew.
+    fn ask_idle(&mut self, request: &Request<'_>) -> Result<Reply, Refusal> {
+        if let Some(connection) = &mut self.connection {
+            match connection.ask(request) {
+                Ok(Reply::Failed(error)) => return Err(error.into()),
+                Ok(reply) => return Ok(reply),
+                Err(_) => self.connection = None,
+            }
+        }
+        self.connection = Some(connect(&self.address, &self.path, self.access)?.0);
+        self.ask(request)
+    }
+
+    fn tell(&mut self, request: &Request<'_>) {
+        if let Some(connection) = &mut self.connection
+            && let Err(lost) = connection.tell(request)
+        {
+            self.lose(&lost);
+        }
+    }
+
+    /// Takes a lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`Facade::lock`], [`Facade::begun`] and [`Facade::reserved`]; `SQLITE_IOERR` where the
+    /// connection is lost and cannot be made anew.
+    pub fn lock(&mut self, lock: Lock) -> Result<(), Refusal> {
+        let Some(request) = self.facade.lock(lock)? else { return Ok(()) };
+        let is_begin = matches!(request, Request::Begin { .. });
+        let reply = if is_begin { self.ask_idle(&request)? } else { self.ask(&request)? };
+        match reply {
+            Reply::Begun(begun) => {
+                self.pieces = 0;
+                self.facade.begun(&begun)
+            }
+            Reply::Reserved(reservation) => self.facade.reserved(reservation),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Gives a lock back.
+    pub fn unlock(&mut self, unlock: Unlock) {
+        self.pieces = 0;
+        if let Some(request) = self.facade.unlock(unlock) {
+            self.tell(&request);
+        }
+    }
+
+    /// Whether [`Door::wait_for_turn`] makes sense.
+    #[must_use]
+    pub fn may_wait_for_turn(&self) -> bool {
+        self.facade.may_wait_for_turn()
+    }
+
+    /// Waits until this file has the turn to write, for `wait_ms` milliseconds at most. Whether it
+    /// waited at all: without a connection it does not.
+    pub fn wait_for_turn(&mut self, wait_ms: u32) -> bool {
+        let request = Request::Reserve { wait_ms };
+        matches!(self.ask(&request), Ok(Reply::Reserved(Reservation::Granted | Reservation::Busy)))
+    }
+
+    /// Reads bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Facade::read`]; the owner's.
+    pub fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<ReadOutcome, Refusal> {
+        loop {
+            match self.facade.read(offset, into)? {
+                Read::Whole => return Ok(ReadOutcome::Whole),
+                Read::Short => return Ok(ReadOutcome::Short),
+                Read::Missing { first, count } => {
+                    let Reply::Pages(pages) = self.ask(&Request::Read { first, count })? else {
+                        return Err(unexpected());
+                    };
+                    self.facade.pages_arrived(first, &pages)?;
+                }
+            }
+        }
+    }
+
+    /// Writes bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Facade::write`].
+    pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        if let Some(piece) = self.facade.write(offset, bytes)? {
+            self.send_piece(&piece);
+        }
+        Ok(())
+    }
+
+    fn send_piece(&mut self, piece: &[u8]) {
+        let page_size_bytes = self.facade.page_size_bytes();
+        if let Some(pages) = Pages::new(page_size_bytes, piece) {
+            self.pieces = self.pieces.saturating_add(1);
+            self.tell(&Request::Write(pages));
+        }
+    }
+
+    /// Cuts the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Facade::truncate`].
+    pub fn truncate(&mut self, size_bytes: u64) -> Result<(), Refusal> {
+        self.facade.truncate(size_bytes)
+    }
+
+    /// Bytes of the file.
+    #[must_use]
+    pub fn file_size_bytes(&self) -> u64 {
+        self.facade.file_size_bytes()
+    }
+
+    /// All that belongs to a transaction, or to its rollback, is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Facade::sync`] and [`Facade::committed`]; the owner's.
+    pub fn sync(&mut self) -> Result<(), Refusal> {
+        let Some(commit) = self.facade.sync()? else { return Ok(()) };
+        let id = CommitId(self.next_commit);
+        self.next_commit = self.next_commit.wrapping_add(1);
+        match self.send_commit(id, &commit) {
+            Ok(Reply::Outcome(outcome)) => self.facade.committed(outcome, commit.size_pages),
+            Ok(Reply::Failed(error)) => {
+                let _ = self.facade.committed(Outcome::NotCommitted, commit.size_pages);
+                Err(error.into())
+            }
+            Ok(_) => Err(unexpected()),
+            Err(_) => {
+                self.connection = None;
+                let outcome = self.settle(id, &commit);
+                let answer = self.facade.committed(outcome, commit.size_pages);
+                // The new connection knows nothing of the transaction that goes on.
+                self.facade.lost();
+                answer
+            }
+        }
+    }
+
+    fn send_commit(&mut self, id: CommitId, commit: &Commit) -> Result<Reply, Lost> {
+        let connection = self.connection.as_mut().ok_or(Lost::Closed)?;
+        let pages = Pages::new(commit.page_size_bytes, &commit.pages).ok_or(Lost::Closed)?;
+        connection.ask(&Request::Commit(request::Commit {
+            id,
+            base: commit.base.version,
+            size_pages: commit.size_pages,
+            durability: commit.durability,
+            pieces: self.pieces,
+            pages,
+        }))
+    }
+
+    /// Asks what became of a commit whose answer was lost.
+    #[expect(clippy::disallowed_methods, reason = "nothing tells that an owner listens again")]
+    fn settle(&mut self, id: CommitId, commit: &Commit) -> Outcome {
+        for _ in 0..SETTLE_ATTEMPTS {
+            if let Ok((mut connection, _)) = connect(&self.address, &self.path, self.access)
+                && let Ok(Reply::Outcome(outcome)) =
+                    connection.ask(&Request::Outcome { id, seen: commit.base })
+            {
+                self.connection = Some(connection);
+                return outcome;
+            }
+            std::thread::sleep(SETTLE_PAUSE);
+        }
+        Outcome::Unknown
+    }
+
+    /// What to do with a PRAGMA.
+    pub fn pragma(&mut self, name: &str, argument: Option<&str>) -> Pragma {
+        self.facade.pragma(name, argument)
+    }
+
+    /// Lets the owner copy frames of the log into the database.
+    ///
+    /// # Errors
+    ///
+    /// The owner's.
+    pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, Refusal> {
+        match self.ask(&Request::Checkpoint(mode))? {
+            Reply::Checkpointed(row) => Ok(row),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// What the owner says of itself, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// The owner's.
+    pub fn status(&mut self) -> Result<Vec<u8>, Refusal> {
+        match self.ask(&Request::Status)? {
+            Reply::Status(text) => Ok(text),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+fn connect(address: &Address, path: &[u8], access: Access) -> Result<(Connection, Reply), Refusal> {
+    let mut connection = Connection::new(address)?;
+    match connection.ask(&Request::Open { path, access }) {
+        Ok(Reply::Failed(error)) => Err(error.into()),
+        Ok(reply) => Ok((connection, reply)),
+        Err(lost) => Err(lost.refusal()),
+    }
+}
+
+fn unexpected() -> Refusal {
+    Refusal::new(ResultCode::IOERR, "the owner answered something else than was asked")
+}

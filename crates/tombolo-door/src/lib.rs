@@ -1,0 +1,13 @@
+//! The client side: drives the facade of `tombolo-core` against an owner.
+//!
+//! * [`Door`]: one open file.
+//! * [`address`]: where its owner is.
+//!
+//! No SQLite is in here, and no thread: whatever waits, waits in the call of the program.
+
+pub mod address;
+mod connection;
+mod door;
+
+pub use address::Address;
+pub use door::{Door, ReadOutcome};

@@ -1,0 +1,94 @@
+//! What a file handle of SQLite is here.
+
+use crate::scratch::Scratch;
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use tombolo_core::facade::Refusal;
+use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::wire::request::Access;
+use tombolo_door::{Address, Door, ReadOutcome};
+
+/// The environment variable that names the owner.
+const OWNER_VARIABLE: &str = "TOMBOLO_OWNER";
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) enum OpenFile {
+    /// A database, at its owner.
+    Database(Box<Door>),
+    /// A journal or a temporary file.
+    Scratch(Scratch),
+}
+
+/// Opens a database. `owner` is what the program said of its owner's address.
+pub(crate) fn open_database(
+    path: &[u8],
+    owner: Option<&[u8]>,
+    access: Access,
+) -> Result<Door, Refusal> {
+    let from_environment = std::env::var_os(OWNER_VARIABLE);
+    let said = owner.or(from_environment.as_ref().map(|value| value.as_encoded_bytes()));
+    let address = match said {
+        Some(text) => Address::parse(text)?,
+        None => {
+            let path = Path::new(OsStr::from_bytes(path));
+            Address::find(path).ok_or_else(|| {
+                let message = format!(
+                    "nobody serves {}: start `tombolo serve`, or name the owner by `owner=` or \
+                     {OWNER_VARIABLE}",
+                    path.display()
+                );
+                Refusal::new(ResultCode::CANTOPEN, &message)
+            })?
+        }
+    };
+    Door::open(address, path, access)
+}
+
+impl OpenFile {
+    pub(crate) fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<ReadOutcome, Refusal> {
+        match self {
+            OpenFile::Database(door) => door.read(offset, into),
+            OpenFile::Scratch(scratch) => {
+                let count = scratch.read(offset, into).map_err(|error| failed("read", &error))?;
+                let rest = into.get_mut(count..).unwrap_or_default();
+                rest.fill(0);
+                Ok(if rest.is_empty() { ReadOutcome::Whole } else { ReadOutcome::Short })
+            }
+        }
+    }
+
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
+        match self {
+            OpenFile::Database(door) => door.write(offset, bytes),
+            OpenFile::Scratch(scratch) => {
+                scratch.write(offset, bytes).map_err(|error| failed("write", &error))
+            }
+        }
+    }
+
+    pub(crate) fn truncate(&mut self, size: u64) -> Result<(), Refusal> {
+        match self {
+            OpenFile::Database(door) => door.truncate(size),
+            OpenFile::Scratch(scratch) => {
+                scratch.truncate(size).map_err(|error| failed("truncate", &error))
+            }
+        }
+    }
+
+    pub(crate) fn size_bytes(&self) -> Result<u64, Refusal> {
+        match self {
+            OpenFile::Database(door) => Ok(door.file_size_bytes()),
+            OpenFile::Scratch(scratch) => {
+                scratch.size_bytes().map_err(|error| failed("stat", &error))
+            }
+        }
+    }
+}
+
+fn failed(what: &str, error: &io::Error) -> Refusal {
+    let message = format!("a temporary file: {what}: {error}");
+    Refusal { code: ResultCode::IOERR, errno: error.raw_os_error(), message }
+}

@@ -1,0 +1,13 @@
+//! `libtombolo.so`: a VFS of SQLite for databases whose owner is another process.
+//!
+//! A thin skin on `tombolo-door`. All that knows SQLite's C interface is in [`ffi`]; the rest of
+//! this crate is safe code.
+//!
+//! * [`file`]: what a file handle of SQLite is here.
+//! * [`scratch`]: journals and temporary files, which nobody else ever sees.
+//! * [`names`]: what the names of files tell.
+
+mod ffi;
+mod file;
+mod names;
+mod scratch;
