@@ -187,12 +187,27 @@ impl Facade {
         written.put(number, bytes);
         written.file_pages = Some(file_pages.max(number));
         let piece = written.take_piece();
-        for (number, _) in piece.iter().flat_map(|piece| {
-            Pages::new(self.shape.page_size_bytes, piece).into_iter().flat_map(|pages| pages.iter())
-        }) {
-            self.cache.remove(number);
+        if let Some(piece) = &piece {
+            self.uncache(piece);
         }
         Ok(piece)
+    }
+
+    /// What is with the owner only is read from there.
+    fn uncache(&mut self, piece: &[u8]) {
+        let pages = Pages::new(self.shape.page_size_bytes, piece);
+        for (number, _) in pages.iter().flat_map(Pages::iter) {
+            self.cache.remove(number);
+        }
+    }
+
+    /// Sends ahead what was written, however little it is.
+    #[cfg(test)]
+    pub(crate) fn send_ahead(&mut self) -> Vec<u8> {
+        let State::Writing(_, written) = &mut self.state else { return Vec::new() };
+        let piece = written.take_all_but_page_one();
+        self.uncache(&piece);
+        piece
     }
 
     /// Whether a database without pages takes its page size from a first page of this length.

@@ -107,6 +107,15 @@ impl Facade {
         }
     }
 
+    /// The version that the open transaction reads.
+    #[must_use]
+    pub fn base(&self) -> Option<Seen> {
+        match &self.state {
+            State::Reading(snapshot) | State::Writing(snapshot, _) => Some(snapshot.seen),
+            State::Idle | State::Broken => None,
+        }
+    }
+
     /// Bytes of a page.
     #[must_use]
     pub fn page_size_bytes(&self) -> u32 {

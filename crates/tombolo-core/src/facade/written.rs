@@ -84,7 +84,7 @@ impl Written {
         (self.bytes >= SENT_AHEAD_BYTES).then(|| self.take_all_but_page_one())
     }
 
-    fn take_all_but_page_one(&mut self) -> Vec<u8> {
+    pub(super) fn take_all_but_page_one(&mut self) -> Vec<u8> {
         let rest = self.here.split_off(&2);
         let mut piece = Vec::with_capacity(self.bytes + rest.len() * 4);
         for (number, page) in rest {

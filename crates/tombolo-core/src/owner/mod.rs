@@ -9,8 +9,12 @@ pub mod buffer;
 pub mod engine;
 pub mod limits;
 pub mod machine;
+#[cfg(test)]
+mod model;
 mod outcomes;
 mod shown;
+#[cfg(test)]
+mod simulation;
 mod turn;
 
 /// A connection of a door, counted by the owner.

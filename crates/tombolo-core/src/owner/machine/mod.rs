@@ -82,8 +82,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 
     /// The engine, for what does not concern sessions.
-    pub fn engine(&self) -> &E {
-        &self.engine
+    pub fn engine_mut(&mut self) -> &mut E {
+        &mut self.engine
     }
 
     /// Sessions that are open.
