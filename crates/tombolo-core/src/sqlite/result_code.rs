@@ -131,12 +131,18 @@ const TABLE: &[(u16, &str)] = &[
 ];
 
 impl ResultCode {
+    /// SQLITE_ERROR.
+    pub const ERROR: ResultCode = ResultCode(1);
+    /// SQLITE_ERROR_SNAPSHOT.
+    pub const ERROR_SNAPSHOT: ResultCode = ResultCode(769);
     /// SQLITE_BUSY.
     pub const BUSY: ResultCode = ResultCode(5);
     /// SQLITE_LOCKED.
     pub const LOCKED: ResultCode = ResultCode(6);
     /// SQLITE_READONLY.
     pub const READONLY: ResultCode = ResultCode(8);
+    /// SQLITE_READONLY_DBMOVED.
+    pub const READONLY_DBMOVED: ResultCode = ResultCode(1032);
     /// SQLITE_IOERR.
     pub const IOERR: ResultCode = ResultCode(10);
     /// SQLITE_CORRUPT.
@@ -147,6 +153,8 @@ impl ResultCode {
     pub const CANTOPEN: ResultCode = ResultCode(14);
     /// SQLITE_PROTOCOL.
     pub const PROTOCOL: ResultCode = ResultCode(15);
+    /// SQLITE_MISUSE.
+    pub const MISUSE: ResultCode = ResultCode(21);
     /// SQLITE_NOTADB.
     pub const NOTADB: ResultCode = ResultCode(26);
 
