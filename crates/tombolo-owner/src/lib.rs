@@ -1,0 +1,6 @@
+//! The owner: the one process that does all file I/O on a database.
+//!
+//! * [`engine`]: one database, by stock SQLite.
+
+pub mod engine;
+mod ffi;
