@@ -24,8 +24,8 @@ fn super_journal(name: &[u8]) -> bool {
     end.strip_prefix(b"-mj").is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// An absolute path without `.`, `..` and doubled slashes. Links are not followed: the file need not
-/// exist in this kernel.
+/// An absolute path without `.`, `..` and doubled slashes. Links are not followed: the file need
+/// not exist in this kernel.
 pub(crate) fn absolute(path: &[u8], directory: &[u8]) -> Vec<u8> {
     let whole =
         if path.starts_with(b"/") { path.to_vec() } else { [directory, b"/", path].concat() };

@@ -1,8 +1,10 @@
 //! The command line, before the world is consulted.
 
 mod fix;
+mod serve;
 
 pub(crate) use fix::*;
+pub(crate) use serve::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -61,6 +63,11 @@ pub(crate) enum Command {
     /// Exit code: 0 all of it is there as it was, 1 the report names what is not, or nothing was
     /// done, 2 stopped half-way (run it again), 3 usage.
     Migrate(MigrateArguments),
+    /// Own a database, or all below a directory: do all input and output on it, for programs of
+    /// several kernels
+    ///
+    /// Exit code: 0 ended as it was told to, 1 refused, 2 it could not go on, 3 usage.
+    Serve(ServeArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell

@@ -15,6 +15,7 @@ mod progress;
 mod render;
 mod report;
 mod run;
+mod serve;
 mod trace;
 mod unused;
 
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Fix(fix) => fix::run(fix),
         Command::Migrate(migrate) => migrate::run(migrate),
         Command::Report(report) => report::run(report),
+        Command::Serve(serve) => serve::run(serve),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { command } => manual::man(command.as_deref()),

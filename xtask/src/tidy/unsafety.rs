@@ -1,5 +1,5 @@
-//! `unsafe` lives in `tombolo-os` and in one module `ffi` of each skin and of the preload
-//! libraries, and says why it is sound.
+//! `unsafe` lives in `tombolo-os` and in one module `ffi` of each skin, of the preload libraries
+//! and of the owner, and says why it is sound.
 //! Clippy's `undocumented_unsafe_blocks` looks closer; this works where Clippy is not installed.
 
 use super::{Complaint, Tree, source, source::Source};

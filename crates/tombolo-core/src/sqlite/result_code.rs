@@ -131,16 +131,20 @@ const TABLE: &[(u16, &str)] = &[
 ];
 
 impl ResultCode {
-    /// SQLITE_BUSY.
-    pub const BUSY: ResultCode = ResultCode(5);
+    /// SQLITE_ERROR.
+    pub const ERROR: ResultCode = ResultCode(1);
     /// SQLITE_ERROR_SNAPSHOT.
     pub const ERROR_SNAPSHOT: ResultCode = ResultCode(769);
+    /// SQLITE_BUSY.
+    pub const BUSY: ResultCode = ResultCode(5);
     /// SQLITE_BUSY_SNAPSHOT.
     pub const BUSY_SNAPSHOT: ResultCode = ResultCode(517);
     /// SQLITE_LOCKED.
     pub const LOCKED: ResultCode = ResultCode(6);
     /// SQLITE_READONLY.
     pub const READONLY: ResultCode = ResultCode(8);
+    /// SQLITE_READONLY_DBMOVED.
+    pub const READONLY_DBMOVED: ResultCode = ResultCode(1032);
     /// SQLITE_IOERR.
     pub const IOERR: ResultCode = ResultCode(10);
     /// SQLITE_CORRUPT.

@@ -13,7 +13,8 @@ pub const WAL_INDEX_HEADER_BYTES: usize = 136;
 /// `unixLockSharedMemory`). A file of this size that programs have mapped was truncated under them.
 pub const RESET_BYTES: u64 = 3;
 
-const COPY_BYTES: usize = 48;
+/// Bytes of one copy of the header; also what `sqlite3_snapshot` hides (`sqlite3.h`, `wal.c`).
+pub const COPY_BYTES: usize = 48;
 const UNUSED_MARK: u32 = 0xffff_ffff;
 
 /// Why there is no header to go by.
@@ -84,49 +85,22 @@ impl WalIndex {
         if first != second {
             return Err(WalIndexFault::CopiesDiffer);
         }
-        let stored = words::big_endian::<12>(first).ok_or(too_short)?;
-        let [raw_version, ..] = stored;
-        let order = match raw_version {
-            WAL_VERSION => ChecksumOrder::BigEndian,
-            swapped if swapped.swap_bytes() == WAL_VERSION => ChecksumOrder::LittleEndian,
-            0 => return Err(WalIndexFault::NotInitialised),
-            other => return Err(WalIndexFault::Version(other)),
-        };
+        let (header, order) = WalIndexHeader::read_in_order(first)?;
         let native = |word: u32| match order {
             ChecksumOrder::BigEndian => word,
             ChecksumOrder::LittleEndian => word.swap_bytes(),
-        };
-        let [_, _, _, flags, _, _, _, _, salt_first, salt_second, _, _] = stored;
-        let [_, _, change_counter, _, max_frame, size_pages, rest_words @ ..] = stored.map(native);
-        let [sum_first, sum_second, _, _, own_first, own_second] = rest_words;
-        let [initialised, big_endian_checksums, size_high, size_low] = flags.to_be_bytes();
-        if initialised == 0 {
-            return Err(WalIndexFault::NotInitialised);
-        }
-        let (covered, _) = first.split_at(40);
-        let own = Checksum { first: own_first, second: own_second };
-        if Checksum::default().over(covered, order) != own {
-            return Err(WalIndexFault::Checksum);
-        }
-        let page_size_field = match order {
-            ChecksumOrder::BigEndian => u16::from_be_bytes([size_high, size_low]),
-            ChecksumOrder::LittleEndian => u16::from_le_bytes([size_high, size_low]),
         };
         let checkpoint = words::big_endian::<10>(rest).ok_or(too_short)?.map(native);
         let [backfilled_frames, m0, m1, m2, m3, m4, _, _, backfill_attempted_frames, _] =
             checkpoint;
         Ok(WalIndex {
-            change_counter,
-            wal_checksum_order: match big_endian_checksums {
-                0 => ChecksumOrder::LittleEndian,
-                _ => ChecksumOrder::BigEndian,
-            },
-            page_size_bytes: index_page_size(page_size_field, max_frame)?,
-            max_frame,
-            size_pages,
-            frame_checksum: Checksum { first: sum_first, second: sum_second },
-            // Copied from the log byte by byte, so they stay big-endian on every machine.
-            salts: Salts([salt_first, salt_second]),
+            change_counter: header.change_counter,
+            wal_checksum_order: header.wal_checksum_order,
+            page_size_bytes: header.page_size_bytes,
+            max_frame: header.max_frame,
+            size_pages: header.size_pages,
+            frame_checksum: header.frame_checksum,
+            salts: header.salts,
             backfilled_frames,
             backfill_attempted_frames,
             read_marks: [m0, m1, m2, m3, m4].map(|mark| (mark != UNUSED_MARK).then_some(mark)),
@@ -154,6 +128,83 @@ impl WalIndex {
             }
             std::cmp::Ordering::Equal => Agreement::Agrees,
         }
+    }
+}
+
+/// One copy of the header: what names a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WalIndexHeader {
+    /// Grows by one with each commit; recovery begins anew.
+    pub change_counter: u32,
+    /// Byte order of the checksums in the log.
+    pub wal_checksum_order: ChecksumOrder,
+    /// Bytes of a page; 0 after the recovery of an empty log.
+    pub page_size_bytes: u32,
+    /// The last committed frame, counted from 1; 0 when the log is empty.
+    pub max_frame: u32,
+    /// Size of the database in pages; 0 after the recovery of an empty log.
+    pub size_pages: u32,
+    /// The checksum of the last committed frame.
+    pub frame_checksum: Checksum,
+    /// The salts of the log.
+    pub salts: Salts,
+}
+
+impl WalIndexHeader {
+    /// Reads one copy, written on a machine of either byte order.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails; those of `walIndexTryHdr` but the comparison of the copies, and
+    /// the version.
+    pub fn read(bytes: &[u8; COPY_BYTES]) -> Result<Self, WalIndexFault> {
+        Self::read_in_order(bytes).map(|(header, _)| header)
+    }
+
+    fn read_in_order(bytes: &[u8; COPY_BYTES]) -> Result<(Self, ChecksumOrder), WalIndexFault> {
+        let stored = words::big_endian::<12>(bytes).ok_or(WalIndexFault::TooShort(COPY_BYTES))?;
+        let [raw_version, ..] = stored;
+        let order = match raw_version {
+            WAL_VERSION => ChecksumOrder::BigEndian,
+            swapped if swapped.swap_bytes() == WAL_VERSION => ChecksumOrder::LittleEndian,
+            0 => return Err(WalIndexFault::NotInitialised),
+            other => return Err(WalIndexFault::Version(other)),
+        };
+        let native = |word: u32| match order {
+            ChecksumOrder::BigEndian => word,
+            ChecksumOrder::LittleEndian => word.swap_bytes(),
+        };
+        let [_, _, _, flags, _, _, _, _, salt_first, salt_second, _, _] = stored;
+        let [_, _, change_counter, _, max_frame, size_pages, rest_words @ ..] = stored.map(native);
+        let [sum_first, sum_second, _, _, own_first, own_second] = rest_words;
+        let [initialised, big_endian_checksums, size_high, size_low] = flags.to_be_bytes();
+        if initialised == 0 {
+            return Err(WalIndexFault::NotInitialised);
+        }
+        let (covered, _) = bytes.split_at(40);
+        let own = Checksum { first: own_first, second: own_second };
+        if Checksum::default().over(covered, order) != own {
+            return Err(WalIndexFault::Checksum);
+        }
+        let page_size_field = match order {
+            ChecksumOrder::BigEndian => u16::from_be_bytes([size_high, size_low]),
+            ChecksumOrder::LittleEndian => u16::from_le_bytes([size_high, size_low]),
+        };
+        let wal_checksum_order = match big_endian_checksums {
+            0 => ChecksumOrder::LittleEndian,
+            _ => ChecksumOrder::BigEndian,
+        };
+        let header = WalIndexHeader {
+            change_counter,
+            wal_checksum_order,
+            page_size_bytes: index_page_size(page_size_field, max_frame)?,
+            max_frame,
+            size_pages,
+            frame_checksum: Checksum { first: sum_first, second: sum_second },
+            // Copied from the log byte by byte, so they stay big-endian on every machine.
+            salts: Salts([salt_first, salt_second]),
+        };
+        Ok((header, order))
     }
 }
 
@@ -228,6 +279,10 @@ mod tests {
             assert_eq!(index.frame_checksum, Checksum { first: 77, second: 78 });
             assert_eq!((index.backfilled_frames, index.backfill_attempted_frames), (4, 6));
             assert_eq!(index.read_marks, [Some(0), Some(9), None, Some(0), Some(0)]);
+            let copy = *sample(order).first_chunk::<COPY_BYTES>().unwrap();
+            let header = WalIndexHeader::read(&copy).unwrap();
+            assert_eq!((header.max_frame, header.salts), (index.max_frame, index.salts));
+            assert_eq!((header.change_counter, header.size_pages), (5, 3));
         }
     }
 

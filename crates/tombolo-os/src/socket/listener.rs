@@ -49,6 +49,12 @@ impl Listener {
         Ok(Listener { descriptor, path: path.to_owned(), identity: identity(path)? })
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The next connection, if one waits; calls on it do not wait.
     ///
     /// # Errors

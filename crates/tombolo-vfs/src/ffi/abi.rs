@@ -1,5 +1,5 @@
-//! The structures of `sqlite3.h` and `sqlite3ext.h`, as far as they are needed. SQLite promises that
-//! they only ever grow at their ends.
+//! The structures of `sqlite3.h` and `sqlite3ext.h`, as far as they are needed. SQLite promises
+//! that they only ever grow at their ends.
 
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;

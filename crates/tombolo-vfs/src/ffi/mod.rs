@@ -29,7 +29,8 @@ const INTERNAL: c_int = 2;
 const NOTFOUND: c_int = 12;
 const LOADED: c_int = 256;
 
-/// The environment variable that makes the VFS the default of every connection that is opened later.
+/// The environment variable that makes the VFS the default of every connection that is opened
+/// later.
 const DEFAULT_VARIABLE: &str = "TOMBOLO_DEFAULT";
 
 thread_local! {

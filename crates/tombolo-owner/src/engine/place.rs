@@ -1,0 +1,180 @@
+//! Where the database is: its path, the file that was opened there, and how SQLite opens it.
+
+use super::error::{during, error, system};
+use crate::ffi::{Connection, Creation, Failure, Sql, Switch, Value};
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use tombolo_core::owner::engine::EngineError;
+use tombolo_core::sqlite::result_code::ResultCode;
+
+/// Who else opens the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Stock apps of this kernel, on a local file system: SQLite's VFS `unix`.
+    Shared,
+    /// Nobody: `unix-excl`, which needs neither shared maps nor locks that others see. That nobody
+    /// does is for the caller to know.
+    Sole,
+}
+
+impl EngineKind {
+    fn vfs(self) -> &'static CStr {
+        match self {
+            EngineKind::Shared => c"unix",
+            EngineKind::Sole => c"unix-excl",
+        }
+    }
+}
+
+/// Which file a path named: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    /// By `stat` alone: in this process nobody but SQLite opens the database, because closing any
+    /// descriptor on it drops SQLite's locks (fcntl(2), "POSIX locks").
+    fn of(path: &Path) -> io::Result<Option<Self>> {
+        match std::fs::metadata(path) {
+            Ok(found) => Ok(Some(Identity { device: found.dev(), inode: found.ino() })),
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+/// The file of one engine.
+///
+/// 1. Every connection that [`Place::connect`] returns has the file of `identity` open: the path
+///    named it before SQLite opened it and after.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    name: CString,
+    kind: EngineKind,
+    identity: Identity,
+}
+
+impl Place {
+    /// Opens the first connection, which makes the file where there is none, and brings the
+    /// database into WAL mode.
+    pub(super) fn open(
+        path: &Path,
+        kind: EngineKind,
+        new_page_size_bytes: u32,
+    ) -> Result<(Self, Connection), EngineError> {
+        let cannot = system(ResultCode::CANTOPEN, "the path cannot be looked at");
+        // Absolute: SQLite here takes what begins with `file:` for a URI.
+        let path = std::path::absolute(path).map_err(&cannot)?;
+        let name = CString::new(path.as_os_str().as_bytes())
+            .map_err(|_| error(ResultCode::CANTOPEN, "the path has a null byte"))?;
+        let before = Identity::of(&path).map_err(&cannot)?;
+        let failed = during("the database cannot be opened");
+        let mut connection =
+            Connection::open(&name, kind.vfs(), Creation::Create).map_err(&failed)?;
+        configure(&mut connection).map_err(&failed)?;
+        let after = Identity::of(&path).map_err(&cannot)?;
+        let identity = match (before, after) {
+            (None, Some(made)) => made,
+            (Some(before), Some(after)) if before == after => after,
+            _ => return Err(moved()),
+        };
+        let failed = during("the database cannot be brought into WAL mode");
+        let page_size = format!("PRAGMA page_size={new_page_size_bytes}");
+        connection.once(&page_size).map_err(&failed)?;
+        let mode = connection.once("PRAGMA journal_mode=WAL").map_err(&failed)?;
+        if mode != "wal" {
+            let message = format!("the database stays in journal mode {mode}");
+            return Err(error(ResultCode::ERROR, message));
+        }
+        let place = Place { path, name, kind, identity };
+        place.look(&mut connection)?;
+        Ok((place, connection))
+    }
+
+    /// Opens one more.
+    pub(super) fn connect(&self) -> Result<Connection, EngineError> {
+        let failed = during("another connection cannot be opened");
+        if !self.is_in_place()? {
+            return Err(moved());
+        }
+        let mut connection =
+            Connection::open(&self.name, self.kind.vfs(), Creation::Existing).map_err(&failed)?;
+        configure(&mut connection).map_err(&failed)?;
+        self.look(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// Reads once, so that the connection has the log open: before, it could neither tell the
+    /// newest version nor make a checkpoint.
+    fn look(&self, connection: &mut Connection) -> Result<(), EngineError> {
+        read_first(connection).map_err(during("the database cannot be read"))?;
+        if self.is_in_place()? { Ok(()) } else { Err(moved()) }
+    }
+
+    /// The path, and who else opens it.
+    pub(super) fn named(&self) -> (PathBuf, EngineKind) {
+        (self.path.clone(), self.kind)
+    }
+
+    /// Whether the path still names the file that is open.
+    pub(super) fn is_in_place(&self) -> Result<bool, EngineError> {
+        let cannot = system(ResultCode::IOERR, "the path cannot be looked at");
+        Ok(Identity::of(&self.path).map_err(cannot)? == Some(self.identity))
+    }
+}
+
+/// Page 1 of the newest version, in a transaction of its own; empty where there is none.
+pub(super) fn read_first(connection: &mut Connection) -> Result<Vec<u8>, Failure> {
+    let page = begin(connection, Sql::Begin)?;
+    connection.run(Sql::Rollback, &[])?;
+    Ok(page)
+}
+
+/// Begins a transaction and reads page 1, and with it what SQLite wants to know of the schema. No
+/// transaction is open after a failure.
+pub(super) fn begin(connection: &mut Connection, sql: Sql) -> Result<Vec<u8>, Failure> {
+    match begin_once(connection, sql) {
+        Err(failure) if failure.is_about_schema() => begin_once(connection, sql),
+        result => result,
+    }
+}
+
+fn begin_once(connection: &mut Connection, sql: Sql) -> Result<Vec<u8>, Failure> {
+    connection.run(sql, &[])?;
+    let page = connection.row(Sql::ReadPage, &[Value::Page(1)], <[u8]>::to_vec);
+    // The failure may have ended the transaction.
+    if page.is_err() && connection.in_transaction() {
+        connection.run(Sql::Rollback, &[])?;
+    }
+    Ok(page?.unwrap_or_default())
+}
+
+fn moved() -> EngineError {
+    error(ResultCode::READONLY_DBMOVED, "another file was put in the place of the database")
+}
+
+/// As every connection is: the checkpoint is the owner's to make, never SQLite's on commit or
+/// close; nothing that the file's schema says is run; a schema that cannot be read does not stop
+/// the service of pages.
+fn configure(connection: &mut Connection) -> Result<(), Failure> {
+    for (switch, on) in [
+        (Switch::Defensive, false),
+        (Switch::WritableSchema, true),
+        (Switch::TrustedSchema, false),
+        (Switch::Triggers, false),
+        (Switch::Views, false),
+        (Switch::NoCheckpointOnClose, true),
+    ] {
+        connection.switch(switch, on)?;
+    }
+    for pragma in ["wal_autocheckpoint=0", "synchronous=NORMAL", "mmap_size=0", "busy_timeout=0"] {
+        connection.once(&format!("PRAGMA {pragma}"))?;
+    }
+    Ok(())
+}

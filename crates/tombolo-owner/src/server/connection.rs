@@ -1,0 +1,98 @@
+//! One connection, which is never waited for.
+
+use std::io::ErrorKind;
+use tombolo_core::wire::frame::Frame;
+use tombolo_core::wire::{FrameReader, Malformed, Reply};
+use tombolo_os::socket::Stream;
+
+/// Bytes that are received at a time.
+const RECEIVE_BYTES: usize = 64 << 10;
+
+/// Why a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// By the other side, or the network.
+    Gone,
+    /// What came is no message.
+    Malformed(Malformed),
+}
+
+/// Who is calling.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Caller {
+    pub(super) boot_id: String,
+    pub(super) process: u32,
+    pub(super) program: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    reader: FrameReader,
+    unsent: Vec<u8>,
+    pub(super) caller: Caller,
+}
+
+/// Whether all is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flushed {
+    All,
+    /// The other side does not read. Nothing more is heard from it until it does.
+    Waiting,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream) -> Self {
+        let reader = FrameReader::default();
+        Connection { stream, reader, unsent: Vec::new(), caller: Caller::default() }
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Receives what is there, once.
+    pub(super) fn receive(&mut self) -> Result<(), Ended> {
+        let mut buffer = [0; RECEIVE_BYTES];
+        match self.stream.receive(&mut buffer) {
+            Ok(0) => Err(Ended::Gone),
+            Ok(count) => {
+                self.reader.push(buffer.get(..count).unwrap_or_default());
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(_) => Err(Ended::Gone),
+        }
+    }
+
+    /// The next message, unless the other side has to read first.
+    pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Ended> {
+        if !self.unsent.is_empty() {
+            return Ok(None);
+        }
+        self.reader.next_frame().map_err(Ended::Malformed)
+    }
+
+    /// Sends a reply, as far as the other side takes it.
+    pub(super) fn send(&mut self, reply: &Reply) -> Result<Flushed, Ended> {
+        reply.encode(&mut self.unsent);
+        self.flush()
+    }
+
+    pub(super) fn flush(&mut self) -> Result<Flushed, Ended> {
+        let mut sent = 0;
+        while sent < self.unsent.len() {
+            match self.stream.send(self.unsent.get(sent..).unwrap_or_default()) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.unsent.drain(..sent);
+                    return Ok(Flushed::Waiting);
+                }
+                Err(_) => return Err(Ended::Gone),
+            }
+        }
+        // What a window of pages took is given back.
+        self.unsent = Vec::new();
+        Ok(Flushed::All)
+    }
+}

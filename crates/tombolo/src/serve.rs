@@ -1,0 +1,91 @@
+//! `tombolo serve`: owns a database.
+
+use crate::args::{EngineChoice, ServeArguments};
+use crate::exit::{Exit, Failure};
+use crate::progress::ProgressLine;
+use std::path::Path;
+use std::time::Duration;
+use tombolo_core::owner::limits::Limits;
+use tombolo_core::report::{Judgement, Mode, Openers, Report, Verdict};
+use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
+use tombolo_os::signal;
+use tombolo_owner::engine::EngineKind;
+use tombolo_owner::server::{ServeError, Server, Settings};
+
+/// How long the doctor may look.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    let (kind, because) = engine(arguments)?;
+    let settings = Settings {
+        path: arguments.path.clone(),
+        kind,
+        limits: Limits::default(),
+        socket: arguments.listen.clone(),
+    };
+    signal::catch_stop();
+    let mut server = Server::start(settings).map_err(failure)?;
+    let name = match kind {
+        EngineKind::Shared => "shared",
+        EngineKind::Sole => "sole",
+    };
+    anstream::eprintln!("tombolo: {} engine: {because}", name);
+    anstream::eprintln!("tombolo: {} is served at {}", arguments.path.display(), server.address());
+    server.run(&signal::stop_wanted).map_err(failure)?;
+    Ok(Exit::Healthy)
+}
+
+fn failure(error: ServeError) -> Failure {
+    let exit = match &error {
+        ServeError::ServedAlready(_) | ServeError::Engine { .. } => Exit::Findings,
+        ServeError::Io { .. } => Exit::NotExamined,
+    };
+    Failure::new(exit, error)
+}
+
+/// Which engine, and why.
+fn engine(arguments: &ServeArguments) -> Result<(EngineKind, String), Failure> {
+    let told = "it was asked for on the command line".to_owned();
+    match arguments.engine {
+        EngineChoice::Shared => Ok((EngineKind::Shared, told)),
+        EngineChoice::Sole => Ok((EngineKind::Sole, told)),
+        EngineChoice::Auto => choose(&examine(&arguments.path)),
+    }
+}
+
+fn examine(path: &Path) -> Report {
+    let request = Request {
+        path: path.to_owned(),
+        viewpoint: Viewpoint::Own,
+        probes: Probes::Run,
+        timeout: TIMEOUT,
+        overtime: Duration::ZERO,
+        peers: None,
+    };
+    let mut line = ProgressLine::new();
+    diagnose(&request, &mut |progress| {
+        if let Progress::Probe(kind) = progress {
+            line.show(kind.as_str());
+        }
+    })
+}
+
+fn choose(report: &Report) -> Result<(EngineKind, String), Failure> {
+    let verdict = |mode| {
+        report
+            .verdicts
+            .iter()
+            .find(|verdict| verdict.mode == mode && verdict.openers == Openers::OneKernel)
+    };
+    let works = |verdict: &&Verdict| matches!(verdict.judgement, Judgement::Safe | Judgement::Slow);
+    let engines = [(Mode::Wal, EngineKind::Shared), (Mode::WalOneProcess, EngineKind::Sole)];
+    for (mode, kind) in engines {
+        if let Some(found) = verdict(mode).filter(works) {
+            return Ok((kind, found.because.clone()));
+        }
+    }
+    let because = verdict(Mode::WalOneProcess)
+        .map_or_else(|| report.summary.clone(), |verdict| verdict.because.clone());
+    let message = format!("no engine is safe there: {because}");
+    Err(Failure::new(Exit::Findings, message).hint("tombolo doctor says more"))
+}
