@@ -572,14 +572,25 @@ fn run(seed: u64) -> World {
     world
 }
 
-#[test]
-fn no_seed_breaks_a_promise() {
-    let seeds = std::env::var("TOMBOLO_SEEDS").ok().and_then(|text| text.parse().ok());
+fn no_seed_breaks_a_promise(seeds: std::ops::Range<u64>) {
     let (mut commits, mut looks) = (0, 0);
-    for seed in 0..seeds.unwrap_or(100) {
+    let count = seeds.end - seeds.start;
+    for seed in seeds {
         let world = run(seed);
         commits += world.commits;
         looks += world.looks;
     }
-    assert!(commits > 1_000 && looks > 2_000, "{commits} commits, {looks} looks");
+    assert!(commits > 10 * count && looks > 20 * count, "{commits} commits, {looks} looks");
+}
+
+#[test]
+fn a_hundred_seeds() {
+    no_seed_breaks_a_promise(0..100);
+}
+
+/// Thousands, in a release build: `cargo test --release -p tombolo-core -- --ignored seeds`.
+#[test]
+#[ignore = "takes minutes in a debug build"]
+fn thousands_of_seeds() {
+    no_seed_breaks_a_promise(100..5_000);
 }
