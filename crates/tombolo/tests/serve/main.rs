@@ -1,0 +1,6 @@
+//! An owner, and stock SQLite at its door.
+
+mod basics;
+mod faults;
+mod harness;
+mod mixed;
