@@ -204,3 +204,121 @@ pub(super) fn checkpoint(
         (Err(failure), _) => Err(during("the checkpoint failed")(failure)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    use tombolo_core::sqlite::wal::{Checksum, ChecksumOrder};
+
+    const PAGE: usize = 512;
+
+    /// A log of one generation with frames of these pages, each its own commit. Only what is
+    /// looked at is right: the header with its checksum, and the headers of frames.
+    fn written(salts: [u32; 2], pages: &[PageNumber]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for word in [0x377f_0683, 3_007_000, 512, 0, salts[0], salts[1]] {
+            bytes.extend(u32::to_be_bytes(word));
+        }
+        let sum = Checksum::default().over(&bytes, ChecksumOrder::BigEndian);
+        bytes.extend(sum.first.to_be_bytes());
+        bytes.extend(sum.second.to_be_bytes());
+        for (number, page) in (1_u32..).zip(pages) {
+            for word in [*page, 100, salts[0], salts[1], number, number] {
+                bytes.extend(word.to_be_bytes());
+            }
+            bytes.extend([0; PAGE]);
+        }
+        bytes
+    }
+
+    fn header(salts: [u32; 2], max_frame: u32) -> WalIndexHeader {
+        WalIndexHeader {
+            change_counter: max_frame,
+            wal_checksum_order: ChecksumOrder::BigEndian,
+            page_size_bytes: 512,
+            max_frame,
+            size_pages: 100,
+            frame_checksum: Checksum { first: max_frame, second: max_frame },
+            salts: Salts(salts),
+        }
+    }
+
+    fn log(bytes: &[u8]) -> (Log, tempfile::NamedTempFile) {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        (Log { path: file.path().to_owned(), file: None }, file)
+    }
+
+    fn seen(log: &mut Log, until: &WalIndexHeader, after: u32) -> Option<Vec<(u32, PageNumber)>> {
+        let mut seen = Vec::new();
+        log.frames(until, after, &mut |number, page| seen.push((number, page))).then_some(seen)
+    }
+
+    #[test]
+    fn the_frames_between_two_states_are_shown() {
+        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        assert_eq!(seen(&mut log, &header([5, 6], 3), 1), Some(vec![(2, 9), (3, 4)]));
+        assert_eq!(seen(&mut log, &header([5, 6], 3), 0).map(|seen| seen.len()), Some(3));
+        assert_eq!(seen(&mut log, &header([5, 6], 3), 3), Some(vec![]));
+    }
+
+    #[test]
+    fn frames_of_another_generation_or_another_end_mean_nothing() {
+        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        assert_eq!(seen(&mut log, &header([6, 7], 3), 1), None, "other salts");
+        assert_eq!(seen(&mut log, &header([5, 6], 4), 1), None, "frames are missing");
+        let other = WalIndexHeader { frame_checksum: Checksum::default(), ..header([5, 6], 3) };
+        assert_eq!(seen(&mut log, &other, 1), None, "another commit");
+        let other = WalIndexHeader { size_pages: 7, ..header([5, 6], 3) };
+        assert_eq!(seen(&mut log, &other, 1), None, "another size");
+    }
+
+    #[test]
+    fn a_log_that_is_restarted_meanwhile_is_noticed_by_its_header() {
+        let mut bytes = written([5, 6], &[3, 9, 4]);
+        bytes.splice(..32, written([6, 99], &[]));
+        let (mut log, _file) = log(&bytes);
+        assert_eq!(seen(&mut log, &header([5, 6], 3), 0), None);
+    }
+
+    #[test]
+    fn another_file_of_the_same_name_is_opened() {
+        let (mut log, file) = log(&written([5, 6], &[3]));
+        assert!(seen(&mut log, &header([5, 6], 1), 0).is_some());
+        let old = log.descriptor().unwrap();
+        let (_, next) = self::log(&written([5, 6], &[3, 8]));
+        std::fs::rename(next.path(), file.path()).unwrap();
+        assert_eq!(seen(&mut log, &header([5, 6], 2), 1), Some(vec![(2, 8)]));
+        let (_, next) = self::log(&[]);
+        std::fs::rename(next.path(), file.path()).unwrap();
+        let mut new = log.descriptor().unwrap();
+        assert_eq!(new.seek(SeekFrom::End(0)).unwrap(), 0);
+        assert!(old.metadata().unwrap().len() > 0);
+    }
+
+    #[test]
+    fn only_pages_without_a_frame_are_read_from_the_file() {
+        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        let mut framed = Framed::default();
+        let old = header([5, 6], 2);
+        assert!(!framed.is_in_file(&old, 7), "nothing is known yet");
+        assert!(framed.advance(&mut log, &old, &mut |_, _| ()));
+        assert!(framed.is_in_file(&old, 7) && framed.is_in_file(&old, 4));
+        assert!(!framed.is_in_file(&old, 3) && !framed.is_in_file(&old, 9));
+        let new = header([5, 6], 3);
+        assert!(!framed.is_in_file(&new, 7), "it does not reach so far");
+        let mut looked_at = Vec::new();
+        assert!(framed.advance(&mut log, &new, &mut |number, _| looked_at.push(number)));
+        assert_eq!(looked_at, [3]);
+        assert!(!framed.is_in_file(&new, 4) && !framed.is_in_file(&old, 4));
+        // The log is restarted: whoever still reads the old versions reads the file.
+        assert!(framed.append(&new, &header([6, 1], 1), &[8]));
+        assert!(framed.is_in_file(&old, 3) && framed.is_in_file(&new, 4));
+        assert!(!framed.is_in_file(&header([6, 1], 1), 8));
+        assert!(framed.is_in_file(&header([6, 1], 1), 3));
+        assert!(!framed.append(&header([6, 1], 2), &header([6, 1], 3), &[1]), "a gap");
+        assert!(!framed.advance(&mut log, &header([7, 1], 1), &mut |_, _| ()));
+        assert!(!framed.is_in_file(&header([7, 1], 1), 1), "nothing is known any more");
+    }
+}

@@ -10,6 +10,9 @@ use tombolo_core::sqlite::wal_index::{COPY_BYTES, WalIndexHeader};
 
 /// Connections without a version that are kept for the next one.
 const IDLE_MAX: usize = 8;
+/// What SQLite keeps of a version, for each of them: whoever reads one page again asks a cache
+/// above the engine.
+const CACHE_KIB: u32 = 256;
 /// Bytes that are read from the file by one call: what fits in SQLite's `int` with room.
 const RUN_BYTES_MAX: u32 = 1 << 24;
 
@@ -23,10 +26,6 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn new(connection: Connection) -> Self {
-        Reader { connection }
-    }
-
     /// Begins to read the newest version. Page 1 is read first, not the snapshot: that way SQLite
     /// takes read mark 0 if all frames are in the file, under which the log can be restarted.
     fn begin(&mut self) -> Result<Begun, EngineError> {
@@ -105,7 +104,10 @@ impl StockEngine {
         {
             return Ok((reader, begun));
         }
-        let mut reader = Reader::new(self.place.connect()?);
+        let mut connection = self.place.connect()?;
+        let sized = connection.once(&format!("PRAGMA cache_size=-{CACHE_KIB}"));
+        sized.map_err(during("a version cannot be read"))?;
+        let mut reader = Reader { connection };
         let begun = reader.begin()?;
         Ok((reader, begun))
     }

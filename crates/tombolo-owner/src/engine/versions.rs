@@ -187,3 +187,39 @@ fn is_next_generation(old: &WalIndexHeader, new: &WalIndexHeader) -> bool {
     let (Salts([old, _]), Salts([new, _])) = (old.salts, new.salts);
     new == old.wrapping_add(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::EngineKind;
+    use tombolo_core::owner::engine::{Engine as _, Reserved};
+    use tombolo_lab::sqlite;
+
+    #[test]
+    fn a_stock_commit_right_after_our_own_is_a_version_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("app.db");
+        let rows = "INSERT INTO t WITH RECURSIVE n(i) AS
+            (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+            SELECT i, hex(zeroblob(40)) FROM n";
+        let made = sqlite(&database, &format!("CREATE TABLE t(id INTEGER PRIMARY KEY, x); {rows}"));
+        assert_eq!(made, "");
+        let mut engine = StockEngine::open(&database, EngineKind::Shared, 4096).unwrap();
+        let Ok(Reserved::At(base)) = engine.reserve() else { panic!("free") };
+        let before = engine.known.header;
+        let page = engine.writer.row(Sql::ReadPage, &[Value::Page(2)], <[u8]>::to_vec).unwrap();
+        let values = [Value::Page(2), Value::Bytes(page.as_deref().unwrap_or_default())];
+        engine.writer.run(Sql::WritePage, &values).unwrap();
+        engine.writer.run(Sql::Commit, &[]).unwrap();
+        engine.lock = WriteLock::Free;
+        assert_eq!(sqlite(&database, "UPDATE t SET x = 'last' WHERE id = 500"), "");
+        let own = engine.register_own(before, vec![2], before.size_pages);
+        assert_eq!(engine.changes(base, own), Changes::Pages(vec![2]));
+        assert_eq!(engine.pin(own).unwrap_err().code, ResultCode::ERROR_SNAPSHOT);
+        let newest = engine.newest().unwrap();
+        assert!(newest > own && own > base);
+        let Changes::Pages(pages) = engine.changes(own, newest) else { panic!("known") };
+        assert!(pages.iter().any(|page| *page > 2), "that of the stock app: {pages:?}");
+        engine.pin(newest).unwrap();
+    }
+}

@@ -4,6 +4,7 @@
 
 mod commits;
 mod image;
+mod mixed;
 mod model;
 mod sole;
 mod trouble;
