@@ -29,5 +29,6 @@ mod rig;
 mod server;
 mod storage;
 mod tool;
+mod trace;
 mod tune;
 mod ways_out;
