@@ -31,4 +31,5 @@ mod storage;
 mod tool;
 mod trace;
 mod tune;
+mod tune_network;
 mod ways_out;
