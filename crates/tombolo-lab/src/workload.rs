@@ -123,6 +123,17 @@ impl Session {
         Self::start(python(SESSION).arg(database).arg(vfs))
     }
 
+    /// The same, started by another program with these words, such as one that records its calls.
+    ///
+    /// # Errors
+    /// When there is no such program.
+    pub fn within(words: &[&str], database: &Path) -> Result<Self, LabError> {
+        let Some((program, arguments)) = words.split_first() else { return Self::new(database) };
+        let mut command = Command::new(program);
+        command.args(arguments).args([PYTHON, "-I", "-c", SESSION]).arg(database);
+        Self::start(&mut command)
+    }
+
     fn start(command: &mut Command) -> Result<Self, LabError> {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut program = Program::start(command, PACKAGE)?;

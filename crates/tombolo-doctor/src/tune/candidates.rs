@@ -163,7 +163,9 @@ mod tests {
     #[test]
     fn refusals_are_explained_by_file_system() {
         assert!(why_refused("9p", Errno::EBUSY).contains("--source"));
-        assert!(why_refused("cifs", Errno::EACCES).contains("password"));
+        assert!(why_refused("cifs", Errno::EACCES).contains("--credentials"));
+        assert!(why_refused("cifs", Errno::ECONNREFUSED).contains("--with port="));
+        assert!(why_refused("nfs4", Errno::EACCES).contains("--source"));
         assert!(why_refused("9p", Errno::EINVAL).contains("does not take"));
     }
 }

@@ -10,9 +10,11 @@
 
 mod bench;
 mod candidates;
+mod credentials;
 
 pub use bench::Speed;
 pub use candidates::Candidate;
+pub use credentials::{Credentials, CredentialsError};
 
 use crate::child::{self, Viewpoint};
 use crate::diagnosis::{Probes, Request, diagnose};
@@ -38,6 +40,26 @@ const TRIAL_TIME: Duration = Duration::from_secs(240);
 /// What the doctor is asked about: a database that does not exist, so that none of the user's is
 /// read.
 const ABSENT: &str = ".tombolo-tune.db";
+
+/// What a second mount needs that the mount table does not show.
+#[derive(Clone, Debug, Default)]
+pub struct Unshown<'a> {
+    /// Mounted in place of what is mounted there.
+    pub source: Option<&'a str>,
+    /// Options of every trial, as mount(2) takes them. What a candidate decides, it decides.
+    pub options: &'a [String],
+    /// As whom a server lets it in.
+    pub credentials: Option<Credentials>,
+}
+
+impl Unshown<'_> {
+    fn data(&self, candidate: &Candidate) -> String {
+        let credentials = self.credentials.iter().map(Credentials::data);
+        let options = self.options.iter().cloned();
+        let all = options.chain([candidate.data.clone()]).chain(credentials);
+        all.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(",")
+    }
+}
 
 /// One trial.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -93,14 +115,13 @@ pub struct Measured {
     pub rollback_speed: Option<Speed>,
 }
 
-/// Tries every candidate for the mount of a report; the best first. `source` is mounted in place of
-/// what is mounted there.
+/// Tries every candidate for the mount of a report; the best first.
 ///
 /// # Errors
 /// Why there is nothing to try.
 pub fn run(
     report: &Report,
-    source: Option<&str>,
+    unshown: &Unshown<'_>,
     on_trial: &mut dyn FnMut(&Candidate),
 ) -> Result<Vec<Trial>, String> {
     let mount = report.mount.as_ref();
@@ -113,7 +134,7 @@ pub fn run(
     let mut trials: Vec<Trial> = Vec::new();
     for candidate in candidates {
         on_trial(&candidate);
-        let result = attempt(mount, source.unwrap_or(&mount.source), &candidate, &directory);
+        let result = attempt(mount, unshown, &candidate, &directory);
         trials.push(Trial { options: candidate.options, result });
         if tombolo_os::signal::stop_wanted() {
             break;
@@ -135,10 +156,15 @@ fn directory_within(report: &Report, mount: &Mount) -> PathBuf {
     Path::new(&mount.mount_point).join(root).join(below)
 }
 
-fn attempt(mount: &Mount, source: &str, candidate: &Candidate, directory: &Path) -> TrialResult {
+fn attempt(
+    mount: &Mount,
+    unshown: &Unshown<'_>,
+    candidate: &Candidate,
+    directory: &Path,
+) -> TrialResult {
     let mut result = None;
     let body = |send: &mut dyn FnMut(&TrialResult)| {
-        send(&within(mount, source, candidate, directory));
+        send(&within(mount, unshown, candidate, directory));
     };
     let deadline = Instant::now() + TRIAL_TIME;
     let ended = child::run(Viewpoint::Own, deadline, body, &mut |said| result = Some(said));
@@ -151,11 +177,18 @@ fn attempt(mount: &Mount, source: &str, candidate: &Candidate, directory: &Path)
 }
 
 /// In the child.
-fn within(mount: &Mount, source: &str, candidate: &Candidate, directory: &Path) -> TrialResult {
+fn within(
+    mount: &Mount,
+    unshown: &Unshown<'_>,
+    candidate: &Candidate,
+    directory: &Path,
+) -> TrialResult {
     let place = Path::new(&mount.mount_point);
+    let source = unshown.source.unwrap_or(&mount.source);
+    let data = unshown.data(candidate);
     let device = || read::status(place).map(|status| status.device);
     let mounted = private_mount::enter().and_then(|()| device()).and_then(|before| {
-        private_mount::mount(source, place, &candidate.filesystem, &candidate.data)?;
+        private_mount::mount(source, place, &candidate.filesystem, &data)?;
         Ok(before == device()?)
     });
     match mounted {
@@ -252,6 +285,21 @@ mod tests {
             wal_speed: (wal == Judgement::Safe).then_some(speed),
             rollback_speed: Some(speed),
         }
+    }
+
+    #[test]
+    fn what_the_mount_table_does_not_show_comes_around_the_trial() {
+        let candidate = Candidate {
+            options: vec!["cache=none".to_owned()],
+            filesystem: "cifs".to_owned(),
+            data: "vers=3.1.1,cache=none".to_owned(),
+        };
+        assert_eq!(Unshown::default().data(&candidate), candidate.data);
+        let options = ["port=4450".to_owned(), "cache=strict".to_owned()];
+        let credentials = Credentials::parse("password=x").ok();
+        let unshown = Unshown { source: None, options: &options, credentials };
+        let data = unshown.data(&candidate);
+        assert_eq!(data, "port=4450,cache=strict,vers=3.1.1,cache=none,password=x");
     }
 
     #[test]

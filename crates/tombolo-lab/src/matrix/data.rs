@@ -1,7 +1,9 @@
 //! Rigs as data: `matrix.toml`, or a file of the user's own.
 
 use super::MatrixError;
-use crate::shares::Share;
+use crate::error::LabError;
+use crate::lab::Lab;
+use crate::shares::{Rig, Share};
 use serde::Deserialize;
 
 /// The rigs that the lab knows.
@@ -48,6 +50,16 @@ impl RigData {
             return vec![""];
         }
         self.kernels.iter().map(String::as_str).collect()
+    }
+
+    /// Serves a directory of the lab and has it mounted by these guests, on the newest kernel whose
+    /// release begins so.
+    ///
+    /// # Errors
+    /// When something is missing on this machine, then with what brings it; or when a server or a
+    /// guest does not come up.
+    pub fn bring_up(&self, lab: &Lab, kernel: &str) -> Result<Rig, LabError> {
+        self.share.bring_up(lab, kernel, self.guests)
     }
 }
 

@@ -79,7 +79,7 @@ impl Run<'_> {
 
     fn all(&mut self, lab: &Lab, kernel: &str) -> Result<(), LabError> {
         self.begin(BRING_UP)?;
-        let rig = self.rig.share.bring_up(lab, kernel, self.rig.guests)?;
+        let rig = self.rig.bring_up(lab, kernel)?;
         let ended = self.experiments(lab, &rig);
         // A mount without its server hangs or fails in any experiment: that is not what it shows.
         ended.map_err(|error| rig.ended_server().unwrap_or(error))

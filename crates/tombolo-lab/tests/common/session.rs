@@ -44,7 +44,7 @@ impl Connection for GuestSession {
 /// Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct GuestSession {
-    running: Running,
+    pub(crate) running: Running,
     read_bytes: usize,
 }
 

@@ -26,7 +26,7 @@ impl Besides {
             return (spec, None);
         }
         let socket = lab.directory().join("virtiofs");
-        let server = virtiofs_server(lab, directory, &socket);
+        let server = virtiofs_server(lab, directory, &socket, Kept::Pages);
         let mut spec = spec.share(QemuShare::vhost_user(&socket, "media-virtiofs"));
         let disk = disk_image(&namespace.directory("guest").expect("a directory"));
         let drive = format!("file={},format=raw,if=virtio", disk.display());
@@ -35,20 +35,31 @@ impl Besides {
     }
 }
 
+/// What a guest may keep of files on virtiofs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Pages until a change is seen: `cache=auto`.
+    Pages,
+    /// Nothing, so that it refuses shared maps: `never`, or `none` of the server written in C.
+    Nothing,
+}
+
 /// A virtiofs server for `directory`: the one written in C up to Debian 12, else the one written in
 /// Rust.
-fn virtiofs_server(lab: &Lab, directory: &Path, socket: &Path) -> Server {
+pub(crate) fn virtiofs_server(lab: &Lab, directory: &Path, socket: &Path, kept: Kept) -> Server {
     let (directory, listening) = (directory.display(), socket.display());
     let old = Path::new("/usr/lib/qemu/virtiofsd");
     let mut argv = vec![format!("--socket-path={listening}")];
     if old.is_file() {
         argv.insert(0, old.display().to_string());
-        let source = format!("source={directory},cache=auto,sandbox=chroot");
+        let cache = if kept == Kept::Pages { "auto" } else { "none" };
+        let source = format!("source={directory},cache={cache},sandbox=chroot");
         argv.extend(["-o".to_owned(), source]);
     } else {
         let program = tombolo_lab::virtiofsd().expect("virtiofsd (`tombolo-lab doctor --install`)");
         argv.insert(0, program.display().to_string());
-        argv.extend([format!("--shared-dir={directory}"), "--cache=auto".to_owned()]);
+        let cache = if kept == Kept::Pages { "auto" } else { "never" };
+        argv.extend([format!("--shared-dir={directory}"), format!("--cache={cache}")]);
     }
     let server = lab.server(&ServerSpec::new("virtiofsd", &argv)).expect("started");
     server.wait_for_socket(socket, false, PATIENCE).expect("it listens");

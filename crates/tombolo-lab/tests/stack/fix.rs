@@ -1,10 +1,12 @@
-//! `tombolo fix` and `tombolo run` in a guest whose share refuses shared maps: before, stock
-//! programs fail; after it they work; undone, the files are as before, byte for byte.
+//! `tombolo fix` and `tombolo run` in a guest whose share, 9p or virtiofs, refuses shared maps:
+//! before, stock programs fail; after it they work; undone, the files are as before, byte for byte.
 
 use crate::app::PYTHON;
+use crate::besides::{Kept, virtiofs_server};
 use crate::common::{PATIENCE, guest_spec, lab};
 use crate::rig::{DEFAULT_OPTIONS, IN_GUEST};
 use crate::tool_build::built;
+use std::path::Path;
 use tombolo_lab::{Files, Guest, Output, QemuShare, SecurityModel, killed_in_wal_mode};
 
 /// Where the guest has its database.
@@ -39,26 +41,7 @@ fn a_remedy_is_carried_out_where_nothing_worked_and_taken_back() {
         format!("mkdir -p {IN_GUEST} {LOCAL}; mount -t 9p -o {DEFAULT_OPTIONS} media {IN_GUEST}");
     guest.shell(&mount).expect("it ran").require_success().expect("it succeeded");
 
-    assert_fails(guest);
-    // The programs that failed have cut the wal-index.
-    let before = Files::of(&directory);
-
-    succeed(guest, &["leave-wal", "--apply"]);
-    assert_eq!(stock(guest, COUNT), "500");
-    assert_eq!(stock(guest, "PRAGMA journal_mode; PRAGMA integrity_check"), "delete\nok");
-    succeed(guest, &["leave-wal", "--undo"]);
-    Files::of(&directory).assert_same(&before);
-    assert_fails(guest);
-    Files::of(&directory).assert_same(&before);
-
-    let away = ["move", "--to", LOCAL, "--apply"];
-    succeed(guest, &away);
-    assert!(succeed(guest, &away).contains("done by an earlier run"));
-    assert_eq!(stock(guest, COUNT), "500");
-    assert_eq!(stock(guest, "PRAGMA journal_mode; PRAGMA integrity_check"), "wal\nok");
-    succeed(guest, &["move", "--undo"]);
-    Files::of(&directory).assert_same(&before);
-    assert!(!directory.join(".tombolo-fix-app.db").exists());
+    carried_out_and_taken_back(guest, &directory);
 
     let both_ends = succeed(guest, &["protocol", "--to", "virtiofs", "--directory", "/tank/media"]);
     for said in [
@@ -88,6 +71,48 @@ fn a_remedy_is_carried_out_where_nothing_worked_and_taken_back() {
     succeed(guest, &["leave-wal", "--apply"]);
     let written = guest.run(&[PYTHON, "-I", "-c", PROGRAM, DATABASE]).expect("it ran");
     assert_eq!(written.text(), "502\ndelete", "{}", written.error_text());
+}
+
+#[test]
+#[ignore = "boots guests: cargo xtask lab quick"]
+fn a_remedy_is_carried_out_and_taken_back_on_virtiofs_without_a_cache() {
+    let server = "/usr/lib/qemu/virtiofsd or /usr/libexec/virtiofsd";
+    let lab = lab(&["qemu-system-x86_64", "a kernel", "sqlite3", PYTHON, server]);
+    let directory = lab.directory().join("share");
+    std::fs::create_dir(&directory).expect("made");
+    killed_in_wal_mode(&directory);
+    let socket = lab.directory().join("virtiofs");
+    let _server = virtiofs_server(&lab, &directory, &socket, Kept::Nothing);
+    let spec = guest_spec().share(QemuShare::vhost_user(&socket, "media"));
+    let guest = &lab.guest(spec).expect("a guest");
+    let mount = format!("mkdir -p {IN_GUEST} {LOCAL}; mount -t virtiofs media {IN_GUEST}");
+    guest.shell(&mount).expect("it ran").require_success().expect("it succeeded");
+    carried_out_and_taken_back(guest, &directory);
+}
+
+/// Before, nothing works; after each of two remedies everything does; undone, the files are as
+/// before, byte for byte.
+fn carried_out_and_taken_back(guest: &Guest, directory: &Path) {
+    assert_fails(guest);
+    // The programs that failed have cut the wal-index.
+    let before = Files::of(directory);
+
+    succeed(guest, &["leave-wal", "--apply"]);
+    assert_eq!(stock(guest, COUNT), "500");
+    assert_eq!(stock(guest, "PRAGMA journal_mode; PRAGMA integrity_check"), "delete\nok");
+    succeed(guest, &["leave-wal", "--undo"]);
+    Files::of(directory).assert_same(&before);
+    assert_fails(guest);
+    Files::of(directory).assert_same(&before);
+
+    let away = ["move", "--to", LOCAL, "--apply"];
+    succeed(guest, &away);
+    assert!(succeed(guest, &away).contains("done by an earlier run"));
+    assert_eq!(stock(guest, COUNT), "500");
+    assert_eq!(stock(guest, "PRAGMA journal_mode; PRAGMA integrity_check"), "wal\nok");
+    succeed(guest, &["move", "--undo"]);
+    Files::of(directory).assert_same(&before);
+    assert!(!directory.join(".tombolo-fix-app.db").exists());
 }
 
 /// What stock SQLite in the guest answers.

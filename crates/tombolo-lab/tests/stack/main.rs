@@ -29,5 +29,7 @@ mod rig;
 mod server;
 mod storage;
 mod tool;
+mod trace;
 mod tune;
+mod tune_network;
 mod ways_out;

@@ -91,6 +91,14 @@ pub(crate) struct MountArguments {
     /// With --tune: mount this in place of the source, such as a second tag of the same directory
     #[arg(long, value_name = "SOURCE", requires = "tune")]
     pub(crate) source: Option<String>,
+    /// With --tune: an option that every trial has as well, and that the mount table does not show,
+    /// such as port=4450
+    #[arg(long, value_name = "OPTION[=VALUE]", requires = "tune")]
+    #[arg(value_parser = str::parse::<MountOption>)]
+    pub(crate) with: Vec<MountOption>,
+    /// With --tune: the file with the name and password for a server of SMB, as in mount.cifs(8)
+    #[arg(long, value_name = "FILE", requires = "tune")]
+    pub(crate) credentials: Option<PathBuf>,
     /// What the file is, where its name and content do not tell
     #[arg(long, value_enum, value_name = "KIND")]
     pub(crate) kind: Option<ConfigKind>,

@@ -7,16 +7,21 @@ use crate::exit::{Exit, Failure};
 use crate::progress::ProgressLine;
 use crate::render::{self};
 use serde::Serialize;
+use std::path::Path;
 use tombolo_core::report::{Judgement, Report};
 use tombolo_doctor::diagnosis::Probes;
 use tombolo_doctor::knowledge::compare::{Claim, claims};
 use tombolo_doctor::knowledge::{self, MountFacts};
 use tombolo_doctor::remedy::quoted;
-use tombolo_doctor::tune::{self, Trial, TrialResult};
+use tombolo_doctor::tune::{self, Credentials, Trial, TrialResult, Unshown};
+use tombolo_os::read;
 use tombolo_remedy::Error;
 
 /// Name and version of the JSON.
 const TUNE_SCHEMA: &str = "tombolo.tune/1";
+
+/// Three values and some comments take less.
+const CREDENTIALS_BYTES_MAX: usize = 64 << 10;
 
 /// All trials, the best first.
 #[derive(Serialize)]
@@ -48,9 +53,15 @@ pub(crate) struct TrialRow {
 }
 
 pub(super) fn show(arguments: &FixArguments, wanted: &MountArguments) -> Result<Exit, Failure> {
+    let options: Vec<String> = wanted.with.iter().map(ToString::to_string).collect();
+    let unshown = Unshown {
+        source: wanted.source.as_deref(),
+        options: &options,
+        credentials: wanted.credentials.as_deref().map(credentials).transpose()?,
+    };
     let report = facts::report(&arguments.path, Probes::Skip);
     let mut line = ProgressLine::new();
-    let trials = tune::run(&report, wanted.source.as_deref(), &mut |candidate| {
+    let trials = tune::run(&report, &unshown, &mut |candidate| {
         line.say(&format!("trying {}", candidate.options.join(",")));
     });
     let trials = trials.map_err(|why| refused(Error::NotApplicable(why)))?;
@@ -61,6 +72,18 @@ pub(super) fn show(arguments: &FixArguments, wanted: &MountArguments) -> Result<
     let tuned = tuned(arguments, wanted, &report, trials);
     answer::print(arguments.run.format, &tuned, |page| render::tune(page, &tuned))?;
     Ok(if any { Exit::Healthy } else { Exit::NotExamined })
+}
+
+/// The name and password in a file; of what is wrong with it, its lines alone are told.
+fn credentials(path: &Path) -> Result<Credentials, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        let text = format!("{}: {why}", path.display());
+        Failure::new(Exit::NotExamined, text).hint("mount.cifs(8), credentials=, has its form")
+    };
+    let read = read::open(path).map_err(|error| refused(&error))?;
+    let bytes = read.bytes_at(0, CREDENTIALS_BYTES_MAX).map_err(|error| refused(&error))?;
+    let text = String::from_utf8(bytes).map_err(|_| refused(&"it is no text in UTF-8"))?;
+    Credentials::parse(&text).map_err(|error| refused(&error))
 }
 
 fn tuned(

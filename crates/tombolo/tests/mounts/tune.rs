@@ -25,6 +25,14 @@ fn a_file_system_without_such_options_says_so() {
             assert!(said.contains(words), "{said}");
             assert_eq!(exit, Some(1), "{said}");
         }
+        let file = disk.path().join("credentials");
+        std::fs::write(&file, "password=a\nhunter2").expect("written");
+        let file = file.to_str().expect("UTF-8");
+        let (exit, said) = tune(&disk.path().join("app.db"), &["--credentials", file]);
+        assert!(said.contains("line 2") && !said.contains("hunter2"), "{said}");
+        assert_eq!(exit, Some(2), "{said}");
+        let (exit, said) = tune(&disk.path().join("app.db"), &["--credentials", "/dev/null"]);
+        assert_eq!(exit, Some(2), "{said}");
         let (exit, said) = tune(&disk.path().join("app.db"), &["--apply"]);
         assert!(said.contains("no file that this would change"), "{said}");
         assert_eq!(exit, Some(3), "{said}");

@@ -21,11 +21,6 @@ pub struct Interval {
     pub most_ns: Option<i64>,
 }
 
-impl Interval {
-    /// Of clocks of which nothing is known.
-    pub(super) const NONE: Interval = Interval { least_ns: None, most_ns: None };
-}
-
 /// The most by which the clock of one trace is ahead of another's.
 #[derive(Clone, Debug)]
 pub(super) struct Clocks {
@@ -120,8 +115,9 @@ impl Clocks {
         }
     }
 
-    /// What is added to the times of each trace: the middle of what is possible against the first.
-    pub(super) fn offsets_ns(&self) -> Option<Vec<i64>> {
+    /// What is added to the times of each trace: the middle of what is possible against the first;
+    /// `None` where everything is.
+    pub(super) fn offsets_ns(&self) -> Vec<Option<i64>> {
         (0..self.count).map(|trace| if trace == 0 { Some(0) } else { self.middle(trace) }).collect()
     }
 
@@ -146,14 +142,14 @@ mod tests {
     #[test]
     fn constraints_narrow_and_contradict() {
         let mut clocks = Clocks::new(vec![0, 1, 2], &[0, 0, 0]);
-        assert_eq!(clocks.offsets_ns(), None);
+        assert_eq!(clocks.offsets_ns(), [Some(0), None, None]);
         clocks.learn(at(0, 100), at(1, 40));
         assert_eq!(clocks.interval(1, 0), Interval { least_ns: Some(60), most_ns: None });
         clocks.learn(at(1, 50), at(0, 130));
         assert_eq!(clocks.interval(1, 0), Interval { least_ns: Some(60), most_ns: Some(80) });
         clocks.learn(at(1, 10), at(2, 10));
         assert_eq!(clocks.interval(2, 0), Interval { least_ns: Some(60), most_ns: None });
-        assert_eq!(clocks.offsets_ns(), Some(vec![0, 70, 60]));
+        assert_eq!(clocks.offsets_ns(), [Some(0), Some(70), Some(60)]);
         assert_eq!(clocks.contradicts(at(1, 50), at(0, 100)), Some(10));
         assert_eq!(clocks.contradicts(at(1, 50), at(0, 115)), None);
         assert!(clocks.is_before(at(0, 10), at(1, 0)));

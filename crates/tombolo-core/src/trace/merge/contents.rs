@@ -2,10 +2,10 @@
 //! written over.
 
 use super::clocks::Moment;
-use super::{Call, Input};
+use super::{Call, Input, PAGE_BYTES_MIN};
 use crate::trace::content::Mark;
 use crate::trace::record::{FileKind, Operation, Outcome};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// That a call ended after another began, or the other way round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(super) struct Told {
     pub(super) read_from: Vec<Constraint>,
     /// Somebody read what another was about to write over: so where nobody caches.
     pub(super) read_before: Vec<Constraint>,
+    /// Pairs of traces, the lower number first, that have read the same of some page.
+    pub(super) alike: BTreeSet<(usize, usize)>,
 }
 
 /// Where contents can be equal: a range of a file of a database, or its change counter.
@@ -52,9 +54,10 @@ struct Access {
 /// Draws up what all traces tell together.
 pub(super) fn told(input: &Input<'_>) -> Told {
     let mut told = Told::default();
-    for accesses in places(input).values() {
-        read_from(accesses, &mut told.read_from);
-        read_before(accesses, &mut told.read_before);
+    for (place, accesses) in places(input) {
+        read_from(place, &accesses, &mut told.read_from);
+        read_before(&accesses, &mut told.read_before);
+        alike(place, &accesses, &mut told.alike);
     }
     told
 }
@@ -91,6 +94,19 @@ fn places(input: &Input<'_>) -> BTreeMap<Place, Vec<Access>> {
     places
 }
 
+fn alike(place: Place, accesses: &[Access], found: &mut BTreeSet<(usize, usize)>) {
+    let Place::Range { bytes: PAGE_BYTES_MIN.., .. } = place else { return };
+    let mut readers: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
+    for access in accesses.iter().filter(|access| access.way == Way::Read) {
+        readers.entry(access.value).or_default().insert(access.call.trace);
+    }
+    for traces in readers.values() {
+        let pairs =
+            traces.iter().flat_map(|one| traces.range(one + 1..).map(|other| (*one, *other)));
+        found.extend(pairs);
+    }
+}
+
 /// The accesses of one trace to a place.
 fn of(accesses: &[Access], trace: usize) -> impl DoubleEndedIterator<Item = &Access> {
     accesses.iter().filter(move |access| access.call.trace == trace)
@@ -122,19 +138,31 @@ fn traces(accesses: &[Access]) -> Vec<usize> {
     traces
 }
 
-/// A value that a trace sees for the first time after it saw another there, and that somebody else
-/// alone wrote, was written before.
-fn read_from(accesses: &[Access], found: &mut Vec<Constraint>) {
-    for value in written(accesses) {
+/// A change counter that stood there before all traces: one that was read and that nobody wrote. Of
+/// other contents this says less, as a read that meets a write can give a bit of both.
+fn first_counter(place: Place, accesses: &[Access], written: &[u64]) -> Option<u64> {
+    let unwritten =
+        |access: &&Access| access.way == Way::Read && written.binary_search(&access.value).is_err();
+    let first = accesses.iter().find(unwritten).map(|access| access.value);
+    first.filter(|_| matches!(place, Place::Counter { .. }))
+}
+
+/// A value that a trace sees for the first time, and that somebody else alone wrote, was written
+/// before; unless it stood there from the beginning, which it did not if the trace saw another
+/// before, or another is known to have.
+fn read_from(place: Place, accesses: &[Access], found: &mut Vec<Constraint>) {
+    let written = written(accesses);
+    let first_counter = first_counter(place, accesses, &written);
+    for value in written {
         let Some(write) = only_write(accesses, value) else { continue };
         for trace in traces(accesses) {
             if trace == write.call.trace {
                 continue;
             }
             let mut earlier = of(accesses, trace).take_while(|access| access.value != value);
-            let saw_another = earlier.next().is_some();
+            let came_later = earlier.next().is_some() || first_counter.is_some();
             let first = of(accesses, trace).find(|access| access.value == value);
-            let Some(read) = first.filter(|first| saw_another && first.way == Way::Read) else {
+            let Some(read) = first.filter(|first| came_later && first.way == Way::Read) else {
                 continue;
             };
             found.push(Constraint {

@@ -25,6 +25,9 @@ use super::record::FileKind;
 use clocks::{Clocks, Moment};
 use commits::Base;
 
+/// The smallest page (fileformat2.html, section 1.3.2): who reads less has read no page.
+const PAGE_BYTES_MIN: u64 = 512;
+
 /// A call, by the places of its trace and of itself in there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
@@ -76,8 +79,8 @@ pub enum Finding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Apart {
-    /// Nothing ties the clock of this trace to that of the first.
-    #[error("nothing in trace {0} tells when it was, seen from the first")]
+    /// Nothing ties the clock of this trace to that of the first, and nothing is proven without.
+    #[error("nothing in trace {} tells when it was, seen from the first", .0 + 1)]
     Untied(usize),
     /// What is certain contradicts itself: the traces are not of one database, or a program that
     /// was not recorded wrote in it.
@@ -144,6 +147,12 @@ impl<'a> Input<'a> {
         let to_ns = from_ns.saturating_add(event.call.duration_ns);
         let small = |time_ns: u64| i64::try_from(time_ns).unwrap_or(i64::MAX);
         (small(from_ns), small(to_ns))
+    }
+
+    /// When a call began, after the start of its trace.
+    fn start_of(&self, call: Call) -> Option<i64> {
+        let event = self.traces.get(call.trace)?.events.get(call.event)?;
+        Some(self.span(call.trace, event).0)
     }
 }
 
@@ -223,7 +232,7 @@ pub fn merge(traces: &[Trace]) -> Result<Merged, Apart> {
     if !findings.is_empty() {
         likely = certain.clone();
     }
-    let offsets_ns = offsets(&likely, traces.len())?;
+    let offsets_ns = offsets(&input, &likely, &findings, &told)?;
     let intervals =
         |clocks: &Clocks| (0..traces.len()).map(|one| clocks.interval(one, 0)).collect();
     let calls = placed(&input, &offsets_ns, &told.read_from);
@@ -241,11 +250,47 @@ pub fn merge(traces: &[Trace]) -> Result<Merged, Apart> {
     })
 }
 
-fn offsets(clocks: &Clocks, count: usize) -> Result<Vec<i64>, Apart> {
-    clocks.offsets_ns().ok_or_else(|| {
-        let untied = (1..count).find(|one| clocks.interval(*one, 0) == Interval::NONE);
-        Apart::Untied(untied.unwrap_or(0))
-    })
+/// What is added to the times of each trace. Where nothing tells, two transactions of which one is
+/// lost are put beside one another, if both sides have read the same page: they began from one
+/// state.
+fn offsets(
+    input: &Input<'_>,
+    clocks: &Clocks,
+    findings: &[Finding],
+    told: &contents::Told,
+) -> Result<Vec<i64>, Apart> {
+    let mut offsets = clocks.offsets_ns();
+    while let Some((trace, offset)) =
+        findings.iter().find_map(|finding| beside(input, &offsets, finding, told))
+    {
+        offsets.get_mut(trace).map(|place| place.replace(offset));
+    }
+    match offsets.iter().position(Option::is_none) {
+        Some(untied) => Err(Apart::Untied(untied)),
+        None => Ok(offsets.into_iter().flatten().collect()),
+    }
+}
+
+/// A trace of which nothing else tells when it was, and the offset by which a transaction of it is
+/// beside the one that began from the same state.
+fn beside(
+    input: &Input<'_>,
+    offsets: &[Option<i64>],
+    finding: &Finding,
+    told: &contents::Told,
+) -> Option<(usize, i64)> {
+    let Finding::LostUpdate { commits: [one, other], .. } = finding else { return None };
+    let offset_of = |call: &Call| offsets.get(call.trace).copied().flatten();
+    let (known, untied) = match (offset_of(one), offset_of(other)) {
+        (Some(_), None) => (one, other),
+        (None, Some(_)) => (other, one),
+        _ => return None,
+    };
+    if !told.alike.contains(&(known.trace.min(untied.trace), known.trace.max(untied.trace))) {
+        return None;
+    }
+    let at_ns = input.start_of(*known)?.saturating_add(offset_of(known)?);
+    Some((untied.trace, at_ns.saturating_sub(input.start_of(*untied)?)))
 }
 
 fn lost(input: &Input<'_>) -> Vec<Finding> {
@@ -269,9 +314,8 @@ fn placed(
     let after: std::collections::BTreeMap<Call, Call> =
         read_from.iter().map(|constraint| (constraint.reader, constraint.writer)).collect();
     let start = |call: Call| {
-        let event = input.traces.get(call.trace)?.events.get(call.event)?;
         let offset = offsets_ns.get(call.trace).copied().unwrap_or(0);
-        Some(input.span(call.trace, event).0.saturating_add(offset))
+        Some(input.start_of(call)?.saturating_add(offset))
     };
     let mut all = Vec::new();
     for (number, trace) in input.traces.iter().enumerate() {
