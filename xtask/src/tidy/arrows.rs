@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tombolo-remedy",
             "tombolo-owner",
             "tombolo-preload",
+            "tombolo-vfs",
         ],
     ),
     (LAB, &["tombolo-lab-preload"]),

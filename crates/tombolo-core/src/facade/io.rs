@@ -101,7 +101,7 @@ impl Facade {
             return Err(Refusal::no_lock());
         };
         into.copy_from_slice(bytes);
-        self.counter.show(self.header.as_slice(), from, into);
+        self.counter.show(self.header.as_slice(), self.shape.size_pages, from, into);
         Ok(Read::Whole)
     }
 
@@ -124,7 +124,7 @@ impl Facade {
             None => into.fill(0),
         }
         if is_shown {
-            self.counter.show(page, part.from, into);
+            self.counter.show(page, self.shape.size_pages, part.from, into);
         }
         true
     }

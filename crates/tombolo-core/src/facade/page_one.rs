@@ -76,13 +76,17 @@ impl Counter {
     }
 
     /// Puts what the program must see into bytes `from..` of page 1.
-    pub(super) fn show(self, page: &[u8], from: usize, into: &mut [u8]) {
+    ///
+    /// The size as well: where an old library wrote last, the size on disk does not count, since
+    /// the two counters there differ; here they are equal.
+    pub(super) fn show(self, page: &[u8], size_pages: u32, from: usize, into: &mut [u8]) {
         if !is_page_one(page) {
             return;
         }
         let counter = self.shown.to_be_bytes();
         overlay(from, into, FORMATS, &ROLLBACK);
         overlay(from, into, COUNTER, &counter);
+        overlay(from, into, SIZE, &size_pages.to_be_bytes());
         overlay(from, into, VALID_FOR, &counter);
     }
 }
@@ -113,14 +117,15 @@ mod tests {
         let mut counter = Counter { shown: 7, last: 7 };
         counter.advance();
         let mut whole = page.clone();
-        counter.show(&page, 0, &mut whole);
+        counter.show(&page, 5, 0, &mut whole);
         assert_eq!(whole[18..20], [1, 1]);
         assert_eq!(whole[24..28], 8u32.to_be_bytes());
         assert_eq!(whole[92..96], 8u32.to_be_bytes());
+        assert_eq!(whole[28..32], 5u32.to_be_bytes());
         for from in 0..page.len() {
             for end in from..page.len() {
                 let mut part = page[from..end].to_vec();
-                counter.show(&page, from, &mut part);
+                counter.show(&page, 5, from, &mut part);
                 assert_eq!(part, whole[from..end], "{from}..{end}");
             }
         }
@@ -142,7 +147,7 @@ mod tests {
     fn garbage_is_shown_as_it_is() {
         let garbage = vec![0xaa; HEADER_BYTES];
         let mut shown = garbage.clone();
-        Counter { shown: 7, last: 7 }.show(&garbage, 0, &mut shown);
+        Counter { shown: 7, last: 7 }.show(&garbage, 5, 0, &mut shown);
         assert_eq!(shown, garbage);
     }
 }
