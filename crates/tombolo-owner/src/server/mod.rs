@@ -1,10 +1,10 @@
 //! The owner as a process: connections in, replies out.
 //!
-//! * [`front`]: accepts connections and finds out which database they want.
-//! * [`database`]: one thread for each database, which does all that is asked of it.
-//! * [`connection`]: one connection, never waited for.
-//! * [`sync`]: a second thread for each database, which waits for the disk.
-//! * [`place`]: where socket and lock file of an owner are.
+//! * `front`: accepts connections and finds out which database they want.
+//! * `database`: one thread for each database, which does all that is asked of it.
+//! * `connection`: one connection, never waited for.
+//! * `sync`: a second thread for each database, which waits for the disk.
+//! * `place`: where socket and lock file of an owner are.
 
 mod connection;
 mod database;
