@@ -36,7 +36,7 @@ const WAL_FACTOR: u32 = 4;
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let binary = crate::dist::build()?;
-    crate::dist::build_preload(&binary)?;
+    crate::dist::build_libraries(&binary)?;
     describe_machine(&binary)?;
     let mut slow = Vec::new();
     tracing::run(
