@@ -13,6 +13,7 @@ mod local;
 mod nested;
 mod node;
 mod peers;
+mod php;
 mod report;
 mod rig;
 #[path = "../common/sides.rs"]
