@@ -8,7 +8,7 @@ use crate::progress::ProgressLine;
 use crate::render::Page;
 use std::path::Path;
 use std::time::Duration;
-use tombolo_core::report::{Database, Judgement, Mode, Openers, RemedyId, Report};
+use tombolo_core::report::{Database, Judgement, Mode, Openers, Remedy, RemedyId, Report};
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
@@ -80,6 +80,10 @@ fn list(page: &mut Page, arguments: &FixArguments, report: &Report) {
     for (index, remedy) in report.remedies.iter().enumerate() {
         let first = format!("{:>3}. ", index + 1);
         page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
+        for (words, code) in settings(remedy) {
+            page.paragraph(5, words);
+            page.code(5, code);
+        }
         if let Some(command) = command(remedy.id, report, &path) {
             page.code(5, &command);
         }
@@ -92,6 +96,15 @@ fn list(page: &mut Page, arguments: &FixArguments, report: &Report) {
              `tombolo doctor` prints the steps of the others.",
         );
     }
+}
+
+/// What only the program's own setting can do, as its steps say it.
+fn settings(remedy: &Remedy) -> impl Iterator<Item = (&str, &str)> {
+    let wanted = remedy.id == RemedyId::OneProcessWal;
+    remedy.steps.iter().filter(move |_| wanted).filter_map(|step| {
+        let code = step.code.as_deref()?;
+        code.contains("unix-excl").then_some((step.text.as_str(), code))
+    })
 }
 
 /// What carries a way out out, if anything does.

@@ -19,6 +19,7 @@ mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
 mod simplify;
+mod spellings;
 mod syscalls;
 mod together;
 mod trace;
