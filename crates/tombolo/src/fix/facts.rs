@@ -130,6 +130,12 @@ fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
         RemedyId::OneKernel | RemedyId::RunWhereFileLives => {
             Some(format!("tombolo fix {path} simplify"))
         }
+        RemedyId::BlockVolume => Some(format!("tombolo fix {path} protocol --to block")),
+        RemedyId::ServerDatabase => {
+            Some(format!("tombolo migrate {path} --to postgres://USER@HOST/DATABASE"))
+        }
+        RemedyId::DetailedLogging => Some(format!("tombolo trace --db {path} -- COMMAND")),
+        RemedyId::ReportToVendor => Some(format!("tombolo report {path}")),
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,
     }
@@ -158,6 +164,9 @@ mod tests {
             "nfs4".clone_into(&mut mount.filesystem);
         }
         assert_eq!(of(RemedyId::OtherProtocol, &report), "tombolo fix app.db protocol --to block");
-        assert_eq!(of(RemedyId::ServerDatabase, &report), "");
+        let migrate = "tombolo migrate app.db --to postgres://USER@HOST/DATABASE";
+        assert_eq!(of(RemedyId::ServerDatabase, &report), migrate);
+        assert_eq!(of(RemedyId::DetailedLogging, &report), "tombolo trace --db app.db -- COMMAND");
+        assert_eq!(of(RemedyId::FreeSpace, &report), "");
     }
 }
