@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: one static binary for any Linux of this architecture, tried where there is
-//! nothing else: in an empty root directory. Beside it, the libraries that are loaded into programs,
-//! which belong to the loader and libc of these: the one that `tombolo run` preloads, and the VFS.
+//! nothing else: in an empty root directory. Beside it, the libraries that are loaded into
+//! programs, which belong to the loader and libc of these: the one that `tombolo run` preloads, and
+//! the VFS.
 
 use crate::elf;
 use crate::shell::{self, Failure, cargo};
