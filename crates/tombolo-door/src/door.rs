@@ -125,12 +125,29 @@ impl Door {
         }
     }
 
+    fn settle_version(&mut self) -> Result<(), Refusal> {
+        match self.ask(&Request::Settle)? {
+            Reply::Settled => {
+                self.facade.settled();
+                Ok(())
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Gives a lock back.
-    pub fn unlock(&mut self, unlock: Unlock) {
+    ///
+    /// # Errors
+    ///
+    /// The owner's, where the transaction has seen what was not durable and will never be known to
+    /// be. The lock is given back all the same.
+    pub fn unlock(&mut self, unlock: Unlock) -> Result<(), Refusal> {
+        let settled = if self.facade.must_settle() { self.settle_version() } else { Ok(()) };
         self.pieces = 0;
         if let Some(request) = self.facade.unlock(unlock) {
             self.tell(&request);
         }
+        settled
     }
 
     /// Whether [`Door::wait_for_turn`] makes sense.
@@ -156,6 +173,7 @@ impl Door {
             match self.facade.read(offset, into)? {
                 Read::Whole => return Ok(ReadOutcome::Whole),
                 Read::Short => return Ok(ReadOutcome::Short),
+                Read::Unsettled => self.settle_version()?,
                 Read::Missing { first, count } => {
                     let Reply::Pages(pages) = self.ask(&Request::Read { first, count })? else {
                         return Err(unexpected());

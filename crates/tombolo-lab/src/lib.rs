@@ -16,6 +16,7 @@ mod faults;
 mod faulty;
 mod filling;
 mod guest;
+pub mod history;
 mod hub;
 mod imitations;
 mod initramfs;

@@ -9,7 +9,7 @@ use super::written::{Fit, UnderLock, Written};
 use super::{Facade, Habit, Refusal, page_one};
 use crate::owner::engine::Version;
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::Outcome;
+use crate::wire::reply::{Outcome, Settled};
 use crate::wire::request::{Durability, Seen};
 
 /// What has to be sent for a commit.
@@ -84,7 +84,7 @@ impl Facade {
             }
         };
         let seen = Seen { version, ..snapshot.seen };
-        let snapshot = Snapshot { seen, ..snapshot };
+        let snapshot = Snapshot { seen, state: Settled::Yes, ..snapshot };
         let (here, sent) = written.into_parts();
         for number in sent {
             self.cache.remove(number);

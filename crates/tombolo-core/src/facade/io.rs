@@ -6,7 +6,8 @@ use super::{Facade, Refusal, page_one};
 use crate::owner::engine::PageNumber;
 use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::request::{Pages, Request};
+use crate::wire::reply::Settled;
+use crate::wire::request::Pages;
 
 /// Bytes of the longest window that is read ahead.
 const WINDOW_BYTES_MAX: u32 = 512 << 10;
@@ -18,6 +19,9 @@ pub enum Read {
     Whole,
     /// The file ends before; what is missing was filled with zeros (`SQLITE_IOERR_SHORT_READ`).
     Short,
+    /// The version is not durable yet, and only a writer may see it: the owner has to be asked to
+    /// answer when it is ([`crate::wire::Request::Settle`]), and then once more for the bytes.
+    Unsettled,
     /// The owner has to be asked for these pages, and then once more for the bytes. The reply goes
     /// to [`Facade::pages_arrived`].
     Missing {
@@ -77,6 +81,9 @@ impl Facade {
             if part.number > self.file_pages() {
                 break;
             }
+            if part.number != 1 && self.is_withheld() {
+                return Ok(Read::Unsettled);
+            }
             let page_size = self.shape.page_size_bytes as usize;
             let length = rest.len().min(page_size - part.from);
             let place = rest.get_mut(..length).unwrap_or_default();
@@ -88,6 +95,12 @@ impl Facade {
         let rest = into.get_mut(done..).unwrap_or_default();
         rest.fill(0);
         Ok(if rest.is_empty() { Read::Whole } else { Read::Short })
+    }
+
+    /// Whether what is in the file is not to be seen yet. Page 1 is: SQLite reads it before it asks
+    /// for the lock to write.
+    fn is_withheld(&self) -> bool {
+        matches!(&self.state, State::Reading(snapshot) if snapshot.state == Settled::No)
     }
 
     /// What SQLite reads before it has a lock: the page size.
@@ -234,12 +247,6 @@ impl Facade {
             // After a commit the size that page 1 names is that of the file, without this call.
             State::Idle | State::Reading(_) => Ok(()),
         }
-    }
-
-    /// The request of pages that a read found missing.
-    #[must_use]
-    pub fn read_request(first: PageNumber, count: u32) -> Request<'static> {
-        Request::Read { first, count }
     }
 
     /// The first bytes of the file, as they were when it was opened.

@@ -3,7 +3,7 @@
 use super::written::Written;
 use super::{Facade, Habit, Refusal};
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::{Begun, Reservation, Turn};
+use crate::wire::reply::{Begun, Reservation, Settled, Turn};
 use crate::wire::request::{Access, Ending, Pages, Request, Seen, TurnWish};
 
 /// A lock that is asked for.
@@ -44,6 +44,7 @@ pub(super) enum State {
 pub(super) struct Snapshot {
     pub(super) seen: Seen,
     pub(super) turn: Turn,
+    pub(super) state: Settled,
 }
 
 impl Facade {
@@ -101,7 +102,7 @@ impl Facade {
         for (number, page) in pages.iter().flat_map(Pages::iter) {
             self.cache.insert(number, page);
         }
-        self.state = State::Reading(Snapshot { seen: now, turn: begun.turn });
+        self.state = State::Reading(Snapshot { seen: now, turn: begun.turn, state: begun.state });
         Ok(())
     }
 
@@ -127,6 +128,20 @@ impl Facade {
                 let message = "another transaction has committed since this one began to read";
                 Err(Refusal::new(ResultCode::BUSY_SNAPSHOT, message))
             }
+        }
+    }
+
+    /// Whether [`Request::Settle`] has to be answered before locks are given back: a transaction
+    /// that had the turn, has seen what is not durable yet, and ends without a commit of its own.
+    #[must_use]
+    pub fn must_settle(&self) -> bool {
+        matches!(&self.state, State::Writing(snapshot, _) if snapshot.state == Settled::No)
+    }
+
+    /// The owner's answer to [`Request::Settle`].
+    pub fn settled(&mut self) {
+        if let State::Reading(snapshot) | State::Writing(snapshot, _) = &mut self.state {
+            snapshot.state = Settled::Yes;
         }
     }
 

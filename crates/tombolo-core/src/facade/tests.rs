@@ -2,7 +2,7 @@ use super::*;
 use crate::owner::engine::{Changes, Version};
 use crate::sqlite::header::MAGIC;
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::{Begun, Outcome, Reservation, Turn};
+use crate::wire::reply::{Begun, Outcome, Reservation, Settled, Turn};
 use crate::wire::request::{Ending, Incarnation, Request};
 
 const PAGE_BYTES: u32 = 1024;
@@ -33,6 +33,7 @@ fn begun(version: u64) -> Begun {
         shape: shape(),
         changes: Changes::Pages(Vec::new()),
         turn: Turn::NotGranted,
+        state: Settled::Yes,
         pages: Vec::new(),
     }
 }
@@ -192,6 +193,25 @@ fn a_lost_connection_fails_until_the_locks_are_given_back() {
     assert_eq!(code(facade.lock(Lock::Reserved)), ResultCode::IOERR, "still the same transaction");
     assert_eq!(facade.unlock(Unlock::ToNone), None, "nobody to tell");
     reading(&mut facade, 6);
+}
+
+#[test]
+fn what_is_not_durable_yet_is_seen_by_a_writer_only() {
+    let mut facade = facade(Access::Write);
+    facade.lock(Lock::Shared).expect("free");
+    let unsettled = Begun { turn: Turn::Granted, state: Settled::No, ..begun(6) };
+    facade.begun(&unsettled).expect("asked for");
+    facade.pages_arrived(1, &[page_one(7, SIZE_PAGES), vec![3; 1024]].concat()).expect("pages");
+    let mut byte = [0];
+    assert_eq!(facade.read(24, &mut byte), Ok(Read::Whole), "page 1 comes before the lock");
+    assert_eq!(facade.read(1024, &mut byte), Ok(Read::Unsettled));
+    assert!(!facade.must_settle(), "nothing was seen");
+    facade.lock(Lock::Reserved).expect("it has the turn");
+    assert_eq!((facade.read(1024, &mut byte), byte), (Ok(Read::Whole), [3]));
+    assert!(facade.must_settle(), "it may end without a commit");
+    facade.settled();
+    assert!(!facade.must_settle());
+    facade.unlock(Unlock::ToNone);
 }
 
 #[test]

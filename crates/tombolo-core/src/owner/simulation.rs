@@ -18,7 +18,7 @@ use super::model::{ModelEngine, PAGE_BYTES};
 use crate::facade::{Facade, Lock, Read, Unlock};
 use crate::sqlite::header::{HEADER_BYTES, MAGIC};
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::{Outcome, Turn};
+use crate::wire::reply::{Outcome, Settled};
 use crate::wire::request::{self, Access, CommitId, Durability, Incarnation, Pages, Request, Seen};
 use crate::wire::{FrameReader, Reply};
 use std::collections::{BTreeMap, VecDeque};
@@ -328,7 +328,7 @@ impl World {
     fn sync(&mut self) {
         match (self.sync_from, self.machine.sync_wanted()) {
             (None, Some(until)) => {
-                self.sync_from = Some((self.now_ms + 1 + self.random.below(8), until));
+                self.sync_from = Some((self.now_ms + 1 + self.random.below(40), until));
             }
             (Some((time, until)), _) if time <= self.now_ms => {
                 self.sync_from = None;
@@ -343,7 +343,7 @@ impl World {
 
     /// A stock app moves money as well, and counts.
     fn stock_app(&mut self) {
-        if !self.random.one_in(40) {
+        if !self.random.one_in(20) {
             return;
         }
         let (from, to) = (self.account(), self.account());
@@ -398,6 +398,9 @@ impl World {
             },
             Step::Commit => self.commit(door),
             Step::Settle(id, seen) => self.ask(door, &Request::Outcome { id, seen }, 0),
+            Step::End if self.doors[door].facade.must_settle() => {
+                self.ask(door, &Request::Settle, 0);
+            }
             Step::End => {
                 if let Some(request) = self.doors[door].facade.unlock(Unlock::ToNone) {
                     self.send(door, &request);
@@ -432,6 +435,7 @@ impl World {
                     self.doors[door].seen.insert(page, u64::from_le_bytes(bytes));
                 }
                 Read::Short => panic!("page {page} is missing"),
+                Read::Unsettled => return self.ask(door, &Request::Settle, 0),
                 Read::Missing { first, count } => {
                     return self.ask(door, &Request::Read { first, count }, first);
                 }
@@ -497,10 +501,11 @@ impl World {
             Reply::Begun(begun) => {
                 let is_own = self.machine.engine_mut().own.contains(&begun.version);
                 let may = !self.all_durable || !is_own || begun.version <= self.synced;
-                assert!(may || begun.turn == Turn::Granted, "shown before it is durable");
+                assert!(may || begun.state == Settled::No, "shown before it is durable");
                 state.facade.begun(begun).expect("it was asked for");
                 state.step = Step::Look;
             }
+            Reply::Settled => state.facade.settled(),
             Reply::Pages(pages) => {
                 state.facade.pages_arrived(read_first, pages).expect("pages");
             }

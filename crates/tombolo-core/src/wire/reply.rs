@@ -21,6 +21,8 @@ pub struct Begun {
     pub changes: Changes,
     /// Whether the session has the turn.
     pub turn: Turn,
+    /// Whether all of the version is as durable as its writers asked.
+    pub state: Settled,
     /// Some of the changed pages, in the form of [`Pages`].
     pub pages: Vec<u8>,
 }
@@ -32,6 +34,15 @@ pub enum Turn {
     Granted,
     /// It has not.
     NotGranted,
+}
+
+/// Whether a version may be shown to whoever does not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is as durable as its writers asked.
+    Yes,
+    /// Not yet: [`super::Request::Settle`] waits for it.
+    No,
 }
 
 /// What came of asking for the turn.
@@ -81,6 +92,8 @@ pub enum Reply {
     Reserved(Reservation),
     /// To [`super::Request::Commit`] and [`super::Request::Outcome`].
     Outcome(Outcome),
+    /// To [`super::Request::Settle`]: it is.
+    Settled,
     /// To [`super::Request::Checkpoint`].
     Checkpointed(Checkpointed),
     /// To [`super::Request::Status`].
@@ -122,6 +135,7 @@ impl Reply {
             Reply::Checkpointed(row) => {
                 writer.byte(row.busy.into()).u32(row.log_frames).u32(row.checkpointed_frames);
             }
+            Reply::Settled => {}
             Reply::Failed(error) => {
                 writer.u16(error.code.number()).u32(error.errno.unwrap_or(0).cast_unsigned());
                 writer.text(error.message.as_bytes(), TEXT_BYTES_MAX);
@@ -140,6 +154,7 @@ impl Reply {
             Reply::Checkpointed(_) => 135,
             Reply::Status(_) => 136,
             Reply::Failed(_) => 137,
+            Reply::Settled => 138,
         }
     }
 
@@ -188,6 +203,7 @@ impl Reply {
                 let message = String::from_utf8_lossy(reader.text(TEXT_BYTES_MAX)?).into_owned();
                 Reply::Failed(EngineError { code, errno: (errno != 0).then_some(errno), message })
             }
+            138 => Reply::Settled,
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(reply)
@@ -209,6 +225,7 @@ fn read_shape(reader: &mut Reader<'_>) -> Result<Shape, Malformed> {
 fn write_begun(writer: &mut Writer<'_>, begun: &Begun) {
     writer.u64(begun.incarnation.0).u64(begun.version.0);
     write_shape(writer, begun.shape).byte((begun.turn == Turn::Granted).into());
+    writer.byte((begun.state == Settled::Yes).into());
     match &begun.changes {
         Changes::Pages(pages) if pages.len() <= CHANGES_MAX => {
             writer.u32(pages.len() as u32);
@@ -228,6 +245,7 @@ fn read_begun(reader: &mut Reader<'_>) -> Result<Begun, Malformed> {
     let version = Version(reader.u64()?);
     let shape = read_shape(reader)?;
     let turn = if reader.flag()? { Turn::Granted } else { Turn::NotGranted };
+    let state = if reader.flag()? { Settled::Yes } else { Settled::No };
     let changes = match reader.u32()? {
         u32::MAX => Changes::All,
         count if count as usize <= CHANGES_MAX => {
@@ -241,7 +259,7 @@ fn read_begun(reader: &mut Reader<'_>) -> Result<Begun, Malformed> {
     if Pages::new(shape.page_size_bytes, &pages).is_none() {
         return Err(reader.invalid());
     }
-    Ok(Begun { incarnation, version, shape, changes, turn, pages })
+    Ok(Begun { incarnation, version, shape, changes, turn, state, pages })
 }
 
 #[cfg(test)]
@@ -260,6 +278,7 @@ mod tests {
             shape,
             changes: Changes::Pages(vec![2, 9]),
             turn: Turn::Granted,
+            state: Settled::No,
             pages,
         };
         let all = Begun { changes: Changes::All, pages: Vec::new(), ..begun.clone() };
@@ -283,6 +302,7 @@ mod tests {
             Reply::Status(b"{}".to_vec()),
             Reply::Failed(error(Some(5))),
             Reply::Failed(error(None)),
+            Reply::Settled,
         ] {
             let mut bytes = Vec::new();
             reply.encode(&mut bytes);
@@ -301,6 +321,7 @@ mod tests {
             shape: Shape { page_size_bytes: 4096, size_pages: 3 },
             changes: Changes::Pages(vec![2; CHANGES_MAX + 1]),
             turn: Turn::NotGranted,
+            state: Settled::Yes,
             pages: Vec::new(),
         };
         let mut bytes = Vec::new();

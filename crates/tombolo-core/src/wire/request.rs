@@ -191,6 +191,8 @@ pub enum Request<'a> {
     Checkpoint(CheckpointMode),
     /// What the owner says of itself, as JSON.
     Status,
+    /// Answered when the version that the session reads is as durable as its writers asked.
+    Settle,
 }
 
 impl<'a> Request<'a> {
@@ -249,7 +251,7 @@ impl<'a> Request<'a> {
                 };
                 writer.byte(mode);
             }
-            Request::Status => {}
+            Request::Status | Request::Settle => {}
         }
     }
 
@@ -266,6 +268,7 @@ impl<'a> Request<'a> {
             Request::Outcome { .. } => 9,
             Request::Checkpoint(_) => 10,
             Request::Status => 11,
+            Request::Settle => 12,
         }
     }
 
@@ -314,6 +317,7 @@ impl<'a> Request<'a> {
                 _ => return Err(reader.invalid()),
             }),
             11 => Request::Status,
+            12 => Request::Settle,
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(request)
@@ -385,6 +389,7 @@ mod tests {
             Request::Outcome { id: CommitId(4), seen },
             Request::Checkpoint(CheckpointMode::Truncate),
             Request::Status,
+            Request::Settle,
         ] {
             there_and_back(&request);
         }

@@ -194,11 +194,9 @@ unsafe extern "C" fn unlock(file: *mut File, kept: c_int) -> c_int {
         // SAFETY: SQLite gives an open file.
         let state = unsafe { state(file) };
         let kept = if kept == level::NONE { Unlock::ToNone } else { Unlock::ToShared };
-        state.call(|open| {
-            if let OpenFile::Database(door) = open {
-                door.unlock(kept);
-            }
-            Ok(OK)
+        state.call(|open| match open {
+            OpenFile::Database(door) => door.unlock(kept).map(|()| OK),
+            OpenFile::Scratch(_) => Ok(OK),
         })
     })
 }

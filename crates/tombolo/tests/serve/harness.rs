@@ -77,18 +77,23 @@ impl Owner {
 
     /// Starts one of the programs in `programs/`.
     pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Child {
-        let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/programs");
-        Command::new(PYTHON)
-            .arg(programs.join(name))
-            .arg(self.database())
-            .args(arguments)
-            .env("TOMBOLO_LIBRARY", library())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("Debian's python3 is installed")
+        program(&self.database(), name, arguments)
     }
+}
+
+/// Starts one of the programs in `programs/` on a database.
+pub(crate) fn program(database: &Path, name: &str, arguments: &[&str]) -> Child {
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/programs");
+    Command::new(PYTHON)
+        .arg(programs.join(name))
+        .arg(database)
+        .args(arguments)
+        .env("TOMBOLO_LIBRARY", library())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("Debian's python3 is installed")
 }
 
 impl Drop for Owner {

@@ -3,4 +3,5 @@
 mod basics;
 mod faults;
 mod harness;
+mod history;
 mod mixed;

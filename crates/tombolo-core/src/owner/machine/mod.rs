@@ -37,6 +37,8 @@ pub struct Machine<E: Engine, S: Store> {
     /// When the write lock is asked for again that a stock app had, or may have.
     retry_ms: Option<u64>,
     shown: Shown,
+    /// Sessions that wait until what they read is durable.
+    settling: Vec<(SessionId, Version)>,
     outcomes: Outcomes,
     /// Bytes of the log when it was last checkpointed.
     checkpointed_log_bytes: u64,
@@ -77,6 +79,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             fairness: Fairness::default(),
             retry_ms: None,
             shown: Shown::default(),
+            settling: Vec::new(),
             outcomes: Outcomes::new(limits.outcomes_max),
             checkpointed_log_bytes: 0,
             replies: Vec::new(),
@@ -169,6 +172,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 Ok(None)
             }
             Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen)),
+            Request::Settle => self.settle(session),
             Request::Checkpoint(mode) => {
                 self.engine.checkpoint(*mode).map(Reply::Checkpointed).map(Some)
             }
@@ -190,6 +194,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             self.end(session, now_ms);
             self.turn.leave(session);
             self.shown.forget(session);
+            self.settling.retain(|waiting| waiting.0 != session);
             self.sessions.remove(&session);
         }
     }

@@ -6,7 +6,7 @@ use super::super::engine::{Changes, Engine, EngineError, PageNumber, Reserved, V
 use super::{Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::limits::{PAGES_BYTES_MAX, PREFETCH_PAGES_MAX};
-use crate::wire::reply::{Begun, Reply, Turn};
+use crate::wire::reply::{Begun, Reply, Settled, Turn};
 use crate::wire::request::{Access, Incarnation, Pages, Seen, TurnWish};
 
 /// How often a version is looked for that a stock app does not overtake meanwhile.
@@ -36,12 +36,14 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let changes = self.changes_since(seen, version);
         let pages = self.prefetch(version, &changes, shape.page_size_bytes)?;
         let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
+        let state = if self.shown.is_settled(version) { Settled::Yes } else { Settled::No };
         Ok(Reply::Begun(Begun {
             incarnation: self.incarnation,
             version,
             shape,
             changes,
             turn,
+            state,
             pages,
         }))
     }
@@ -207,12 +209,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 }
 
-fn no_transaction() -> EngineError {
+pub(super) fn no_transaction() -> EngineError {
     let message = "no transaction is open".to_owned();
     EngineError { code: ResultCode::MISUSE, errno: None, message }
 }
 
-fn expired() -> EngineError {
+pub(super) fn expired() -> EngineError {
     let message = "the snapshot is older than the owner allows, or the file was replaced";
     EngineError { code: ResultCode::IOERR, errno: None, message: message.to_owned() }
 }

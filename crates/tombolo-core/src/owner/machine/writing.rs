@@ -5,6 +5,7 @@ use super::super::buffer::{Buffer, Complete, Store};
 use super::super::engine::{CheckpointMode, Engine, EngineError, Reserved, Version};
 use super::super::fairness::Others;
 use super::super::shown::Pending;
+use super::reading::{expired, no_transaction};
 use super::{Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Outcome, Reply, Reservation};
@@ -222,9 +223,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return Some(Reply::Outcome(Outcome::Committed(version)));
         }
         let pending = Pending { session: Some(session), id, version };
-        for pin in self.shown.push(pending, commit.base) {
+        let (pins, unpin) = self.shown.push(pending, commit.base);
+        for pin in pins {
             // Where a stock app has committed since, its version is shown, and no pin is needed.
             let _ = self.engine.pin(pin);
+        }
+        if let Some(version) = unpin {
+            self.engine.unpin(version);
         }
         None
     }
@@ -267,6 +272,22 @@ impl<E: Engine, S: Store> Machine<E, S> {
         for Pending { session, version, .. } in done {
             self.tell(session, Outcome::Committed(version));
         }
+        let shown = &self.shown;
+        let settled = self.settling.extract_if(.., |waiting| shown.is_settled(waiting.1));
+        self.replies.extend(settled.map(|(session, _)| (session, Reply::Settled)));
+    }
+
+    /// Answers when what a session reads is durable.
+    pub(super) fn settle(&mut self, session: SessionId) -> Result<Option<Reply>, EngineError> {
+        match self.sessions.get(&session).map(|state| state.stage) {
+            Some(Stage::Reading { version, .. }) if !self.shown.is_settled(version) => {
+                self.settling.push((session, version));
+                Ok(None)
+            }
+            Some(Stage::Reading { .. }) => Ok(Some(Reply::Settled)),
+            Some(Stage::Expired) => Err(expired()),
+            Some(Stage::Idle) | None => Err(no_transaction()),
+        }
     }
 
     /// The log could not be synced. What waited for it is neither committed nor not; the caller
@@ -283,6 +304,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
         for Pending { session, id, version } in done {
             self.outcomes.insert(id, version, Outcome::Unknown);
             self.tell(session, Outcome::Unknown);
+        }
+        for (session, _) in std::mem::take(&mut self.settling) {
+            self.replies.push((session, Reply::Failed(expired())));
         }
     }
 
