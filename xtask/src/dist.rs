@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: one static binary for any Linux of this architecture, tried where there is
-//! nothing else: in an empty root directory. Beside it, the library that `tombolo run` preloads,
-//! which belongs to the loader and libc of the program that it is loaded into.
+//! nothing else: in an empty root directory. Beside it, the libraries that are loaded into
+//! programs, which belong to the loader and libc of these: the one that `tombolo run` preloads, and
+//! the VFS.
 
 use crate::elf;
 use crate::shell::{self, Failure, cargo};
@@ -14,7 +15,7 @@ const LIMIT_BYTES: u64 = 12_000_000;
 /// Builds and tries the binary.
 pub(crate) fn run() -> Result<(), Failure> {
     let binary = build()?;
-    build_preload(&binary)?;
+    build_libraries(&binary)?;
     check_file(&binary)?;
     try_in_empty_root(&binary)
 }
@@ -44,15 +45,16 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     Ok(binary)
 }
 
-/// Builds the library that is preloaded, and puts it beside the binary.
-pub(crate) fn build_preload(binary: &Path) -> Result<(), Failure> {
-    const LIBRARY: &str = "libtombolo_preload.so";
-    let package = ["build", "--locked", "--package", "tombolo-preload", "--profile", "dist"];
-    shell::run(&mut cargo(&package))?;
-    let built = shell::target_directory().join("dist").join(LIBRARY);
-    let beside = binary.with_file_name(LIBRARY);
-    if built != beside {
-        fs::copy(&built, &beside).map_err(Failure::file(&built))?;
+/// Builds the libraries, and puts them beside the binary.
+pub(crate) fn build_libraries(binary: &Path) -> Result<(), Failure> {
+    let packages = ["--package", "tombolo-preload", "--package", "tombolo-vfs"];
+    shell::run(cargo(&["build", "--locked", "--profile", "dist"]).args(packages))?;
+    for library in ["libtombolo_preload.so", "libtombolo.so"] {
+        let built = shell::target_directory().join("dist").join(library);
+        let beside = binary.with_file_name(library);
+        if built != beside {
+            fs::copy(&built, &beside).map_err(Failure::file(&built))?;
+        }
     }
     Ok(())
 }

@@ -30,8 +30,9 @@
 //! # What is not seen
 //!
 //! What does not go through libc is not seen (raw system calls, io_uring, programs linked
-//! statically, libraries loaded with `RTLD_DEEPBIND`). The report says what was claimed, so that a
-//! program which was not reached can be named.
+//! statically). The report says what was claimed, so that a program which was not reached can be
+//! named. A library that was loaded past this one (`RTLD_DEEPBIND`) is reached once the program
+//! itself has called libc after it was loaded.
 
 pub mod databases;
 // Not in unit tests: the test program's own calls would go through it.

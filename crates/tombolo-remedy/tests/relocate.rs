@@ -138,6 +138,15 @@ fn what_was_committed_at_the_new_place_is_never_removed() {
 }
 
 #[test]
+fn a_directory_that_does_not_exist_is_named() {
+    let setting = Setting::new(with_rollback_journal);
+    let error = relocate(&setting.place(), &setting.new.path().join("absent"), Behind::Link);
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::NotApplicable(_)), "{error}");
+    assert!(error.to_string().contains("absent does not exist: make it first"), "{error}");
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let setting = Setting::new(killed_in_wal_mode);
     std::fs::write(setting.new.path().join("app.db"), "mine").unwrap();

@@ -252,10 +252,11 @@ pub(crate) struct RunArguments {
 A library that is preloaded records each call of libc on a database, its -wal, -shm and -journal: \
 file, arguments, result, errno, thread, start and duration; and SQLite's error log where its \
 library can be asked for it. Of contents only digests and counters are recorded. What the program \
-starts is recorded as well. A SQLite that is loaded past the library (RTLD_DEEPBIND, as PHP does) \
-is recorded once the program has loaded the extension at $TOMBOLO_TRACE_EXTENSION, but for syncs. \
-Programs that are linked statically need --syscalls; those that run with another user's rights are \
-refused.")]
+starts is recorded as well, also a SQLite that is loaded past the library (RTLD_DEEPBIND, as by \
+PHP). A SQLite whose program drops LD_PRELOAD is recorded once it has loaded the extension at \
+$TOMBOLO_TRACE_EXTENSION, but for syncs. Programs that are linked statically need --syscalls; \
+those that run with another user's rights are refused. With --db, a program that has the database \
+open and is not recorded is named.")]
 pub(crate) struct TraceArguments {
     #[command(subcommand)]
     pub(crate) command: Option<TraceCommand>,

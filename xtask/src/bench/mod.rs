@@ -5,6 +5,7 @@
 //! Every report is read: a doctor that did not do the work has no speed.
 
 mod data;
+mod migration;
 mod rivals;
 mod tracing;
 
@@ -26,6 +27,9 @@ pub(crate) struct BenchArguments {
     /// Measure only what tracing costs
     #[arg(long)]
     tracing: bool,
+    /// Measure only migration, against pgloader, and write docs/benchmarks.md
+    #[arg(long, conflicts_with = "tracing")]
+    migration: bool,
 }
 
 const ONE_DATABASE_LIMIT: Duration = Duration::from_secs(1);
@@ -36,17 +40,19 @@ const WAL_FACTOR: u32 = 4;
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let binary = crate::dist::build()?;
-    crate::dist::build_preload(&binary)?;
+    crate::dist::build_libraries(&binary)?;
     describe_machine(&binary)?;
     let mut slow = Vec::new();
-    tracing::run(
-        &binary,
-        &shell::target_directory().join("bench-trace"),
-        arguments.runs,
-        &mut slow,
-    )?;
-    if !arguments.tracing {
+    let directory = |name: &str| shell::target_directory().join(name);
+    let all = !arguments.tracing && !arguments.migration;
+    if all || arguments.tracing {
+        tracing::run(&binary, &directory("bench-trace"), arguments.runs, &mut slow)?;
+    }
+    if all {
         examine(&binary, arguments.runs, &mut slow)?;
+    }
+    if all || arguments.migration {
+        migration::run(&binary, &directory("bench-migration"), arguments.runs, &mut slow)?;
     }
     if slow.is_empty() {
         Ok(())
@@ -255,14 +261,19 @@ fn seconds(duration: Duration) -> String {
 }
 
 fn describe_machine(binary: &Path) -> Result<(), Failure> {
+    println!("machine: {}", machine()?);
+    println!("build: {} (profile dist)", binary.display());
+    Ok(())
+}
+
+/// The kernel and the processors.
+fn machine() -> Result<String, Failure> {
     let (_, kernel) = shell::output(Command::new("uname").arg("-srm"))?;
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let cpu_info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpu_info.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    println!("machine: {}, {cpus} x {}", kernel.trim(), model.unwrap_or("CPU"));
-    println!("build: {} (profile dist)", binary.display());
-    Ok(())
+    Ok(format!("{}, {cpus} x {}", kernel.trim(), model.unwrap_or("CPU")))
 }
 
 /// The wall-clock time of a command whose output is thrown away.

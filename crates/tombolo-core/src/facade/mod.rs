@@ -20,6 +20,8 @@ pub mod ladder;
 pub mod page_one;
 pub mod pragma;
 mod refusal;
+#[cfg(test)]
+mod tests;
 pub mod written;
 
 pub use io::Read;

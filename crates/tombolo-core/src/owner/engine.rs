@@ -181,6 +181,9 @@ pub trait Engine {
     /// SQLite's own, other than BUSY.
     fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError>;
 
+    /// Whether stock apps may have the database open. In doubt they have.
+    fn has_company(&self) -> bool;
+
     /// Bytes of the log.
     fn log_bytes(&self) -> u64;
 

@@ -8,6 +8,7 @@
 
 pub mod buffer;
 pub mod engine;
+mod fairness;
 pub mod limits;
 pub mod machine;
 #[cfg(test)]

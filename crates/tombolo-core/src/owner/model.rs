@@ -159,6 +159,10 @@ impl Engine for ModelEngine {
         Ok(Checkpointed { busy: false, log_frames: 0, checkpointed_frames: 0 })
     }
 
+    fn has_company(&self) -> bool {
+        true
+    }
+
     fn log_bytes(&self) -> u64 {
         self.log_bytes
     }

@@ -93,12 +93,15 @@ enum Awaited {
     Reply { read_first: u32 },
 }
 
+/// Frames under way, each with the time at which it arrives.
+type Way = VecDeque<(u64, Vec<u8>)>;
+
 struct SimulatedDoor {
     facade: Facade,
     session: SessionId,
-    /// Frames on their way to the owner and back, each with the time at which it arrives.
-    out: VecDeque<(u64, Vec<u8>)>,
-    back: VecDeque<(u64, Vec<u8>)>,
+    /// To the owner, and back.
+    out: Way,
+    back: Way,
     step: Step,
     /// It does nothing before this time.
     frozen_until_ms: u64,
@@ -122,7 +125,7 @@ struct World {
     machine: Machine<ModelEngine, Buffers>,
     doors: Vec<SimulatedDoor>,
     /// Connections that were cut, with what is still under way on them.
-    ghosts: Vec<(SessionId, VecDeque<(u64, Vec<u8>)>)>,
+    ghosts: Vec<(SessionId, Way)>,
     next_session: u64,
     /// The highest count whose transaction was acknowledged.
     acknowledged: u64,
@@ -155,7 +158,7 @@ impl World {
             counts: BTreeMap::new(),
             sync_from: None,
             synced: Version(1),
-            all_durable: seed % 2 == 0,
+            all_durable: seed.is_multiple_of(2),
             commits: 0,
             looks: 0,
         };

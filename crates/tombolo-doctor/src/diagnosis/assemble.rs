@@ -249,6 +249,10 @@ fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topol
         [only] => Some(only),
         _ => troubled,
     };
+    let programs: Vec<String> =
+        looked.database.as_ref().or(below).map_or_else(Vec::new, |database| {
+            database.openers.iter().map(|opener| opener.program.clone()).collect()
+        });
     Situation {
         database: below
             .map(|database| database.path.clone())
@@ -264,6 +268,8 @@ fn situation(looked: &Looked, found: &Found, row: Option<&Row>, topology: &Topol
         reach: Some(topology.reach.count),
         machine: Some(topology.machine),
         container: topology.container.as_ref().map(|container| container.runtime),
+        application: programs.iter().find(|name| remedy::application(name).is_some()).cloned(),
+        programs,
         journal_mode: journal_mode(looked, found),
         ..Situation::default()
     }

@@ -27,6 +27,9 @@ pub struct Application {
     /// Setting that keeps it from turning WAL mode on, if there is one.
     #[serde(default)]
     pub no_wal: String,
+    /// Setting by which it opens the database with the VFS unix-excl; `{uri}` is filled in.
+    #[serde(default)]
+    pub one_process: Option<Setting>,
     /// What else must be known.
     #[serde(default)]
     pub note: String,
@@ -76,13 +79,25 @@ impl Setting {
         let parts =
             self.line.split("{directory}").map(|part| part.replace("{database}", &database));
         let line = parts.collect::<Vec<_>>().join(&directory);
-        let place = match &self.place {
+        (line, self.place.words())
+    }
+
+    /// The line with a URI of SQLite, whose characters mean nothing in any of these places, and
+    /// where it belongs.
+    #[must_use]
+    pub fn fill_uri(&self, uri: &str) -> (String, String) {
+        (self.line.replace("{uri}", uri), self.place.words())
+    }
+}
+
+impl Place {
+    fn words(&self) -> String {
+        match self {
             Place::Environment => "in its environment".to_owned(),
             Place::Argument => "on its command line".to_owned(),
             Place::Command => "by this command".to_owned(),
             Place::File(name) => format!("in {name}"),
-        };
-        (line, place)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod applications;
 mod catalog;
+pub mod drivers;
 mod fill;
 pub(crate) mod quote;
 mod ranking;

@@ -33,6 +33,8 @@ pub struct Situation {
     pub container: Option<ContainerRuntime>,
     /// The application, by its lower-case name: `jellyfin`.
     pub application: Option<String>,
+    /// Executables that have the database open.
+    pub programs: Vec<String>,
     /// Journal mode of the database.
     pub journal_mode: Option<HeaderMode>,
     /// A local directory with room, if one was found.

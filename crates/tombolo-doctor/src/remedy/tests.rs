@@ -126,6 +126,30 @@ fn what_changes_a_database_comes_after_stopping_and_copying() {
 }
 
 #[test]
+fn a_program_that_is_known_is_told_how_to_ask_for_unix_excl() {
+    let codes = |programs: &[&str], application: &str| {
+        let programs = programs.iter().map(|program| (*program).to_owned()).collect();
+        let application = Some(application.to_owned());
+        let steps =
+            build(RemedyId::OneProcessWal, &Situation { programs, application, ..nine_p() }).steps;
+        steps.iter().map(|step| step.code.clone().unwrap_or(step.text.clone())).collect::<Vec<_>>()
+    };
+    let uri = "file:/mnt/my%20share/it%27s/app.db?vfs=unix-excl";
+    let has = |codes: &[String], wanted: &str| codes.iter().any(|code| code.contains(wanted));
+    let python = codes(&["python3.11", "python3"], "");
+    assert!(has(&python, &format!("sqlite3.connect(\"{uri}\", uri=True)")), "{python:?}");
+    assert!(!has(&python, "jdbc:"), "{python:?}");
+    let node = codes(&["node"], "");
+    assert!(has(&node, "no such setting by Node.js, better-sqlite3"), "{node:?}");
+    let optuna = codes(&["python3"], "optuna");
+    assert!(has(&optuna, &format!("storage = \"sqlite:///{uri}&uri=true\"")), "{optuna:?}");
+    assert!(!has(&optuna, "sqlite3.connect"), "{optuna:?}");
+    for codes in [python, node, optuna, codes(&[], "")] {
+        assert!(has(&codes, uri) && has(&codes, "tombolo run --exclusive --db"), "{codes:?}");
+    }
+}
+
+#[test]
 fn leaving_wal_mode_takes_exclusive_first() {
     let steps = build(RemedyId::LeaveWal, &nine_p()).steps;
     let code = steps.iter().filter_map(|step| step.code.as_deref());
@@ -208,6 +232,7 @@ mod hostile {
                 application: Some(texts[3].clone()),
                 local_directory: Some(texts[4].clone()),
                 filesystem: Some(texts[5].clone()),
+                programs: texts.clone(),
                 options: options.clone(),
                 ..Situation::default()
             };

@@ -211,6 +211,10 @@ impl Engine for StockEngine {
         log::checkpoint(&mut self.checkpointer, mode)
     }
 
+    fn has_company(&self) -> bool {
+        self.place.has_company()
+    }
+
     fn log_bytes(&self) -> u64 {
         self.log.bytes()
     }

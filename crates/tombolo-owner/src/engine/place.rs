@@ -122,6 +122,17 @@ impl Place {
         (self.path.clone(), self.kind)
     }
 
+    /// Whether another process holds a lock on the file, as every connection in WAL mode does
+    /// (`pager.c`). The device is not compared: it is another in `stat` on some file systems.
+    pub(super) fn has_company(&self) -> bool {
+        if self.kind == EngineKind::Sole {
+            return false;
+        }
+        let own = i32::try_from(std::process::id()).ok();
+        let Ok(locks) = tombolo_os::process::locks(Path::new("/proc")) else { return true };
+        locks.iter().any(|lock| lock.inode == self.identity.inode && lock.pid != own)
+    }
+
     /// Whether the path still names the file that is open.
     pub(super) fn is_in_place(&self) -> Result<bool, EngineError> {
         let cannot = system(ResultCode::IOERR, "the path cannot be looked at");

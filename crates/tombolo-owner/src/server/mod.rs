@@ -1,12 +1,12 @@
 //! The owner as a process: connections in, replies out.
 //!
-//! * [`front`]: accepts connections and finds out which database they want.
-//! * [`database`]: one thread for each database, which does all that is asked of it.
-//! * [`connection`]: one connection, never waited for.
-//! * [`registry`]: the databases that are open, and their ends.
-//! * [`teller`]: a thread that asks them how they are.
-//! * [`sync`]: a second thread for each database, which waits for the disk.
-//! * [`place`]: where socket and lock file of an owner are.
+//! * `front`: accepts connections and finds out which database they want.
+//! * `database`: one thread for each database, which does all that is asked of it.
+//! * `connection`: one connection, never waited for.
+//! * `registry`: the databases that are open, and their ends.
+//! * `teller`: a thread that asks them how they are.
+//! * `sync`: a second thread for each database, which waits for the disk.
+//! * `place`: where socket and lock file of an owner are.
 
 mod connection;
 mod database;

@@ -81,6 +81,11 @@ struct Sent {
 }
 
 impl Transaction for Sent {
+    fn page_size_bytes(&self) -> u32 {
+        let first = self.pages.values().next().map_or(0, Vec::len);
+        u32::try_from(first).expect("the size of a page")
+    }
+
     fn size_pages(&self) -> u32 {
         self.size_pages
     }

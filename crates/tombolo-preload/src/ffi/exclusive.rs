@@ -37,15 +37,16 @@ struct Claim {
     inode: libc::ino_t,
 }
 
-/// Reads the list.
-pub(super) fn prepare() {
-    let Some(list) = std::env::var_os(VARIABLE) else { return };
+/// Reads the list; whether there is one.
+pub(super) fn prepare() -> bool {
+    let Some(list) = std::env::var_os(VARIABLE) else { return false };
     let databases = Databases::parse(list.as_bytes());
     let claims = Mutex::new(vec![None; databases.count()]);
     let report = std::env::var_os(REPORT_VARIABLE);
     let state = Box::new(State { databases, report, claims });
     // For as long as the process lives.
     STATE.store(Box::into_raw(state), Ordering::Release);
+    true
 }
 
 fn state() -> Option<&'static State> {

@@ -1,15 +1,16 @@
 //! The library as a loadable extension of SQLite, for a SQLite that it does not stand in front of:
-//! one that was loaded with `RTLD_DEEPBIND`, or by a program that drops `LD_PRELOAD`.
+//! that of a program that drops `LD_PRELOAD`, or one that was loaded with names of its own
+//! (dlmopen(3)).
 //!
 //! SQLite's VFS for Unix makes its system calls through a table that can be changed
 //! (`xSetSystemCall` in `sqlite3.h`, `aSyscall` in `os_unix.c`). The functions of this library are
 //! put there, and the same is recorded as through libc, but for syncs: the table has no entry for
 //! them.
 
+use super::own::Own;
 use super::recorder;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
-use std::ptr;
 
 /// `SQLITE_OK_LOAD_PERMANENTLY`: the table points to here for as long as the process lives.
 const LOADED: c_int = 256;
@@ -59,25 +60,6 @@ static NAMES: [&CStr; 12] = [
     c"pwrite64",
 ];
 
-/// The handle of this library; null where there is none. A name alone, as `open`, would mean
-/// libc's: that is the first in the order of the program.
-fn own_handle() -> *mut c_void {
-    let mut info = libc::Dl_info {
-        dli_fname: ptr::null(),
-        dli_fbase: ptr::null_mut(),
-        dli_sname: ptr::null(),
-        dli_saddr: ptr::null_mut(),
-    };
-    let here: *const c_void = (&raw const NAMES).cast();
-    // SAFETY: any address, and a whole structure; then a path that ends in NUL, of what is loaded.
-    unsafe {
-        if libc::dladdr(here, &raw mut info) == 0 {
-            return ptr::null_mut();
-        }
-        libc::dlopen(info.dli_fname, libc::RTLD_NOW | libc::RTLD_NOLOAD)
-    }
-}
-
 /// The entry point by which SQLite loads the library (`sqlite3_load_extension`, from its name).
 ///
 /// # Safety
@@ -110,13 +92,11 @@ unsafe extern "C" fn sqlite3_tombolopreload_init(
     }
     // SAFETY: a VFS of a version that has the field.
     let Some(set) = (unsafe { (*found).set_system_call }) else { return ERROR };
-    let own = own_handle();
-    if own.is_null() {
+    let Some(own) = Own::find() else {
         return refused(c"the library does not find itself");
-    }
+    };
     for name in NAMES {
-        // SAFETY: a handle, and a name that ends in NUL.
-        let function = unsafe { libc::dlsym(own, name.as_ptr()) };
+        let function = own.function(name);
         // SAFETY: null, or a function, which SQLite calls by the type that it has in C.
         let function = unsafe { std::mem::transmute::<*mut c_void, Option<SystemCall>>(function) };
         if function.is_some() {

@@ -14,12 +14,14 @@
 
 #![allow(unsafe_code)]
 
+mod deep;
 mod exclusive;
 mod extension;
 mod locks;
 mod log;
 mod next;
 mod opening;
+mod own;
 mod recorder;
 mod sink;
 mod spin;
@@ -36,8 +38,11 @@ static PREPARE: extern "C" fn() = prepare;
 
 /// Reads the environment when the library is loaded.
 extern "C" fn prepare() {
-    exclusive::prepare();
+    let exclusive = exclusive::prepare();
     recorder::prepare();
+    if exclusive || recorder::state().is_some() {
+        deep::prepare();
+    }
 }
 
 fn process() -> libc::pid_t {
@@ -68,6 +73,7 @@ macro_rules! wrap_open {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
             const NAME: &CStr = symbol(concat!(stringify!($name), "\0"));
+            deep::look();
             let Some(next) = next!(NAME, as $next) else { return fail(libc::ENOSYS) };
             // SAFETY: the caller's own arguments, a path that ends in NUL among them.
             let open = || unsafe { exclusive::opened($path, || next($($argument),*)) };
@@ -224,6 +230,7 @@ macro_rules! wrap_named {
         unsafe extern "C" fn $name($path: *const c_char $(, $argument: $type)*) -> c_int {
             let call =
                 call_next!($name($path: *const c_char $(, $argument: $type)*) -> c_int);
+            deep::look();
             // SAFETY: the caller's own path.
             unsafe { recorder::by_name($path, $operation, call) }
         }
@@ -236,12 +243,37 @@ wrap_named! {
     access(path: *const c_char, wanted: c_int) => Operation::Access;
 }
 
+/// Wraps `fopen` in its spellings: programs that open no file themselves open their scripts by it.
+macro_rules! wrap_stream {
+    ($($name:ident)*) => {$(
+        /// As in libc.
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name(path: *const c_char, mode: *const c_char) -> *mut c_void {
+            type Next = unsafe extern "C" fn(*const c_char, *const c_char) -> *mut c_void;
+            const NAME: &CStr = symbol(concat!(stringify!($name), "\0"));
+            deep::look();
+            let Some(next) = next!(NAME, as Next) else {
+                set_errno(libc::ENOSYS);
+                return std::ptr::null_mut();
+            };
+            // SAFETY: the caller's own arguments.
+            unsafe { next(path, mode) }
+        }
+    )*};
+}
+
+wrap_stream! { fopen fopen64 }
+
 /// As in libc.
 ///
 /// # Safety
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(descriptor: c_int) -> c_int {
+    deep::look();
     recorder::closed(descriptor, call_next!(close(descriptor: c_int) -> c_int))
 }
 

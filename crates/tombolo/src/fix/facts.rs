@@ -8,7 +8,7 @@ use crate::progress::ProgressLine;
 use crate::render::Page;
 use std::path::Path;
 use std::time::Duration;
-use tombolo_core::report::{Database, Judgement, Mode, Openers, RemedyId, Report};
+use tombolo_core::report::{Database, Judgement, Mode, Openers, Remedy, RemedyId, Report};
 use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
 use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
@@ -80,6 +80,10 @@ fn list(page: &mut Page, arguments: &FixArguments, report: &Report) {
     for (index, remedy) in report.remedies.iter().enumerate() {
         let first = format!("{:>3}. ", index + 1);
         page.hanging(&first, "     ", &format!("{} [{}]", remedy.title, remedy.id.as_str()));
+        for (words, code) in settings(remedy) {
+            page.paragraph(5, words);
+            page.code(5, code);
+        }
         if let Some(command) = command(remedy.id, report, &path) {
             page.code(5, &command);
         }
@@ -92,6 +96,15 @@ fn list(page: &mut Page, arguments: &FixArguments, report: &Report) {
              `tombolo doctor` prints the steps of the others.",
         );
     }
+}
+
+/// What only the program's own setting can do, as its steps say it.
+fn settings(remedy: &Remedy) -> impl Iterator<Item = (&str, &str)> {
+    let wanted = remedy.id == RemedyId::OneProcessWal;
+    remedy.steps.iter().filter(move |_| wanted).filter_map(|step| {
+        let code = step.code.as_deref()?;
+        code.contains("unix-excl").then_some((step.text.as_str(), code))
+    })
 }
 
 /// What carries a way out out, if anything does.
@@ -117,6 +130,12 @@ fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
         RemedyId::OneKernel | RemedyId::RunWhereFileLives => {
             Some(format!("tombolo fix {path} simplify"))
         }
+        RemedyId::BlockVolume => Some(format!("tombolo fix {path} protocol --to block")),
+        RemedyId::ServerDatabase => {
+            Some(format!("tombolo migrate {path} --to postgres://USER@HOST/DATABASE"))
+        }
+        RemedyId::DetailedLogging => Some(format!("tombolo trace --db {path} -- COMMAND")),
+        RemedyId::ReportToVendor => Some(format!("tombolo report {path}")),
         RemedyId::OneProcessWal => Some(format!("tombolo run --exclusive --db {path} -- COMMAND")),
         _ => None,
     }
@@ -145,6 +164,9 @@ mod tests {
             "nfs4".clone_into(&mut mount.filesystem);
         }
         assert_eq!(of(RemedyId::OtherProtocol, &report), "tombolo fix app.db protocol --to block");
-        assert_eq!(of(RemedyId::ServerDatabase, &report), "");
+        let migrate = "tombolo migrate app.db --to postgres://USER@HOST/DATABASE";
+        assert_eq!(of(RemedyId::ServerDatabase, &report), migrate);
+        assert_eq!(of(RemedyId::DetailedLogging, &report), "tombolo trace --db app.db -- COMMAND");
+        assert_eq!(of(RemedyId::FreeSpace, &report), "");
     }
 }

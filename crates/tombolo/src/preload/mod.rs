@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The library, beside this program or in the directory that Cargo builds it into.
 const LIBRARY: &str = "libtombolo_preload.so";
@@ -37,6 +37,12 @@ pub(crate) fn library() -> Result<PathBuf, Failure> {
         let text = format!("{LIBRARY} is not beside {}", own.display());
         Failure::new(Exit::NotExamined, text).hint("keep the two files together")
     })
+}
+
+/// Whether a process has the library.
+pub(crate) fn is_in(pid: i32) -> bool {
+    let mappings = tombolo_os::process::mappings(Path::new("/proc"), pid).unwrap_or_default();
+    mappings.iter().any(|mapping| mapping.path.ends_with(LIBRARY.as_bytes()))
 }
 
 /// The library, and what the user has preloaded already.

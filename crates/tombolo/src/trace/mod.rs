@@ -8,6 +8,8 @@ mod together;
 use crate::args::{TraceArguments, TraceCommand};
 use crate::exit::{self, Exit, Failure};
 use crate::preload::{self, OWN_FAILURE, Program, Reach, say};
+use crate::unused::Kernel;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,6 +20,7 @@ use tombolo_core::trace::layout::{self, BLOCK_BYTES, HEADER_BYTES, Header};
 use tombolo_core::trace::read::Trace;
 use tombolo_os::kernel;
 use tombolo_os::map::SharedMap;
+use tombolo_remedy::guard::Watch as _;
 
 /// What the library reads; its own documentation says what is in them.
 const TRACE_VARIABLE: &str = "TOMBOLO_TRACE";
@@ -72,6 +75,7 @@ fn by_preload(
         command.env(DATABASES_VARIABLE, preload::joined(databases));
     }
     let file = make(output, arguments)?;
+    let mut told = BTreeSet::new();
     // The programs write through such maps.
     if let Err(errno) = SharedMap::new(&file, HEADER_BYTES) {
         let _ = std::fs::remove_file(output);
@@ -79,7 +83,20 @@ fn by_preload(
         let failure = Failure::new(Exit::NotExamined, text);
         return Err(failure.hint("write the trace to a local file system, by --output"));
     }
-    preload::attend(command, &mut || {})
+    preload::attend(command, &mut || {
+        for database in databases {
+            for opener in Kernel.look(database).unwrap_or_default().openers {
+                if !preload::is_in(opener.pid) && told.insert((opener.pid, database)) {
+                    say(&format!(
+                        "{} (process {}) has {} open and is not recorded; {OTHER_WAY}",
+                        opener.program,
+                        opener.pid,
+                        database.display()
+                    ));
+                }
+            }
+        }
+    })
 }
 
 fn by_calls(

@@ -44,6 +44,31 @@ fn python_that_dropped_the_preload_library_is_recorded_by_the_extension() {
     assert_eq!(operations(&trace.json(), "database"), 0, "{:?}", trace.texts());
 }
 
+/// Holds a database open for longer than a period of looking.
+const HOLDS: &str = "
+import sqlite3, sys, time
+database = sqlite3.connect(sys.argv[1])
+database.execute('CREATE TABLE IF NOT EXISTS t(x)')
+time.sleep(3)";
+
+#[test]
+fn a_program_that_drops_the_library_is_named_beside_one_that_is_recorded() {
+    for (drops, named) in [("env -u LD_PRELOAD", true), ("env", false)] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = directory.path().join("app.db");
+        let name = database.to_str().expect("UTF-8");
+        let script = format!("sqlite3 $0 'CREATE TABLE a(x)'; {drops} python3 -c \"$1\" $0");
+        let trace = traced(directory.path(), &["--db", name], &["sh", "-c", &script, name, HOLDS]);
+        let said = trace.texts().1;
+        assert!(
+            trace.output.status.success() && operations(&trace.json(), "database") > 0,
+            "{said}"
+        );
+        let words = format!("has {name} open and is not recorded");
+        assert_eq!(said.contains(&words) && said.contains("--syscalls"), named, "{said}");
+    }
+}
+
 #[test]
 fn the_shell_loads_it_and_says_where_there_is_no_trace() {
     let directory = tempfile::tempdir().expect("a directory");

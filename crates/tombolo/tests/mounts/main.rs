@@ -13,11 +13,13 @@ mod local;
 mod nested;
 mod node;
 mod peers;
+mod php;
 mod report;
 mod rig;
 #[path = "../common/sides.rs"]
 mod sides;
 mod simplify;
+mod spellings;
 mod syscalls;
 mod together;
 mod trace;

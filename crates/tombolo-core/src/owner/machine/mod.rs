@@ -12,6 +12,7 @@ mod writing;
 use super::SessionId;
 use super::buffer::Store;
 use super::engine::{Engine, EngineError, Version};
+use super::fairness::Fairness;
 use super::limits::Limits;
 use super::outcomes::Outcomes;
 use super::shown::Shown;
@@ -37,7 +38,8 @@ pub struct Machine<E: Engine, S: Store> {
     limits: Limits,
     sessions: HashMap<SessionId, Session<S::Buffer>>,
     turn: Turn,
-    /// When the write lock is asked for again that a stock app had.
+    fairness: Fairness,
+    /// When the write lock is asked for again that a stock app had, or may have.
     retry_ms: Option<u64>,
     shown: Shown,
     outcomes: Outcomes,
@@ -79,6 +81,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             incarnation,
             sessions: HashMap::new(),
             turn: Turn::default(),
+            fairness: Fairness::default(),
             retry_ms: None,
             shown: Shown::default(),
             outcomes: Outcomes::new(limits.outcomes_max),

@@ -83,7 +83,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
     fn take_turn_along(&mut self, session: SessionId, now_ms: u64) -> Result<bool, EngineError> {
         let may = self.turn.held().is_none()
             && self.turn.is_next(session)
-            && self.access(session) != Some(Access::Read);
+            && self.access(session) != Some(Access::Read)
+            && !self.rests(now_ms);
         if !may {
             return Ok(false);
         }

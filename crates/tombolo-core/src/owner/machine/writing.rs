@@ -3,6 +3,7 @@
 use super::super::SessionId;
 use super::super::buffer::{Buffer, Complete, Store};
 use super::super::engine::{CheckpointMode, Checkpointed, Engine, EngineError, Reserved, Version};
+use super::super::fairness::Others;
 use super::super::shown::Pending;
 use super::{Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
@@ -27,7 +28,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if self.turn.is_held_by(session) {
             return answer(Reservation::Granted);
         }
-        if self.turn.held().is_none() && self.turn.is_next(session) {
+        if self.turn.held().is_none() && self.turn.is_next(session) && !self.rests(now_ms) {
             match self.engine.reserve()? {
                 Reserved::At(at) if self.reads_other_than(session, at) => {
                     self.engine.release();
@@ -48,6 +49,21 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if wait_ms == 0 { answer(Reservation::Busy) } else { Ok(None) }
     }
 
+    /// Whether the write lock, which is free, is left to stock apps for a while.
+    pub(super) fn rests(&mut self, now_ms: u64) -> bool {
+        let engine = &self.engine;
+        let others = || if engine.has_company() { Others::Present } else { Others::Absent };
+        let until_ms = self.fairness.rest(now_ms, others);
+        self.retry_ms = until_ms.or(self.retry_ms);
+        until_ms.is_some()
+    }
+
+    /// The turn is over, whatever came of it.
+    fn free_turn(&mut self, now_ms: u64) {
+        self.turn.free();
+        self.fairness.freed(now_ms);
+    }
+
     fn reads_other_than(&self, session: SessionId, at: Version) -> bool {
         match self.sessions.get(&session).map(|state| state.stage) {
             Some(Stage::Reading { version, .. }) => version != at,
@@ -63,6 +79,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return;
         }
         let Some(session) = self.turn.first_waiting() else { return };
+        if self.rests(now_ms) {
+            return;
+        }
         let reply = match self.engine.reserve() {
             Ok(Reserved::Busy) => {
                 self.retry_ms = Some(now_ms + RETRY_MS);
@@ -139,7 +158,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return Ok(Some(Reply::Outcome(Outcome::Conflict)));
         }
         let committed = self.put(session, commit.pages).and_then(|()| self.apply(session, commit));
-        self.turn.free();
+        self.free_turn(now_ms);
         self.drop_buffer(session);
         let version = match committed {
             Ok(version) => version,
@@ -250,7 +269,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
     pub(super) fn end_writing(&mut self, session: SessionId, now_ms: u64) {
         self.drop_buffer(session);
         if self.turn.is_held_by(session) {
-            self.turn.free();
+            self.free_turn(now_ms);
             self.engine.release();
             self.serve_queue(now_ms);
         }

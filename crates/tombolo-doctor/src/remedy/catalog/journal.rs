@@ -1,19 +1,13 @@
 //! Ways of using SQLite that ask less of a file system.
 
 use super::{Fill, Words};
+use crate::remedy::drivers::{self, Driver};
 use crate::remedy::quote;
 use tombolo_core::report::{Reach, Remedy, RemedyId, Step};
 
 pub(super) fn one_process_wal(fill: &Fill<'_>) -> Remedy {
-    let uri = format!("file:{}?vfs=unix-excl", quote::uri_path(fill.database()));
-    let mut steps = vec![
-        fill.stop(),
-        fill.copy(),
-        Step::code(
-            "Let the program open the database with the VFS unix-excl, where it takes a URI:",
-            uri,
-        ),
-    ];
+    let mut steps = vec![fill.stop(), fill.copy()];
+    steps.extend(asking_for_unix_excl(fill));
     // EXCLUSIVE takes the step from SHARED to EXCLUSIVE, which SMB refuses.
     if !matches!(fill.situation.filesystem.as_deref(), Some("cifs" | "smb3")) {
         steps.push(Step::code(
@@ -22,6 +16,11 @@ pub(super) fn one_process_wal(fill: &Fill<'_>) -> Remedy {
             "PRAGMA locking_mode=EXCLUSIVE;",
         ));
     }
+    steps.push(Step::code(
+        "Or start the program by tombolo, which needs no setting of it and keeps a second process \
+         of this kernel out:",
+        format!("tombolo run --exclusive --db {} -- COMMAND", fill.quoted("")),
+    ));
     steps.push(fill.start());
     Words {
         title: "WAL mode from one process, without shared memory",
@@ -35,6 +34,46 @@ pub(super) fn one_process_wal(fill: &Fill<'_>) -> Remedy {
         reach: Reach::OneKernel,
     }
     .steps(RemedyId::OneProcessWal, steps)
+}
+
+/// How the programs that have the database open ask for the VFS; of others only the URI is known.
+fn asking_for_unix_excl(fill: &Fill<'_>) -> Vec<Step> {
+    let uri = format!("file:{}?vfs=unix-excl", quote::uri_path(fill.database()));
+    if let Some((line, place)) = fill.application().and_then(|application| {
+        let setting = application.one_process.as_ref()?;
+        Some(setting.fill_uri(&uri))
+    }) {
+        return vec![Step::code(format!("Let it open the database so, {place}:"), line)];
+    }
+    let mut drivers: Vec<&Driver> = Vec::new();
+    for driver in fill.situation.programs.iter().flat_map(|program| drivers::of(program)) {
+        if !drivers.iter().any(|other| other.name == driver.name) {
+            drivers.push(driver);
+        }
+    }
+    let mut steps: Vec<Step> = drivers
+        .iter()
+        .filter_map(|driver| {
+            let line = driver.fill(&uri)?;
+            Some(Step::code(format!("If it uses SQLite by {}, open it so:", driver.name), line))
+        })
+        .collect();
+    if steps.is_empty() {
+        steps.push(Step::code(
+            "Let the program open the database with the VFS unix-excl, where it takes a URI:",
+            uri,
+        ));
+    }
+    let without: Vec<&str> = drivers
+        .iter()
+        .filter(|driver| driver.fill("").is_none())
+        .map(|driver| driver.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        let text = format!("There is no such setting by {}: see below.", without.join("; "));
+        steps.push(Step::text(text));
+    }
+    steps
 }
 
 pub(super) fn leave_wal(fill: &Fill<'_>) -> Remedy {

@@ -1,7 +1,7 @@
 //! One thread for each database: it alone has the engine and the sessions.
 //!
-//! * [`ending`]: how it ends when it is told to.
-//! * [`telling`]: what it says of itself.
+//! * `ending`: how it ends when it is told to.
+//! * `telling`: what it says of itself.
 
 mod ending;
 mod telling;
