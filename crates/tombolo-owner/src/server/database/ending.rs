@@ -62,7 +62,7 @@ impl Database {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(Event::Synced(until)) => self.synced(until),
-                Ok(Event::SyncFailed(error)) => return Err(self.sync_failed(error)),
+                Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 // Whoever comes now finds the connection closed.
                 Ok(Event::Session(..) | Event::Stop) => {}

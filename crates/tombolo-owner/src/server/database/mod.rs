@@ -150,8 +150,17 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// Why it cannot go on. Its sessions hear nothing but the end of their connections.
+    /// Why it cannot go on. Whoever waits for a commit is told that its outcome is unknown.
     pub(super) fn run(&mut self) -> Result<(), Stopped> {
+        let served = self.serve();
+        if served.is_err() {
+            self.machine.sync_failed();
+            self.answer();
+        }
+        served
+    }
+
+    fn serve(&mut self) -> Result<(), Stopped> {
         loop {
             let happened = self.poller.wait(self.timeout())?;
             if self.take_events()? == Going::Ending {
@@ -189,7 +198,7 @@ impl Database {
             match self.events.try_recv() {
                 Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
                 Ok(Event::Synced(until)) => self.synced(until),
-                Ok(Event::SyncFailed(error)) => return Err(self.sync_failed(error)),
+                Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Stop) | Err(TryRecvError::Disconnected) => return Ok(Going::Ending),
                 Err(TryRecvError::Empty) => return Ok(Going::On),
@@ -204,12 +213,6 @@ impl Database {
         self.syncing = Syncing::Idle;
         self.machine.synced(until);
         self.answer();
-    }
-
-    fn sync_failed(&mut self, error: io::Error) -> Stopped {
-        self.machine.sync_failed();
-        self.answer();
-        Stopped::Sync(error)
     }
 
     fn begin_session(&mut self, connection: Connection, access: Access) {
