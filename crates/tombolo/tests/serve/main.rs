@@ -4,3 +4,5 @@ mod basics;
 mod faults;
 mod harness;
 mod mixed;
+mod shipped;
+mod told;

@@ -122,3 +122,101 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::buffer::MemoryBuffer;
+    use super::super::super::limits::Limits;
+    use super::super::super::model::{ModelEngine, PAGE_BYTES};
+    use super::super::super::status::Latencies;
+    use super::*;
+    use crate::wire::request::{Incarnation, Request, TurnWish};
+
+    #[derive(Debug)]
+    struct Buffers;
+
+    impl Store for Buffers {
+        type Buffer = MemoryBuffer;
+
+        fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
+            MemoryBuffer::new(1 << 20)
+        }
+    }
+
+    type Made = Machine<ModelEngine, Buffers>;
+
+    fn machine(limits: Limits) -> Made {
+        let engine = ModelEngine::new([(1, vec![0; PAGE_BYTES])].into());
+        Machine::new(engine, Buffers, Incarnation(1), limits)
+    }
+
+    fn told(machine: &mut Made, now_ms: u64) -> DatabaseStatus {
+        let none = Latencies::default().told();
+        let latencies = DatabaseLatencies { commit: none.clone(), sync: none };
+        let surroundings = Surroundings { path: "/app.db", engine: EngineName::Sole, latencies };
+        let who = |SessionId(number)| Who {
+            program: number.to_string(),
+            process: 1,
+            kernel: SessionKernel::NotKnown,
+        };
+        machine.status(surroundings, who, now_ms)
+    }
+
+    fn begin(machine: &mut Made, session: u64, wish: TurnWish, now_ms: u64) {
+        machine.request(SessionId(session), &Request::Begin { seen: None, wish }, now_ms);
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_begins_with_whom_others_wait_for() {
+        let mut machine = machine(Limits::default());
+        let count = SESSIONS_SHOWN_MAX as u64 + 10;
+        for session in 0..count {
+            machine.open(SessionId(session), Access::Write, 0);
+        }
+        begin(&mut machine, 70, TurnWish::None, 100);
+        begin(&mut machine, 71, TurnWish::None, 50);
+        begin(&mut machine, 72, TurnWish::IfFree, 150);
+        machine.request(SessionId(71), &Request::Reserve { wait_ms: 900 }, 160);
+        let pins = machine.engine_mut().pin_count();
+        let status = told(&mut machine, 200);
+        assert_eq!(machine.engine_mut().pin_count(), pins, "looking holds nothing");
+        assert_eq!((status.session_count, status.sessions.len()), (count, SESSIONS_SHOWN_MAX));
+        let first: Vec<_> = status.sessions.iter().take(4).collect();
+        let names: Vec<_> = first.iter().map(|session| session.program.as_str()).collect();
+        assert_eq!(names, ["72", "71", "70", "0"]);
+        let turns: Vec<_> = first.iter().map(|session| (session.turn, session.turn_ms)).collect();
+        let none = (TurnState::None, None);
+        assert_eq!(turns, [(TurnState::Held, Some(50)), (TurnState::Queued, None), none, none]);
+        let ages: Vec<_> = first.iter().map(|session| session.transaction_ms).collect();
+        assert_eq!(ages, [Some(50), Some(150), Some(100), None]);
+        assert_eq!((status.queue_length, status.counts.begins), (1, 3));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_counted() {
+        let limits = Limits {
+            sessions_max: 1,
+            turn_hold_ms: 100,
+            snapshot_age_ms: 100,
+            log_bytes_max: 0,
+            ..Limits::default()
+        };
+        let mut machine = machine(limits);
+        machine.open(SessionId(1), Access::Write, 0);
+        machine.open(SessionId(2), Access::Write, 0);
+        begin(&mut machine, 1, TurnWish::IfFree, 0);
+        machine.engine_mut().log_bytes = 1;
+        machine.tick(99);
+        assert_eq!(machine.counts().lost_turns, 0);
+        machine.tick(101);
+        let status = told(&mut machine, 101);
+        let counts = status.counts;
+        assert_eq!((counts.sessions, counts.refused_sessions), (1, 1));
+        assert_eq!((counts.lost_turns, counts.expired_snapshots), (1, 1));
+        let session = status.sessions.first().expect("one");
+        assert_eq!(
+            (session.transaction, session.turn),
+            (TransactionState::Expired, TurnState::None)
+        );
+    }
+}
