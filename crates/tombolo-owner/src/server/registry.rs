@@ -103,9 +103,10 @@ impl Registry {
 
     /// Gives a connection to the database that it wants, which is opened where it is not.
     pub(super) fn hand_over(&mut self, connection: Connection, path: &Path, access: Access) {
+        let waiting_max = self.settings.limits.newcomers_max;
         match self.running(path) {
             Ok(running) => {
-                if let Some(unsent) = running.hand_over(connection, access) {
+                if let Some(unsent) = running.hand_over(connection, access, waiting_max) {
                     let message = "the database is served no longer".to_owned();
                     refuse(
                         unsent,
@@ -243,9 +244,15 @@ impl Registry {
 }
 
 impl Running {
-    /// The connection, if the thread has ended without a word.
-    fn hand_over(&mut self, connection: Connection, access: Access) -> Option<Connection> {
+    /// The connection, if the thread has ended without a word, or too many wait for its end.
+    fn hand_over(
+        &mut self,
+        connection: Connection,
+        access: Access,
+        waiting_max: usize,
+    ) -> Option<Connection> {
         match &mut self.stage {
+            Stage::Ending { waiting } if waiting.len() >= waiting_max => Some(connection),
             Stage::Ending { waiting } => {
                 waiting.push((connection, access));
                 None

@@ -29,7 +29,8 @@ fn sessions_are_told_with_their_transactions_the_turn_and_the_queue() {
             break status;
         }
     };
-    assert_eq!(status.newcomer_count, Some(1), "who asks");
+    // Who asks, and those who asked before, as long as it was not noticed that they have gone.
+    assert!(status.newcomer_count >= Some(1), "{status:?}");
     assert_eq!(status.process, std::process::id());
     let database = only(&status);
     assert_eq!(database.path, owner.database().canonicalize().expect("real").to_string_lossy());
