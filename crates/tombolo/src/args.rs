@@ -2,9 +2,11 @@
 
 mod fix;
 mod serve;
+mod status;
 
 pub(crate) use fix::*;
 pub(crate) use serve::*;
+pub(crate) use status::*;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::{IpAddr, SocketAddr};
@@ -68,6 +70,10 @@ pub(crate) enum Command {
     ///
     /// Exit code: 0 ended as it was told to, 1 refused, 2 it could not go on, 3 usage.
     Serve(ServeArguments),
+    /// Show how an owner is: its databases, sessions, queues, rates and latencies
+    ///
+    /// Exit code: 0 shown, 2 no owner answered, 3 usage.
+    Status(StatusArguments),
     /// Print the manual page of a finding, or list all codes
     Codes(CodesArguments),
     /// Print a completion script for a shell

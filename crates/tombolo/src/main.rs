@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod fix;
+mod log;
 mod manual;
 mod migrate;
 mod preload;
@@ -16,6 +17,7 @@ mod render;
 mod report;
 mod run;
 mod serve;
+mod status;
 mod trace;
 mod unused;
 
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Migrate(migrate) => migrate::run(migrate),
         Command::Report(report) => report::run(report),
         Command::Serve(serve) => serve::run(serve),
+        Command::Status(status) => status::run(status),
         Command::Codes(codes) => codes::run(codes),
         Command::Completions { shell } => manual::completions(*shell),
         Command::Man { command } => manual::man(command.as_deref()),

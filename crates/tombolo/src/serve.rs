@@ -2,6 +2,7 @@
 
 use crate::args::{EngineChoice, ServeArguments};
 use crate::exit::{Exit, Failure};
+use crate::log;
 use crate::progress::ProgressLine;
 use std::path::Path;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tombolo_owner::server::{ServeError, Server, Settings};
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
+    log::start(arguments.log_format, arguments.log_level);
     let (kind, because) = engine(arguments)?;
     let settings = Settings {
         path: arguments.path.clone(),
@@ -24,13 +26,14 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         socket: arguments.listen.clone(),
     };
     signal::catch_stop();
-    let mut server = Server::start(settings).map_err(failure)?;
+    let server = Server::start(settings).map_err(failure)?;
     let name = match kind {
         EngineKind::Shared => "shared",
         EngineKind::Sole => "sole",
     };
-    anstream::eprintln!("tombolo: {} engine: {because}", name);
-    anstream::eprintln!("tombolo: {} is served at {}", arguments.path.display(), server.address());
+    tracing::info!(engine = name, because, "the engine is chosen");
+    let (path, address) = (arguments.path.display(), server.address());
+    tracing::info!(%path, "it is served at {address}");
     server.run(&signal::stop_wanted).map_err(failure)?;
     Ok(Exit::Healthy)
 }
@@ -38,7 +41,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
 fn failure(error: ServeError) -> Failure {
     let exit = match &error {
         ServeError::ServedAlready(_) | ServeError::Engine { .. } => Exit::Findings,
-        ServeError::Io { .. } => Exit::NotExamined,
+        ServeError::Io { .. } | ServeError::Stopped { .. } => Exit::NotExamined,
     };
     Failure::new(exit, error)
 }

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "tombolo-core",
             "tombolo-os",
+            "tombolo-door",
             "tombolo-doctor",
             "tombolo-remedy",
             "tombolo-owner",

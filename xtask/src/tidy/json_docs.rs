@@ -4,6 +4,7 @@ use super::{Complaint, Tree, source::Source, source::Token};
 
 const PAGE: &str = "docs/json.md";
 const TYPES: &[&str] = &[
+    "crates/tombolo-core/src/owner/status/",
     "crates/tombolo-core/src/report/",
     "crates/tombolo-core/src/trace/",
     "crates/tombolo-doctor/src/bundle/",

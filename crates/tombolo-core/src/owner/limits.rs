@@ -5,6 +5,12 @@
 pub struct Limits {
     /// Sessions at a time; a further one is turned away.
     pub sessions_max: usize,
+    /// Connections that have not said which database they want; a further one is closed.
+    pub newcomers_max: usize,
+    /// How long such a connection may say nothing before it is closed, in milliseconds.
+    pub newcomer_silence_ms: u64,
+    /// How long a database of a directory stays open that no session has, in milliseconds.
+    pub idle_database_ms: u64,
     /// Sessions that wait for the turn; a further one is told busy at once.
     pub queue_max: usize,
     /// Longest time that a session may keep the turn, in milliseconds. A commit after it is a
@@ -31,6 +37,9 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             sessions_max: 20_000,
+            newcomers_max: 4096,
+            newcomer_silence_ms: 30_000,
+            idle_database_ms: 10_000,
             queue_max: 10_000,
             turn_hold_ms: 10_000,
             snapshot_age_ms: 60_000,

@@ -4,6 +4,7 @@
 //! * [`limits`]: how much an owner allows.
 //! * [`buffer`]: what sessions have written and not committed.
 //! * [`machine`]: sessions, snapshots, the turn, and what is answered when.
+//! * [`status`]: what it tells of itself.
 
 pub mod buffer;
 pub mod engine;
@@ -16,6 +17,7 @@ mod outcomes;
 mod shown;
 #[cfg(test)]
 mod simulation;
+pub mod status;
 mod turn;
 
 /// A connection of a door, counted by the owner.

@@ -83,6 +83,10 @@ impl Shown {
         (done, unpins)
     }
 
+    pub(super) fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(super) fn newest_pending(&self) -> Option<Version> {
         self.pending.back().map(|pending| pending.version)
     }

@@ -49,6 +49,10 @@ impl Turn {
         self.held.is_some_and(|held| held.session == session)
     }
 
+    pub(super) fn has_place(&self, session: SessionId) -> bool {
+        self.queue.iter().any(|place| place.session == session)
+    }
+
     pub(super) fn queue_length(&self) -> usize {
         self.queue.len()
     }

@@ -17,8 +17,9 @@ const EVENTS_MAX: usize = 256;
 pub enum Interest {
     /// Something to receive, or the end.
     Receive,
-    /// That, and room to send.
-    ReceiveAndSend,
+    /// Room to send, or that the connection has ended for both sides. What the other side says is
+    /// left where it is.
+    Send,
 }
 
 /// What happened to whom.
@@ -26,7 +27,7 @@ pub enum Interest {
 pub struct Event {
     /// The key under which the connection was added.
     pub key: u64,
-    /// Whether there is something to receive, or the end.
+    /// Whether there is something to receive, or the end. Of [`Interest::Send`] only the end.
     pub is_readable: bool,
     /// Whether there is room to send.
     pub is_writable: bool,
@@ -131,6 +132,6 @@ impl Poller {
 fn flags(interest: Interest) -> EventFlags {
     match interest {
         Interest::Receive => EventFlags::IN | EventFlags::RDHUP,
-        Interest::ReceiveAndSend => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
+        Interest::Send => EventFlags::OUT,
     }
 }

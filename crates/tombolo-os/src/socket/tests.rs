@@ -56,6 +56,29 @@ fn what_a_dead_owner_left_is_taken_over_and_nothing_else() {
 }
 
 #[test]
+fn who_is_left_to_read_first_is_not_listened_to_until_it_has_ended() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("owner.sock");
+    let listener = Listener::unix(&path).expect("listens");
+    let client = Stream::connect_unix(&path).expect("connects");
+    let server = listener.accept().expect("looks").expect("one waits");
+    let poller = Poller::new().expect("a poller");
+    poller.add(&server, 7, Interest::Send).expect("added");
+    let filling = [0; 4096];
+    while server.send(&filling).is_ok() {}
+    client.send_all(b"and another thing").expect("sent");
+    let soon = Some(Duration::from_millis(20));
+    assert_eq!(poller.wait(soon).expect("waits"), [], "there is something to receive");
+    poller.modify(&server, 7, Interest::Receive).expect("modified");
+    let events = poller.wait(None).expect("waits");
+    assert!(events.iter().all(|event| event.is_readable && !event.is_writable), "{events:?}");
+    poller.modify(&server, 7, Interest::Send).expect("modified");
+    drop(client);
+    let events = poller.wait(None).expect("waits");
+    assert!(events.iter().any(|event| event.key == 7 && event.is_readable), "{events:?}");
+}
+
+#[test]
 fn a_poller_is_woken_and_times_out() {
     let poller = Poller::new().expect("a poller");
     poller.waker().wake();

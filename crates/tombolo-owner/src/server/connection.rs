@@ -9,12 +9,23 @@ use tombolo_os::socket::Stream;
 const RECEIVE_BYTES: usize = 64 << 10;
 
 /// Why a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Ended {
     /// By the other side, or the network.
+    #[error("the connection has ended")]
     Gone,
     /// What came is no message.
+    #[error("what came is no message: {0}")]
     Malformed(Malformed),
+    /// What came is one, at a time when nobody says that.
+    #[error("this was not to be said now")]
+    OutOfPlace,
+    /// It was turned away.
+    #[error("it was turned away")]
+    Refused,
+    /// The owner ends.
+    #[error("the owner ends")]
+    Stop,
 }
 
 /// Who is calling.
@@ -31,6 +42,13 @@ pub(super) struct Connection {
     reader: FrameReader,
     unsent: Vec<u8>,
     pub(super) caller: Caller,
+}
+
+/// Whether there was something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    Bytes,
+    Nothing,
 }
 
 /// Whether all is sent.
@@ -51,16 +69,21 @@ impl Connection {
         &self.stream
     }
 
+    /// Whether the other side has to read first.
+    pub(super) fn is_unsent(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
     /// Receives what is there, once.
-    pub(super) fn receive(&mut self) -> Result<(), Ended> {
+    pub(super) fn receive(&mut self) -> Result<Received, Ended> {
         let mut buffer = [0; RECEIVE_BYTES];
         match self.stream.receive(&mut buffer) {
             Ok(0) => Err(Ended::Gone),
             Ok(count) => {
                 self.reader.push(buffer.get(..count).unwrap_or_default());
-                Ok(())
+                Ok(Received::Bytes)
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
             Err(_) => Err(Ended::Gone),
         }
     }

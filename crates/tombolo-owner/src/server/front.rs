@@ -1,19 +1,19 @@
 //! Accepts connections, and finds out which database they want.
 
 use super::connection::{Caller, Connection, Ended, Flushed};
-use super::database::{Database, Event};
 use super::place::Served;
-use super::{ServeError, Settings};
-use crate::engine::{NEW_PAGE_SIZE_BYTES, StockEngine};
+use super::registry::{Registry, refuse};
+use super::teller::{self, Answer, Question};
+use super::{ServeError, Settings, document, status};
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
 use tombolo_core::owner::engine::EngineError;
+use tombolo_core::owner::status::DATABASES_SHOWN_MAX;
 use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::text::printable;
 use tombolo_core::wire::request::{Access, Request};
 use tombolo_core::wire::{PROTOCOL, Reply};
 use tombolo_os::socket::Listener;
@@ -21,15 +21,25 @@ use tombolo_os::socket::poll::{Interest, Poller, Waker};
 
 /// The key of the listener, which no connection has.
 const LISTENER: u64 = 0;
-/// Connections that have not said yet which database they want; a further one is closed.
-const NEWCOMERS_MAX: usize = 4096;
+/// How often it is looked for what only time brings.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
-/// A thread that serves a database.
+/// A connection that has not said which database it wants.
 #[derive(Debug)]
-struct Running {
-    events: Sender<Event>,
-    waker: Waker,
-    thread: JoinHandle<()>,
+struct Newcomer {
+    connection: Connection,
+    stage: Stage,
+    heard: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody knows who it is, and it is told nothing.
+    Stranger,
+    /// It has said who it is.
+    Known,
+    /// It waits to hear how the owner is.
+    Asking,
 }
 
 /// An owner that listens.
@@ -41,10 +51,13 @@ pub struct Server {
     served: Served,
     listener: Listener,
     poller: Poller,
-    newcomers: HashMap<u64, Connection>,
+    newcomers: HashMap<u64, Newcomer>,
     next_key: u64,
-    databases: HashMap<PathBuf, Running>,
-    _lock: File,
+    registry: Registry,
+    questions: Sender<Question>,
+    answers: Receiver<Answer>,
+    started: Instant,
+    lock: File,
 }
 
 impl Server {
@@ -53,27 +66,35 @@ impl Server {
     /// # Errors
     ///
     /// Why not.
-    pub fn start(settings: Settings) -> Result<Self, ServeError> {
+    pub fn start(mut settings: Settings) -> Result<Self, ServeError> {
         let served = Served::of(&settings.path)?;
+        settings.path = match &served {
+            Served::Database(path) | Served::Directory(path) => path.clone(),
+        };
         let lock = served.take()?;
         let socket = settings.socket.clone().unwrap_or_else(|| served.socket());
-        let listener = Listener::unix(&socket).map_err(ServeError::io(&socket))?;
         let poller = Poller::new().map_err(ServeError::io(&socket))?;
+        let mut registry = Registry::new(settings.clone(), poller.waker());
+        if let Served::Database(path) = &served {
+            registry.open(path).map_err(ServeError::engine(path))?;
+        }
+        let listener = Listener::unix(&socket).map_err(ServeError::io(&socket))?;
         poller.add(&listener, LISTENER, Interest::Receive).map_err(ServeError::io(&socket))?;
-        let mut server = Server {
+        let (questions, answers) =
+            teller::start(poller.waker()).map_err(ServeError::io(&socket))?;
+        Ok(Server {
             settings,
             listener,
             poller,
             newcomers: HashMap::new(),
             next_key: LISTENER + 1,
-            databases: HashMap::new(),
+            registry,
+            questions,
+            answers,
+            started: Instant::now(),
             served,
-            _lock: lock,
-        };
-        if let Served::Database(path) = server.served.clone() {
-            server.running(&path).map_err(|error| ServeError::Engine { path, error })?;
-        }
-        Ok(server)
+            lock,
+        })
     }
 
     /// Where doors reach it, as `owner=` wants it.
@@ -88,16 +109,19 @@ impl Server {
         self.poller.waker()
     }
 
-    /// Serves until `is_over` says so, which is asked twice a second and after each event.
+    /// Serves until `is_over` says so, which is asked twice a second and after each event. Then
+    /// nobody is let in any more, what was committed is synced and acknowledged, and each log goes
+    /// into its database.
     ///
     /// # Errors
     ///
-    /// Where connections cannot be waited for.
-    pub fn run(&mut self, is_over: &dyn Fn() -> bool) -> Result<(), ServeError> {
+    /// Where connections cannot be waited for; where the only database that is served cannot be
+    /// any longer, or a database did not end as it should.
+    pub fn run(mut self, is_over: &dyn Fn() -> bool) -> Result<(), ServeError> {
         while !is_over() {
             let events = self
                 .poller
-                .wait(Some(Duration::from_millis(500)))
+                .wait(Some(HOUSEKEEPING))
                 .map_err(ServeError::io(&self.settings.path))?;
             for event in events {
                 match event.key {
@@ -106,133 +130,159 @@ impl Server {
                     key => self.flush(key),
                 }
             }
+            self.registry.take_farewells()?;
+            self.take_answers();
+            let now = Instant::now();
+            self.forget_silent(now);
+            if matches!(self.served, Served::Directory(_)) {
+                self.registry.end_idle(now);
+            }
         }
-        self.stop();
-        Ok(())
-    }
-
-    fn stop(&mut self) {
-        let running: Vec<Running> = self.databases.drain().map(|(_, running)| running).collect();
-        for database in &running {
-            let _ = database.events.send(Event::Stop);
-            database.waker.wake();
-        }
-        for database in running {
-            let _ = database.thread.join();
-        }
+        tracing::info!(path = %self.settings.path.display(), "it ends");
+        let Server { listener, newcomers, registry, lock, .. } = self;
+        // The name of the socket goes first, so that nobody comes who could not be served.
+        drop(listener);
+        drop(newcomers);
+        let stopped = registry.stop();
+        drop(lock);
+        stopped
     }
 
     fn accept(&mut self) {
         while let Ok(Some(stream)) = self.listener.accept() {
-            if self.newcomers.len() >= NEWCOMERS_MAX {
+            if self.newcomers.len() >= self.settings.limits.newcomers_max {
+                tracing::warn!(
+                    "a connection is turned away: too many have not said what they want"
+                );
                 continue;
             }
             let key = self.next_key;
             self.next_key += 1;
             if self.poller.add(&stream, key, Interest::Receive).is_ok() {
-                self.newcomers.insert(key, Connection::new(stream));
+                let connection = Connection::new(stream);
+                let heard = Instant::now();
+                self.newcomers.insert(key, Newcomer { connection, stage: Stage::Stranger, heard });
             }
         }
     }
 
+    /// Ends connections that have long said nothing, and so keep others out.
+    fn forget_silent(&mut self, now: Instant) {
+        let time = Duration::from_millis(self.settings.limits.newcomer_silence_ms);
+        self.newcomers.retain(|_, newcomer| {
+            newcomer.stage == Stage::Asking || now.duration_since(newcomer.heard) < time
+        });
+    }
+
     fn flush(&mut self, key: u64) {
-        if self.newcomers.get_mut(&key).is_some_and(|newcomer| newcomer.flush().is_err()) {
+        let Some(newcomer) = self.newcomers.get_mut(&key) else { return };
+        match newcomer.connection.flush() {
+            Ok(Flushed::Waiting) => {}
+            Ok(Flushed::All) => {
+                let stream = newcomer.connection.stream();
+                if self.poller.modify(stream, key, Interest::Receive).is_ok() {
+                    return self.obey(key);
+                }
+                self.newcomers.remove(&key);
+            }
+            Err(_) => {
+                self.newcomers.remove(&key);
+            }
+        }
+    }
+
+    /// Takes what a newcomer says.
+    fn hear(&mut self, key: u64) {
+        let Some(newcomer) = self.newcomers.get_mut(&key) else { return };
+        if newcomer.connection.is_unsent() {
+            return self.flush(key);
+        }
+        newcomer.heard = Instant::now();
+        match newcomer.connection.receive() {
+            Ok(_) => self.obey(key),
+            Err(_) => {
+                self.newcomers.remove(&key);
+            }
+        }
+    }
+
+    /// Does what a newcomer says, until it has said what it wants.
+    fn obey(&mut self, key: u64) {
+        loop {
+            let Some(newcomer) = self.newcomers.get_mut(&key) else { return };
+            match newcomer.next_wish() {
+                Ok(Wish::More) => return,
+                Ok(Wish::Greeted) => {}
+                Ok(Wish::Status) => self.ask(key),
+                Ok(Wish::Open(path, access)) => {
+                    let Some(newcomer) = self.newcomers.remove(&key) else { return };
+                    let _ = self.poller.remove(newcomer.connection.stream());
+                    return self.hand_over(newcomer.connection, &path, access);
+                }
+                Err(why) => {
+                    if why != Ended::Gone {
+                        let caller = &newcomer.connection.caller;
+                        let (program, process) = (&caller.program, caller.process);
+                        tracing::warn!(program, process, %why, "a connection is ended");
+                    }
+                    self.newcomers.remove(&key);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, newcomer: Connection, wanted: &[u8], access: Access) {
+        match self.wanted(wanted, access) {
+            Ok(path) => self.registry.hand_over(newcomer, &path, access),
+            Err(error) => refuse(newcomer, error),
+        }
+    }
+
+    fn wanted(&self, wanted: &[u8], access: Access) -> Result<PathBuf, EngineError> {
+        let cannot =
+            |message: String| EngineError { code: ResultCode::CANTOPEN, errno: None, message };
+        let path = self
+            .served
+            .database(wanted)
+            .ok_or_else(|| cannot(format!("{} is not served here", printable(wanted))))?;
+        if access != Access::Create && !path.exists() {
+            return Err(cannot(format!("{} does not exist", path.display())));
+        }
+        Ok(path)
+    }
+
+    fn ask(&mut self, key: u64) {
+        let databases = self.registry.lines(DATABASES_SHOWN_MAX);
+        if self.questions.send(Question { key, databases }).is_err() {
             self.newcomers.remove(&key);
         }
     }
 
-    /// Takes what a newcomer says, until it has said what it wants.
-    fn hear(&mut self, key: u64) {
-        let Some(mut newcomer) = self.newcomers.remove(&key) else { return };
-        if newcomer.receive().is_err() {
-            return;
-        }
-        loop {
-            match introduce(&mut newcomer) {
-                Ok(Wish::More) => {
-                    self.newcomers.insert(key, newcomer);
-                    return;
-                }
-                Ok(Wish::Greeted) => {}
-                Ok(Wish::Open(path, access)) => {
-                    let _ = self.poller.remove(newcomer.stream());
-                    return self.hand_over(newcomer, &path, access);
-                }
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn hand_over(&mut self, mut newcomer: Connection, wanted: &[u8], access: Access) {
-        let opened = self.open(wanted, access);
-        let failed = match opened {
-            Ok(running) => {
-                let sent = running.events.send(Event::Session(newcomer, access));
-                running.waker.wake();
-                match sent {
-                    Ok(()) => return,
-                    Err(unsent) => {
-                        let Event::Session(connection, _) = unsent.0 else { return };
-                        newcomer = connection;
-                        let message = "the database is served no longer".to_owned();
-                        EngineError { code: ResultCode::CANTOPEN, errno: None, message }
+    fn take_answers(&mut self) {
+        while let Ok(Answer { key, databases, silent_count }) = self.answers.try_recv() {
+            let uptime_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let newcomers = self.newcomers.len() as u64;
+            let count = self.registry.count();
+            let mut status = status(uptime_ms, Some(newcomers), count, databases);
+            status.silent_count = silent_count as u64;
+            let reply = Reply::Status(document(&status));
+            let Some(newcomer) = self.newcomers.get_mut(&key) else { continue };
+            newcomer.stage = Stage::Known;
+            newcomer.heard = Instant::now();
+            match newcomer.connection.send(&reply) {
+                Ok(Flushed::All) => self.obey(key),
+                Ok(Flushed::Waiting) => {
+                    let stream = newcomer.connection.stream();
+                    if self.poller.modify(stream, key, Interest::Send).is_err() {
+                        self.newcomers.remove(&key);
                     }
                 }
-            }
-            Err(error) => error,
-        };
-        let _ = newcomer.send(&Reply::Failed(failed));
-    }
-
-    fn open(&mut self, wanted: &[u8], access: Access) -> Result<&Running, EngineError> {
-        let cannot =
-            |message: String| EngineError { code: ResultCode::CANTOPEN, errno: None, message };
-        let path = self.served.database(wanted).ok_or_else(|| {
-            cannot(format!("{} is not served here", String::from_utf8_lossy(wanted)))
-        })?;
-        if access != Access::Create && !path.exists() {
-            return Err(cannot(format!("{} does not exist", path.display())));
-        }
-        self.running(&path)
-    }
-
-    /// The thread of a database, which is started where there is none.
-    fn running(&mut self, path: &Path) -> Result<&Running, EngineError> {
-        if self.databases.get(path).is_some_and(|running| running.thread.is_finished()) {
-            self.databases.remove(path);
-        }
-        if !self.databases.contains_key(path) {
-            let running = self.start_database(path)?;
-            self.databases.insert(path.to_owned(), running);
-        }
-        self.databases.get(path).ok_or_else(|| EngineError {
-            code: ResultCode::CANTOPEN,
-            errno: None,
-            message: "the database was closed".to_owned(),
-        })
-    }
-
-    fn start_database(&self, path: &Path) -> Result<Running, EngineError> {
-        let failed = |error: io::Error| EngineError {
-            code: ResultCode::CANTOPEN,
-            errno: error.raw_os_error(),
-            message: error.to_string(),
-        };
-        let poller = Poller::new().map_err(failed)?;
-        let waker = poller.waker();
-        let (events, receiver) = channel();
-        let channel = (events.clone(), receiver);
-        let engine = StockEngine::open(path, self.settings.kind, NEW_PAGE_SIZE_BYTES)?;
-        let limits = self.settings.limits;
-        let builder = std::thread::Builder::new().name("tombolo-database".into());
-        let thread = builder
-            .spawn(move || {
-                if let Ok(mut database) = Database::new(engine, limits, poller, channel) {
-                    let _ = database.run();
+                Err(_) => {
+                    self.newcomers.remove(&key);
                 }
-            })
-            .map_err(failed)?;
-        Ok(Running { events, waker, thread })
+            }
+        }
     }
 }
 
@@ -243,28 +293,41 @@ enum Wish {
     More,
     /// Who it is.
     Greeted,
+    /// How is the owner?
+    Status,
     /// Which database it wants.
     Open(Vec<u8>, Access),
 }
 
-fn introduce(newcomer: &mut Connection) -> Result<Wish, Ended> {
-    let Some(frame) = newcomer.next_frame()? else { return Ok(Wish::More) };
-    match Request::decode(frame).map_err(Ended::Malformed)? {
-        Request::Hello { protocol, boot_id, process, program } if protocol == PROTOCOL => {
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            newcomer.caller = Caller { boot_id: text(boot_id), process, program: text(program) };
-            match newcomer.send(&Reply::Welcome { protocol: PROTOCOL })? {
-                Flushed::All => Ok(Wish::Greeted),
-                Flushed::Waiting => Err(Ended::Gone),
+impl Newcomer {
+    fn next_wish(&mut self) -> Result<Wish, Ended> {
+        let Some(frame) = self.connection.next_frame()? else { return Ok(Wish::More) };
+        match (Request::decode(frame).map_err(Ended::Malformed)?, self.stage) {
+            (Request::Hello { protocol, boot_id, process, program }, Stage::Stranger) => {
+                let (boot_id, program) = (printable(boot_id), printable(program));
+                self.greet(protocol, Caller { boot_id, process, program })
             }
+            (Request::Status, Stage::Known) => {
+                self.stage = Stage::Asking;
+                Ok(Wish::Status)
+            }
+            (Request::Open { path, access }, Stage::Known) => Ok(Wish::Open(path.to_vec(), access)),
+            _ => Err(Ended::OutOfPlace),
         }
-        Request::Hello { protocol, .. } => {
+    }
+
+    fn greet(&mut self, protocol: u16, caller: Caller) -> Result<Wish, Ended> {
+        if protocol != PROTOCOL {
             let message = format!("the owner speaks protocol {PROTOCOL}, the door {protocol}");
             let code = ResultCode::CANTOPEN;
-            newcomer.send(&Reply::Failed(EngineError { code, errno: None, message }))?;
-            Err(Ended::Gone)
+            self.connection.send(&Reply::Failed(EngineError { code, errno: None, message }))?;
+            return Err(Ended::Refused);
         }
-        Request::Open { path, access } => Ok(Wish::Open(path.to_vec(), access)),
-        _ => Err(Ended::Gone),
+        self.connection.caller = caller;
+        self.stage = Stage::Known;
+        match self.connection.send(&Reply::Welcome { protocol: PROTOCOL })? {
+            Flushed::All => Ok(Wish::Greeted),
+            Flushed::Waiting => Err(Ended::Gone),
+        }
     }
 }

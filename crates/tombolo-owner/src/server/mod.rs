@@ -3,6 +3,8 @@
 //! * `front`: accepts connections and finds out which database they want.
 //! * `database`: one thread for each database, which does all that is asked of it.
 //! * `connection`: one connection, never waited for.
+//! * `registry`: the databases that are open, and their ends.
+//! * `teller`: a thread that asks them how they are.
 //! * `sync`: a second thread for each database, which waits for the disk.
 //! * `place`: where socket and lock file of an owner are.
 
@@ -10,14 +12,18 @@ mod connection;
 mod database;
 mod front;
 mod place;
+mod registry;
 mod sync;
+mod teller;
 
 use crate::engine::EngineKind;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::limits::Limits;
+use tombolo_core::owner::status::{DATABASES_SHOWN_MAX, DatabaseStatus, SCHEMA, Status};
 
+pub use database::Stopped;
 pub use front::Server;
 pub use place::Served;
 
@@ -32,6 +38,44 @@ pub struct Settings {
     pub limits: Limits,
     /// Where to listen instead of beside the database.
     pub socket: Option<PathBuf>,
+}
+
+impl Settings {
+    fn path_is_database(&self) -> bool {
+        !self.path.is_dir()
+    }
+}
+
+/// The kernel of this process.
+fn boot_id() -> Option<String> {
+    tombolo_os::kernel::boot_id(Path::new("/"))
+}
+
+/// What is told of this process and some of its databases.
+fn status(
+    uptime_ms: u64,
+    newcomer_count: Option<u64>,
+    database_count: usize,
+    mut databases: Vec<DatabaseStatus>,
+) -> Status {
+    databases.truncate(DATABASES_SHOWN_MAX);
+    Status {
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        process: std::process::id(),
+        boot_id: boot_id(),
+        uptime_ms,
+        newcomer_count,
+        database_count: database_count as u64,
+        silent_count: 0,
+        databases,
+    }
+}
+
+/// It as JSON.
+fn document(status: &Status) -> Vec<u8> {
+    // There is no map in it whose keys are no texts, so it cannot fail.
+    serde_json::to_vec(status).unwrap_or_default()
 }
 
 /// Why nothing is served.
@@ -58,10 +102,25 @@ pub enum ServeError {
         #[source]
         error: EngineError,
     },
+    /// A database is served no longer, and without it nothing is, or the end is not what it should
+    /// be.
+    #[error("{path} is served no longer")]
+    Stopped {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        why: Stopped,
+    },
 }
 
 impl ServeError {
-    fn io(path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {
+    fn engine(path: &Path) -> impl FnOnce(EngineError) -> Self {
+        let path = path.to_owned();
+        move |error| ServeError::Engine { path, error }
+    }
+
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |error| ServeError::Io { path, error }
     }

@@ -15,6 +15,30 @@ pub(crate) enum EngineChoice {
     Sole,
 }
 
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// How grave what is logged is at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What ends the service of a database
+    Error,
+    /// What somebody should know
+    Warn,
+    /// Beginnings and ends
+    #[default]
+    Info,
+    /// Sessions and checkpoints as well
+    Debug,
+}
+
 /// Own a database.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,6 +54,12 @@ pub(crate) struct ServeArguments {
     /// Where to listen, instead of beside the database: unix:/absolute/path
     #[arg(long, value_name = "ADDRESS", value_parser = socket)]
     pub(crate) listen: Option<PathBuf>,
+    /// How lines of the log are written, on standard error
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: this and what is graver; sessions are told at `debug`
+    #[arg(long, value_enum, default_value_t, value_name = "LEVEL", env = "TOMBOLO_LOG_LEVEL")]
+    pub(crate) log_level: LogLevel,
 }
 
 fn socket(text: &str) -> Result<PathBuf, String> {

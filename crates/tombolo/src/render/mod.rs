@@ -10,6 +10,7 @@ mod post;
 mod protocol;
 mod report;
 mod simplify;
+mod status;
 #[cfg(test)]
 pub(crate) mod testing;
 mod timeline;
@@ -27,6 +28,7 @@ pub(crate) use post::post;
 pub(crate) use protocol::protocol;
 pub(crate) use report::{Detail, report};
 pub(crate) use simplify::simplify;
+pub(crate) use status::status;
 pub(crate) use timeline::timeline;
 pub(crate) use trace::{Pages, trace};
 pub(crate) use tune::tune;

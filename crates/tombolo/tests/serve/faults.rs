@@ -23,7 +23,7 @@ fn an_owner_that_is_killed_loses_nothing_that_was_acknowledged() {
     let mut owner = Owner::new();
     printed(&owner.door(TABLE));
     let mut children = ["a", "b"].map(|who| owner.program("counter.py", &["door", who, "6"]));
-    let mut lists = children.each_mut().map(|child| acknowledged(child));
+    let mut lists = children.each_mut().map(acknowledged);
     let mut seen = [Vec::new(), Vec::new()];
     for _ in 0..3 {
         for (list, seen) in lists.iter_mut().zip(&mut seen) {

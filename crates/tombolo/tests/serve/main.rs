@@ -5,3 +5,5 @@ mod faults;
 mod harness;
 mod history;
 mod mixed;
+mod shipped;
+mod told;

@@ -3,8 +3,10 @@
 //!
 //! * `reading`: begins and pages.
 //! * `writing`: the turn, commits and their acknowledgement.
+//! * `telling`: what it says of itself.
 
 mod reading;
+mod telling;
 mod writing;
 
 use super::SessionId;
@@ -14,12 +16,15 @@ use super::fairness::Fairness;
 use super::limits::Limits;
 use super::outcomes::Outcomes;
 use super::shown::Shown;
+use super::status::{Counts, Recent};
 use super::turn::Turn;
 use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Access, Ending, Incarnation, Request};
 use std::collections::HashMap;
+
+pub use telling::{Surroundings, Who};
 
 /// The state machine of an owner.
 ///
@@ -42,6 +47,8 @@ pub struct Machine<E: Engine, S: Store> {
     outcomes: Outcomes,
     /// Bytes of the log when it was last checkpointed.
     checkpointed_log_bytes: u64,
+    counts: Counts,
+    recent: Recent,
     replies: Vec<(SessionId, Reply)>,
 }
 
@@ -82,6 +89,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
             settling: Vec::new(),
             outcomes: Outcomes::new(limits.outcomes_max),
             checkpointed_log_bytes: 0,
+            counts: Counts::default(),
+            recent: Recent::default(),
             replies: Vec::new(),
             limits,
         }
@@ -96,6 +105,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Whether a session is open.
+    #[must_use]
+    pub fn has_session(&self, session: SessionId) -> bool {
+        self.sessions.contains_key(&session)
     }
 
     /// What has to be sent, in order.
@@ -118,7 +133,16 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// A session opens the database.
     pub fn open(&mut self, session: SessionId, access: Access, now_ms: u64) {
-        let reply = self.opened(session, access, now_ms).unwrap_or_else(Reply::Failed);
+        let reply = match self.opened(session, access, now_ms) {
+            Ok(reply) => {
+                self.counts.sessions += 1;
+                reply
+            }
+            Err(error) => {
+                self.counts.refused_sessions += 1;
+                Reply::Failed(error)
+            }
+        };
         self.replies.push((session, reply));
     }
 
@@ -173,9 +197,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             }
             Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen)),
             Request::Settle => self.settle(session),
-            Request::Checkpoint(mode) => {
-                self.engine.checkpoint(*mode).map(Reply::Checkpointed).map(Some)
-            }
+            Request::Checkpoint(mode) => self.checkpoint(*mode).map(Reply::Checkpointed).map(Some),
             Request::Hello { .. } | Request::Open { .. } | Request::Status => {
                 let message = "this request has no place here".to_owned();
                 Err(EngineError { code: ResultCode::MISUSE, errno: None, message })
@@ -207,6 +229,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
             .map(|held| held.session);
         if let Some(session) = expired {
+            self.counts.lost_turns += 1;
             self.end_writing(session, now_ms);
         }
         for session in self.turn.expire(now_ms) {
@@ -215,5 +238,6 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
         self.give_up_old_snapshots(now_ms);
         self.serve_queue(now_ms);
+        self.recent.note(self.counts, now_ms);
     }
 }

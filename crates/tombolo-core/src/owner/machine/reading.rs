@@ -32,6 +32,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             _ => self.pin_shown()?,
         };
         self.set_stage(session, Stage::Reading { version, since_ms: now_ms });
+        self.counts.begins += 1;
         let shape = self.engine.shape(version)?;
         let changes = self.changes_since(seen, version);
         let pages = self.prefetch(version, &changes, shape.page_size_bytes)?;
@@ -164,6 +165,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let count = count.clamp(1, most.max(1));
         bytes.reserve(count as usize * page_size_bytes as usize);
         self.engine.read(version, first.max(1), count, &mut bytes)?;
+        self.counts.pages_read += bytes.len() as u64 / u64::from(page_size_bytes);
         Ok(Reply::Pages(bytes))
     }
 
@@ -203,6 +205,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 && now_ms.saturating_sub(since_ms) > age_ms
             {
                 self.engine.unpin(version);
+                self.counts.expired_snapshots += 1;
                 state.stage = Stage::Expired;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::super::SessionId;
 use super::super::buffer::{Buffer, Complete, Store};
-use super::super::engine::{CheckpointMode, Engine, EngineError, Reserved, Version};
+use super::super::engine::{CheckpointMode, Checkpointed, Engine, EngineError, Reserved, Version};
 use super::super::fairness::Others;
 use super::super::shown::Pending;
 use super::reading::{expired, no_transaction};
@@ -128,7 +128,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let Some(state) = self.sessions.get_mut(&session) else { return Ok(()) };
         let size = pages.page_size_bytes();
         let buffer = state.buffer.get_or_insert_with(|| self.store.buffer(size));
-        pages.iter().try_for_each(|(number, page)| buffer.put(number, page))
+        pages.iter().try_for_each(|(number, page)| {
+            self.counts.pages_written += 1;
+            buffer.put(number, page)
+        })
     }
 
     fn drop_buffer(&mut self, session: SessionId) {
@@ -151,6 +154,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let pieces = self.sessions.get(&session).map_or(0, |state| state.pieces);
         if pieces != commit.pieces || !self.may_commit(session, commit.base, now_ms)? {
             self.end_writing(session, now_ms);
+            self.counts.conflicts += 1;
             self.outcomes.insert(id, commit.base, Outcome::Conflict);
             return Ok(Some(Reply::Outcome(Outcome::Conflict)));
         }
@@ -161,11 +165,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
             Ok(version) => version,
             Err(error) => {
                 self.engine.release();
+                self.counts.failed_commits += 1;
                 self.outcomes.insert(id, commit.base, Outcome::NotCommitted);
                 self.serve_queue(now_ms);
                 return Err(error);
             }
         };
+        self.counts.commits += 1;
         let acknowledged = self.acknowledge(session, commit, version);
         self.move_snapshot(session, version, now_ms);
         self.checkpoint_if_long();
@@ -250,8 +256,19 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return;
         }
         // A checkpoint that did not come about is tried again when the log has grown.
-        let _ = self.engine.checkpoint(CheckpointMode::Passive);
+        let _ = self.checkpoint(CheckpointMode::Passive);
         self.checkpointed_log_bytes = bytes;
+    }
+
+    /// Copies frames of the log into the database.
+    ///
+    /// # Errors
+    ///
+    /// The engine's.
+    pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
+        let done = self.engine.checkpoint(mode)?;
+        self.counts.checkpoints += 1;
+        Ok(done)
     }
 
     pub(super) fn end_writing(&mut self, session: SessionId, now_ms: u64) {
@@ -265,6 +282,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// The log is synced: commits up to a version are as durable as they were asked to be.
     pub fn synced(&mut self, until: Version) {
+        self.counts.syncs += 1;
         let (done, unpins) = self.shown.synced(until);
         for version in unpins {
             self.engine.unpin(version);

@@ -1,10 +1,19 @@
 //! One thread for each database: it alone has the engine and the sessions.
+//!
+//! * `ending`: how it ends when it is told to.
+//! * `telling`: what it says of itself.
+
+mod ending;
+mod telling;
 
 use super::connection::{Connection, Ended, Flushed};
 use super::sync::{self, Order};
-use crate::engine::StockEngine;
+use crate::engine::{EngineKind, StockEngine};
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
@@ -12,6 +21,7 @@ use tombolo_core::owner::buffer::{MemoryBuffer, Store};
 use tombolo_core::owner::engine::{EngineError, Version};
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
+use tombolo_core::owner::status::{DatabaseStatus, Latencies};
 use tombolo_core::wire::Reply;
 use tombolo_core::wire::request::{Access, Incarnation, Request};
 use tombolo_os::socket::poll::{Interest, Poller};
@@ -28,7 +38,9 @@ pub(super) enum Event {
     Synced(Version),
     /// The log could not be synced.
     SyncFailed(io::Error),
-    /// The process is to end.
+    /// Somebody wants to know how it is.
+    Status(Sender<DatabaseStatus>),
+    /// It is to end.
     Stop,
 }
 
@@ -48,17 +60,34 @@ impl Store for Buffers {
 
 /// Why a database is served no longer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stopped {
+pub enum Stopped {
+    /// The disk did not take what was committed; what waited for it has an unknown outcome.
     #[error("the log could not be synced: {0}")]
     Sync(io::Error),
+    /// SQLite's.
     #[error("{0}")]
     Engine(#[from] EngineError),
+    /// Another call failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// An error in this program.
+    #[error("its thread panicked")]
+    Panicked,
+}
+
+/// What is served.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) path: PathBuf,
+    pub(super) kind: EngineKind,
+    /// Sessions that have it, and those that are on their way: whoever sends one counts it, and
+    /// the thread counts it off when it ends.
+    pub(super) session_count: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
 pub(super) struct Database {
+    subject: Subject,
     machine: Machine<StockEngine, Buffers>,
     connections: HashMap<SessionId, Connection>,
     next_session: u64,
@@ -66,13 +95,18 @@ pub(super) struct Database {
     events: Receiver<Event>,
     orders: Sender<Order>,
     syncing: Syncing,
+    /// Since when sessions wait for a commit.
+    committing: HashMap<SessionId, Instant>,
+    commit_latencies: Latencies,
+    sync_latencies: Latencies,
+    checkpoints_logged: u64,
     started: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Syncing {
     Idle,
-    UnderWay,
+    UnderWay { since: Instant },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +117,7 @@ enum Going {
 
 impl Database {
     pub(super) fn new(
+        subject: Subject,
         engine: StockEngine,
         limits: Limits,
         poller: Poller,
@@ -91,6 +126,7 @@ impl Database {
         let incarnation = Incarnation(tombolo_os::kernel::random_bits());
         let (orders, _) = sync::start(sender, poller.waker())?;
         Ok(Database {
+            subject,
             machine: Machine::new(engine, Buffers { limits }, incarnation, limits),
             connections: HashMap::new(),
             next_session: 0,
@@ -98,6 +134,10 @@ impl Database {
             events,
             orders,
             syncing: Syncing::Idle,
+            committing: HashMap::new(),
+            commit_latencies: Latencies::default(),
+            sync_latencies: Latencies::default(),
+            checkpoints_logged: 0,
             started: Instant::now(),
         })
     }
@@ -106,12 +146,25 @@ impl Database {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Serves until there is an end to it.
+    /// Serves until it is told to end.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot go on. Whoever waits for a commit is told that its outcome is unknown.
     pub(super) fn run(&mut self) -> Result<(), Stopped> {
+        let served = self.serve();
+        if served.is_err() {
+            self.machine.sync_failed();
+            self.answer();
+        }
+        served
+    }
+
+    fn serve(&mut self) -> Result<(), Stopped> {
         loop {
             let happened = self.poller.wait(self.timeout())?;
             if self.take_events()? == Going::Ending {
-                return Ok(());
+                return self.finish();
             }
             for event in happened {
                 let session = SessionId(event.key);
@@ -127,6 +180,7 @@ impl Database {
             self.machine.tick(now_ms);
             self.answer();
             self.order_sync()?;
+            self.log_checkpoints();
         }
     }
 
@@ -142,41 +196,55 @@ impl Database {
     fn take_events(&mut self) -> Result<Going, Stopped> {
         loop {
             match self.events.try_recv() {
-                Ok(Event::Session(connection, access)) => self.begin_session(connection, access)?,
-                Ok(Event::Synced(until)) => {
-                    self.syncing = Syncing::Idle;
-                    self.machine.synced(until);
-                    self.answer();
-                }
-                Ok(Event::SyncFailed(error)) => {
-                    self.machine.sync_failed();
-                    self.answer();
-                    return Err(Stopped::Sync(error));
-                }
+                Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
+                Ok(Event::Synced(until)) => self.synced(until),
+                Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
+                Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Stop) | Err(TryRecvError::Disconnected) => return Ok(Going::Ending),
                 Err(TryRecvError::Empty) => return Ok(Going::On),
             }
         }
     }
 
-    fn begin_session(&mut self, connection: Connection, access: Access) -> Result<(), Stopped> {
+    fn synced(&mut self, until: Version) {
+        if let Syncing::UnderWay { since } = self.syncing {
+            self.sync_latencies.add(microseconds_since(since));
+        }
+        self.syncing = Syncing::Idle;
+        self.machine.synced(until);
+        self.answer();
+    }
+
+    fn begin_session(&mut self, connection: Connection, access: Access) {
         let session = SessionId(self.next_session);
         self.next_session += 1;
-        self.poller.add(connection.stream(), session.0, Interest::Receive)?;
+        let added = self.poller.add(connection.stream(), session.0, Interest::Receive);
+        self.log_session(&connection, session, "a session begins");
         self.connections.insert(session, connection);
+        if added.is_err() {
+            return self.end_session(session, Ended::Gone);
+        }
         let now_ms = self.now_ms();
         self.machine.open(session, access, now_ms);
         self.answer();
-        Ok(())
+        if !self.machine.has_session(session) {
+            return self.end_session(session, Ended::Refused);
+        }
+        // What came along with its first words.
+        self.obey(session);
     }
 
     /// Takes what a connection says, and answers it before anybody else is heard.
     fn hear(&mut self, session: SessionId) {
         let Some(connection) = self.connections.get_mut(&session) else { return };
-        if connection.receive().is_err() {
-            return self.end_session(session);
+        if connection.is_unsent() {
+            // It has ended, or this was noticed before it was left to read.
+            return self.flush(session);
         }
-        self.obey(session);
+        match connection.receive() {
+            Ok(_) => self.obey(session),
+            Err(ended) => self.end_session(session, ended),
+        }
     }
 
     fn obey(&mut self, session: SessionId) {
@@ -189,8 +257,14 @@ impl Database {
             });
             match request {
                 Ok(None) => return,
-                Ok(Some(request)) => self.machine.request(session, &request, now_ms),
-                Err(_) => return self.end_session(session),
+                Ok(Some(Request::Status)) => self.tell_session(session),
+                Ok(Some(request)) => {
+                    if matches!(request, Request::Commit(_)) {
+                        self.committing.insert(session, Instant::now());
+                    }
+                    self.machine.request(session, &request, now_ms);
+                }
+                Err(ended) => return self.end_session(session, ended),
             }
             self.answer();
         }
@@ -203,12 +277,12 @@ impl Database {
             Ok(Flushed::All) => {
                 let stream = connection.stream();
                 if self.poller.modify(stream, session.0, Interest::Receive).is_err() {
-                    return self.end_session(session);
+                    return self.end_session(session, Ended::Gone);
                 }
                 // What it had said before.
                 self.obey(session);
             }
-            Err(_) => self.end_session(session),
+            Err(ended) => self.end_session(session, ended),
         }
     }
 
@@ -226,24 +300,31 @@ impl Database {
     }
 
     fn send(&mut self, session: SessionId, reply: &Reply) {
+        if let Some(since) = self.committing.remove(&session)
+            && matches!(reply, Reply::Outcome(_))
+        {
+            self.commit_latencies.add(microseconds_since(since));
+        }
         let Some(connection) = self.connections.get_mut(&session) else { return };
-        let ended = match connection.send(reply) {
-            Ok(Flushed::All) => false,
-            Ok(Flushed::Waiting) => {
-                let stream = connection.stream();
-                self.poller.modify(stream, session.0, Interest::ReceiveAndSend).is_err()
+        let sent = connection.send(reply).and_then(|flushed| match flushed {
+            Flushed::All => Ok(()),
+            Flushed::Waiting => {
+                let modified = self.poller.modify(connection.stream(), session.0, Interest::Send);
+                modified.map_err(|_| Ended::Gone)
             }
-            Err(_) => true,
-        };
-        if ended {
-            self.end_session(session);
+        });
+        if let Err(ended) = sent {
+            self.end_session(session, ended);
         }
     }
 
-    fn end_session(&mut self, session: SessionId) {
+    fn end_session(&mut self, session: SessionId, ended: Ended) {
         if let Some(connection) = self.connections.remove(&session) {
             connection.stream().shut_down();
+            self.subject.session_count.fetch_sub(1, Ordering::Relaxed);
+            self.log_session_end(&connection, session, ended);
         }
+        self.committing.remove(&session);
         let now_ms = self.now_ms();
         self.machine.closed(session, now_ms);
         self.answer();
@@ -251,13 +332,17 @@ impl Database {
 
     fn order_sync(&mut self) -> Result<(), Stopped> {
         let Some(until) = self.machine.sync_wanted() else { return Ok(()) };
-        if self.syncing == Syncing::UnderWay {
+        if self.syncing != Syncing::Idle {
             return Ok(());
         }
         let log = self.machine.engine_mut().log_file()?;
-        self.syncing = Syncing::UnderWay;
+        self.syncing = Syncing::UnderWay { since: Instant::now() };
         let sent = self.orders.send(Order { log, until });
         sent.map_err(|_| io::Error::other("the thread that syncs has ended"))?;
         Ok(())
     }
+}
+
+fn microseconds_since(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,0 +1,222 @@
+//! What it says of itself.
+
+use super::super::SessionId;
+use super::super::buffer::Store;
+use super::super::engine::{Engine, EngineError, Shape};
+use super::super::status::{
+    Counts, DatabaseLatencies, DatabaseStatus, EngineName, SESSIONS_SHOWN_MAX, SessionAccess,
+    SessionKernel, SessionStatus, TransactionState, TurnState,
+};
+use super::{Machine, Session, Stage};
+use crate::wire::request::Access;
+use std::cmp::Reverse;
+
+/// What the machine does not know of itself.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The path of the database.
+    pub path: &'a str,
+    /// The engine.
+    pub engine: EngineName,
+    /// How long things took: the machine has no clock that is fine enough.
+    pub latencies: DatabaseLatencies,
+}
+
+/// Who a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// The name of its program.
+    pub program: String,
+    /// Its process.
+    pub process: u32,
+    /// Where that runs.
+    pub kernel: SessionKernel,
+}
+
+impl<E: Engine, S: Store> Machine<E, S> {
+    /// What happened since the database was opened.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What it says of itself, at `now_ms` since the database was opened. `who` tells who a session
+    /// is.
+    pub fn status(
+        &mut self,
+        surroundings: Surroundings<'_>,
+        who: impl Fn(SessionId) -> Who,
+        now_ms: u64,
+    ) -> DatabaseStatus {
+        let shape = self.shape_now().ok();
+        DatabaseStatus {
+            path: surroundings.path.to_owned(),
+            engine: surroundings.engine,
+            open_ms: now_ms,
+            page_size_bytes: shape.map(|shape| shape.page_size_bytes),
+            size_pages: shape.map(|shape| shape.size_pages),
+            log_bytes: self.engine.log_bytes(),
+            session_count: self.sessions.len() as u64,
+            sessions: self.sessions_shown(&who, now_ms),
+            queue_length: self.turn.queue_length() as u64,
+            pending_count: self.shown.pending_count() as u64,
+            counts: self.counts,
+            rates: self.recent.rates(self.counts, now_ms),
+            latencies: surroundings.latencies,
+        }
+    }
+
+    fn shape_now(&mut self) -> Result<Shape, EngineError> {
+        let version = self.pin_shown()?;
+        let shape = self.engine.shape(version);
+        self.engine.unpin(version);
+        shape
+    }
+
+    /// Who has the turn, then the longest transactions, then the others by age.
+    fn sessions_shown(&self, who: &impl Fn(SessionId) -> Who, now_ms: u64) -> Vec<SessionStatus> {
+        let mut order: Vec<_> = self.sessions.iter().collect();
+        order.sort_by_key(|(id, session)| {
+            let age_ms = self.transaction_ms(session, now_ms);
+            (!self.turn.is_held_by(**id), Reverse(age_ms), **id)
+        });
+        let shown = order.into_iter().take(SESSIONS_SHOWN_MAX);
+        shown.map(|(id, session)| self.session_status(*id, session, who(*id), now_ms)).collect()
+    }
+
+    fn transaction_ms(&self, session: &Session<S::Buffer>, now_ms: u64) -> Option<u64> {
+        match session.stage {
+            Stage::Reading { since_ms, .. } => Some(now_ms.saturating_sub(since_ms)),
+            Stage::Idle | Stage::Expired => None,
+        }
+    }
+
+    fn session_status(
+        &self,
+        id: SessionId,
+        session: &Session<S::Buffer>,
+        who: Who,
+        now_ms: u64,
+    ) -> SessionStatus {
+        let held = self.turn.held().filter(|held| held.session == id);
+        SessionStatus {
+            program: who.program,
+            process: who.process,
+            kernel: who.kernel,
+            access: match session.access {
+                Access::Read => SessionAccess::Read,
+                Access::Write | Access::Create => SessionAccess::Write,
+            },
+            transaction: match session.stage {
+                Stage::Idle => TransactionState::None,
+                Stage::Reading { .. } => TransactionState::Open,
+                Stage::Expired => TransactionState::Expired,
+            },
+            transaction_ms: self.transaction_ms(session, now_ms),
+            turn: match held {
+                Some(_) => TurnState::Held,
+                None if self.turn.has_place(id) => TurnState::Queued,
+                None => TurnState::None,
+            },
+            turn_ms: held.map(|held| now_ms.saturating_sub(held.since_ms)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::buffer::MemoryBuffer;
+    use super::super::super::limits::Limits;
+    use super::super::super::model::{ModelEngine, PAGE_BYTES};
+    use super::super::super::status::Latencies;
+    use super::*;
+    use crate::wire::request::{Incarnation, Request, TurnWish};
+
+    #[derive(Debug)]
+    struct Buffers;
+
+    impl Store for Buffers {
+        type Buffer = MemoryBuffer;
+
+        fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
+            MemoryBuffer::new(1 << 20)
+        }
+    }
+
+    type Made = Machine<ModelEngine, Buffers>;
+
+    fn machine(limits: Limits) -> Made {
+        let engine = ModelEngine::new([(1, vec![0; PAGE_BYTES])].into());
+        Machine::new(engine, Buffers, Incarnation(1), limits)
+    }
+
+    fn told(machine: &mut Made, now_ms: u64) -> DatabaseStatus {
+        let none = Latencies::default().told();
+        let latencies = DatabaseLatencies { commit: none.clone(), sync: none };
+        let surroundings = Surroundings { path: "/app.db", engine: EngineName::Sole, latencies };
+        let who = |SessionId(number)| Who {
+            program: number.to_string(),
+            process: 1,
+            kernel: SessionKernel::NotKnown,
+        };
+        machine.status(surroundings, who, now_ms)
+    }
+
+    fn begin(machine: &mut Made, session: u64, wish: TurnWish, now_ms: u64) {
+        machine.request(SessionId(session), &Request::Begin { seen: None, wish }, now_ms);
+    }
+
+    #[test]
+    fn the_list_is_bounded_and_begins_with_whom_others_wait_for() {
+        let mut machine = machine(Limits::default());
+        let count = SESSIONS_SHOWN_MAX as u64 + 10;
+        for session in 0..count {
+            machine.open(SessionId(session), Access::Write, 0);
+        }
+        begin(&mut machine, 70, TurnWish::None, 100);
+        begin(&mut machine, 71, TurnWish::None, 50);
+        begin(&mut machine, 72, TurnWish::IfFree, 150);
+        machine.request(SessionId(71), &Request::Reserve { wait_ms: 900 }, 160);
+        let pins = machine.engine_mut().pin_count();
+        let status = told(&mut machine, 200);
+        assert_eq!(machine.engine_mut().pin_count(), pins, "looking holds nothing");
+        assert_eq!((status.session_count, status.sessions.len()), (count, SESSIONS_SHOWN_MAX));
+        let first: Vec<_> = status.sessions.iter().take(4).collect();
+        let names: Vec<_> = first.iter().map(|session| session.program.as_str()).collect();
+        assert_eq!(names, ["72", "71", "70", "0"]);
+        let turns: Vec<_> = first.iter().map(|session| (session.turn, session.turn_ms)).collect();
+        let none = (TurnState::None, None);
+        assert_eq!(turns, [(TurnState::Held, Some(50)), (TurnState::Queued, None), none, none]);
+        let ages: Vec<_> = first.iter().map(|session| session.transaction_ms).collect();
+        assert_eq!(ages, [Some(50), Some(150), Some(100), None]);
+        assert_eq!((status.queue_length, status.counts.begins), (1, 3));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_counted() {
+        let limits = Limits {
+            sessions_max: 1,
+            turn_hold_ms: 100,
+            snapshot_age_ms: 100,
+            log_bytes_max: 0,
+            ..Limits::default()
+        };
+        let mut machine = machine(limits);
+        machine.open(SessionId(1), Access::Write, 0);
+        machine.open(SessionId(2), Access::Write, 0);
+        begin(&mut machine, 1, TurnWish::IfFree, 0);
+        machine.engine_mut().log_bytes = 1;
+        machine.tick(99);
+        assert_eq!(machine.counts().lost_turns, 0);
+        machine.tick(101);
+        let status = told(&mut machine, 101);
+        let counts = status.counts;
+        assert_eq!((counts.sessions, counts.refused_sessions), (1, 1));
+        assert_eq!((counts.lost_turns, counts.expired_snapshots), (1, 1));
+        let session = status.sessions.first().expect("one");
+        assert_eq!(
+            (session.transaction, session.turn),
+            (TransactionState::Expired, TurnState::None)
+        );
+    }
+}

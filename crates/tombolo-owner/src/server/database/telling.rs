@@ -1,0 +1,98 @@
+//! What a database says of itself, to sessions, to who asks for all of the owner, and to the log.
+
+use super::super::connection::{Caller, Connection, Ended};
+use super::Database;
+use crate::engine::EngineKind;
+use std::sync::mpsc::Sender;
+use tombolo_core::owner::SessionId;
+use tombolo_core::owner::machine::{Surroundings, Who};
+use tombolo_core::owner::status::{
+    DatabaseLatencies, DatabaseStatus, EngineName, SessionKernel, program_name,
+};
+use tombolo_core::text::printable;
+use tombolo_core::wire::Reply;
+use tracing::debug;
+
+impl Database {
+    fn status(&mut self) -> DatabaseStatus {
+        use std::os::unix::ffi::OsStrExt as _;
+        let path = printable(self.subject.path.as_os_str().as_bytes());
+        let surroundings = Surroundings {
+            path: &path,
+            engine: match self.subject.kind {
+                EngineKind::Shared => EngineName::Shared,
+                EngineKind::Sole => EngineName::Sole,
+            },
+            latencies: DatabaseLatencies {
+                commit: self.commit_latencies.told(),
+                sync: self.sync_latencies.told(),
+            },
+        };
+        let now_ms = self.now_ms();
+        let own = super::super::boot_id();
+        let connections = &self.connections;
+        let who = |session| {
+            let caller = connections.get(&session).map(|connection| connection.caller.clone());
+            let caller = caller.unwrap_or_default();
+            let kernel = kernel(&caller, own.as_deref());
+            Who { program: program_name(&caller.program), process: caller.process, kernel }
+        };
+        self.machine.status(surroundings, who, now_ms)
+    }
+
+    /// Whoever asks may have gone meanwhile.
+    pub(super) fn tell(&mut self, asker: &Sender<DatabaseStatus>) {
+        let _ = asker.send(self.status());
+    }
+
+    pub(super) fn tell_session(&mut self, session: SessionId) {
+        let uptime_ms = self.now_ms();
+        let databases = vec![self.status()];
+        let status = super::super::status(uptime_ms, None, databases.len(), databases);
+        let text = super::super::document(&status);
+        self.send(session, &Reply::Status(text));
+    }
+
+    pub(super) fn log_session(&self, connection: &Connection, session: SessionId, event: &str) {
+        let Caller { boot_id, process, program } = &connection.caller;
+        let path = self.subject.path.display();
+        let number = session.0;
+        debug!(%path, number, program, process, boot_id, "{event}");
+    }
+
+    pub(super) fn log_session_end(
+        &self,
+        connection: &Connection,
+        session: SessionId,
+        ended: Ended,
+    ) {
+        let Caller { process, program, .. } = &connection.caller;
+        let path = self.subject.path.display();
+        let number = session.0;
+        match ended {
+            Ended::Malformed(_) | Ended::OutOfPlace | Ended::Refused => {
+                tracing::warn!(%path, number, program, process, why = %ended, "a session ends");
+            }
+            Ended::Gone | Ended::Stop => {
+                debug!(%path, number, program, process, why = %ended, "a session ends");
+            }
+        }
+    }
+
+    pub(super) fn log_checkpoints(&mut self) {
+        let counts = self.machine.counts();
+        if counts.checkpoints > self.checkpoints_logged {
+            self.checkpoints_logged = counts.checkpoints;
+            let path = self.subject.path.display();
+            debug!(%path, count = counts.checkpoints, "a checkpoint");
+        }
+    }
+}
+
+fn kernel(caller: &Caller, own: Option<&str>) -> SessionKernel {
+    match own {
+        Some(own) if !own.is_empty() && caller.boot_id == own => SessionKernel::Same,
+        Some(own) if !own.is_empty() && !caller.boot_id.is_empty() => SessionKernel::Other,
+        _ => SessionKernel::NotKnown,
+    }
+}

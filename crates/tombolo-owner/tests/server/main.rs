@@ -1,0 +1,6 @@
+//! The owner as a process has it, and connections that say what no door would.
+
+mod ending;
+mod harness;
+mod strangers;
+mod told;
