@@ -12,6 +12,8 @@
 mod ffi;
 mod file;
 mod names;
+// Used by what is not in unit tests.
+#[cfg(not(test))]
 mod report;
 mod scratch;
 mod wanted;

@@ -3,6 +3,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `reached PID PATH` | the SQLite in this module goes through the door |
+//! | `late PID PATH` | it does from now on, and was initialised before |
 //! | `missed PID PATH` | it does not, though its symbols can be looked up |
 //! | `loaded PID PATH` | a module without such symbols; what is in it is told by its bytes |
 //! | `named PID NUMBER` | a database of the pattern with this number was opened at its owner |

@@ -139,12 +139,14 @@ mod tests {
 
     #[test]
     fn what_is_named_or_owned_goes_to_its_owner_and_nothing_else() {
-        let directory = std::env::temp_dir().join(format!("tombolo-wanted-{}", std::process::id()));
+        let temporary = tempfile::tempdir().expect("a directory");
+        let directory = temporary.path();
         let owned = directory.join("owned.db");
         let socket = tombolo_door::address::socket_beside(&owned);
         std::fs::create_dir_all(socket.parent().expect("a directory")).expect("made");
         std::fs::write(&socket, b"").expect("made");
-        let wanted = Wanted { patterns: vec![b"named*".to_vec()], owner: OwnerNamed::Yes };
+        let wanted = Wanted { owner: OwnerNamed::Yes, ..Wanted::parse(b"named*\n\n/x/*\n") };
+        assert_eq!(wanted.count(), 2);
         let way = |wanted: &Wanted, name: &str| {
             wanted.way(directory.join(name).as_os_str().as_encoded_bytes())
         };
@@ -154,6 +156,5 @@ mod tests {
         let named = Wanted { patterns: Vec::new(), owner: OwnerNamed::Yes };
         assert_eq!(way(&named, "other.db"), Way::Door(None));
         assert_eq!(way(&Wanted::default(), "other.db"), Way::Stock);
-        std::fs::remove_dir_all(&directory).expect("removed");
     }
 }

@@ -16,6 +16,7 @@ pub(super) type UriParameter = unsafe extern "C" fn(*const c_char, *const c_char
 
 /// What is used of `sqlite3_api_routines`.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, expect(dead_code, reason = "the preload is not in unit tests"))]
 pub(super) struct Routines {
     pub(super) mprintf: Option<Print>,
     pub(super) vfs_find: Option<FindVfs>,

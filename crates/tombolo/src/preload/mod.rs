@@ -34,7 +34,12 @@ pub(crate) fn library(name: &str) -> Result<PathBuf, Failure> {
                 directory.join("lib").join(name),
             ]
         })
-        .find(|path| path.is_file());
+        .filter_map(|path| {
+            Some((path.metadata().ok().filter(|s| s.is_file())?.modified().ok(), path))
+        })
+        // Cargo leaves older builds in one of its directories.
+        .max_by(|first, second| first.0.cmp(&second.0))
+        .map(|(_, path)| path);
     found.ok_or_else(|| {
         let text = format!("{name} is not beside {}", own.display());
         Failure::new(Exit::NotExamined, text).hint("keep the two files together")

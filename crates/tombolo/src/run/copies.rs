@@ -16,6 +16,8 @@ const FILE_BYTES_MAX: u64 = 1 << 30;
 pub(super) enum Way {
     /// They do.
     Reached,
+    /// They do, but may not have from the beginning.
+    Late,
     /// It has symbols, but not all that are needed.
     Missed,
     /// Its symbols cannot be looked up.
@@ -41,6 +43,7 @@ impl Copy {
         };
         let way = match self.way {
             Way::Reached => "reached: its VFS for Unix has the door before it",
+            Way::Late => "reached late: it was in use before it was seen",
             Way::Missed => "not reached: it is older than 3.37 or built without what is needed",
             Way::Hidden => "not reached: it is linked in, and its symbols cannot be looked up",
         };
@@ -69,6 +72,7 @@ pub(super) fn told(lines: &[Vec<u8>]) -> Told {
         };
         let way = match word {
             b"reached" => Way::Reached,
+            b"late" => Way::Late,
             b"missed" => Way::Missed,
             b"loaded" => Way::Hidden,
             b"named" => {

@@ -3,6 +3,7 @@
 use crate::harness::{Owner, printed};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Exit code where something went past the door.
 const PAST: i32 = 125;
@@ -143,4 +144,86 @@ fn copies_of_sqlite_are_listed_with_the_way_to_each() {
     assert_eq!(lines[0], "5");
     assert!(lines[1].contains("libsqlite3.so.0: SQLite 3."), "{said}");
     assert!(lines[1].contains(": reached"), "{said}");
+}
+
+/// The distribution's library, under another name: a copy of SQLite of its own.
+fn other_copy(directory: &Path) -> PathBuf {
+    let python = "import sqlite3
+print(next(line.split()[-1] for line in open('/proc/self/maps') if 'libsqlite3.so' in line))";
+    let found = Command::new("/usr/bin/python3").args(["-c", python]).output().expect("it runs");
+    let copy = directory.join("libsqlite_apart.so");
+    std::fs::copy(printed(&found), &copy).expect("copied");
+    copy
+}
+
+#[test]
+fn each_copy_of_sqlite_is_reached_however_it_is_loaded() {
+    let owner = Owner::new();
+    let database = owner.database();
+    let library = other_copy(database.parent().expect("a directory"));
+    let script = program("apart.py");
+    for way in ["path", "deep", "apart"] {
+        let words = ["/usr/bin/python3", text(&script), way, text(&library), text(&database)];
+        assert_eq!(printed(&run(&[], &words)), "elsewhere", "{way}");
+    }
+    assert_eq!(printed(&owner.stock("SELECT count(*) FROM t;")), "3");
+}
+
+#[test]
+fn a_library_on_the_programs_own_search_path_is_found_and_told_of() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let library = other_copy(directory.path());
+    let built = directory.path().join("search_path");
+    let path = format!("-Wl,-rpath,{}", directory.path().display());
+    let status = Command::new("gcc")
+        .arg(program("search_path.c"))
+        .arg(path)
+        .arg("-o")
+        .arg(&built)
+        .status()
+        .expect("gcc is installed");
+    assert!(status.success());
+    let database = directory.path().join("app.db");
+    let output = run(&[], &[text(&built), text(&database)]);
+    let said = errors(&output);
+    assert_eq!(output.status.code(), Some(PAST), "{said}");
+    assert!(said.contains(text(&library)) && said.contains("in use before"), "{said}");
+    assert!(!said.contains("not found"), "{said}");
+}
+
+#[test]
+fn the_library_exports_its_entry_points_and_nothing_else() {
+    let output = Command::new("nm")
+        .args(["--dynamic", "--defined-only", "--format=posix"])
+        .arg(crate::harness::library())
+        .output()
+        .expect("nm is installed");
+    let said = printed(&output);
+    let mut names: Vec<&str> =
+        said.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["dlmopen", "dlopen", "sqlite3_tombolo_init"]);
+}
+
+/// Bytes that are loaded, relocations and the look at the modules: the least of several attempts,
+/// as anything else that the machine does only adds.
+#[test]
+fn loading_costs_less_than_five_milliseconds() {
+    let library = crate::harness::library();
+    let least = |preloaded: bool| {
+        let attempts = (0..30).map(|_| {
+            let mut command = Command::new("true");
+            if preloaded {
+                command.env("LD_PRELOAD", &library).env("TOMBOLO_RUN", "");
+            }
+            let begin = Instant::now();
+            assert!(command.status().expect("it runs").success());
+            begin.elapsed()
+        });
+        attempts.min().expect("some")
+    };
+    let (without, with) = (least(false), least(true));
+    let cost = with.saturating_sub(without);
+    assert!(cost < Duration::from_millis(5), "{cost:?}");
+    assert!(cost > Duration::ZERO, "it was not loaded");
 }

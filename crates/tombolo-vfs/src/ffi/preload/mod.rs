@@ -11,44 +11,53 @@
 mod calls;
 mod modules;
 mod patched;
+mod symbols;
 
-use super::Host;
-use super::abi::{FindVfs, Routines, Vfs};
 use crate::report::Report;
 use crate::wanted::Wanted;
-use calls::real_dlopen;
-use libc::{c_char, c_int, c_void};
+use libc::c_void;
 use modules::Module;
 use std::cell::Cell;
-use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Duration;
+use symbols::Symbols;
 
 /// The environment variable by which a program is to be reached: patterns of databases, one a line.
 const VARIABLE: &str = "TOMBOLO_RUN";
-/// The VFS of SQLite for Unix (`os_unix.c`). All are patched: an owner is not to be gone past by
-/// one of its other names.
-const STOCK_NAMES: [&CStr; 4] = [c"unix", c"unix-excl", c"unix-none", c"unix-dotfile"];
-/// `SQLITE_MISUSE`.
-const MISUSE: c_int = 21;
-/// An option that `sqlite3_config` does not have: it refuses it as misuse once SQLite is
-/// initialised, and as an error before (`main.c`).
-const NO_OPTION: c_int = 63;
 /// Bytes of a module that may hold a SQLite: it is larger than that by itself.
 const SQLITE_BYTES_MIN: usize = 256 << 10;
 /// Attempts to look at modules while another thread does, and the time between them.
 const ATTEMPTS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(1);
 
-type Initialise = unsafe extern "C" fn() -> c_int;
-type Configure = unsafe extern "C" fn(c_int, ...) -> c_int;
-
 /// Whether the databases of a SQLite go through the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doorway {
     Open,
+    /// From now on; it was initialised before, and may have opened some already.
+    Late,
     Shut,
+}
+
+impl Doorway {
+    /// As the report says it.
+    fn word(self) -> &'static str {
+        match self {
+            Doorway::Open => "reached",
+            Doorway::Late => "late",
+            Doorway::Shut => "missed",
+        }
+    }
+}
+
+/// When modules are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moment {
+    /// The program goes on.
+    Running,
+    /// The process ends: what appeared unseen can only be told of.
+    Ending,
 }
 
 /// What the program is reached for.
@@ -86,6 +95,18 @@ extern "C" fn prepare() {
     });
 }
 
+#[used]
+#[unsafe(link_section = ".fini_array")]
+static FINISH: extern "C" fn() = finish;
+
+/// Looks for what was loaded past `dlopen`, when the process ends.
+extern "C" fn finish() {
+    super::guarded(|| {
+        look_at(Moment::Ending);
+        super::OK
+    });
+}
+
 fn wanted() -> Option<&'static Wanted> {
     REACHED.get().map(|reached| &reached.wanted)
 }
@@ -101,6 +122,10 @@ fn opened(path: &[u8]) {
 
 /// Looks at the modules that are new.
 fn look() {
+    look_at(Moment::Running);
+}
+
+fn look_at(moment: Moment) {
     let Some(reached) = REACHED.get() else { return };
     if LOOKING.replace(true) {
         return;
@@ -112,7 +137,7 @@ fn look() {
             modules.into_iter().filter(|module| !seen.contains(module)).collect();
         let mut lines = Vec::new();
         for module in &new {
-            if let Some(word) = reach(module) {
+            if let Some(word) = reach(module, moment) {
                 lines.push((word, module.path()));
             }
         }
@@ -130,148 +155,27 @@ fn turn(reached: &Reached) -> Option<MutexGuard<'_, Vec<Module>>> {
         match reached.seen.try_lock() {
             Ok(seen) => return Some(seen),
             Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(PAUSE),
         }
     }
     None
 }
 
 /// Reaches the SQLite in a module; what the report is to say of it.
-fn reach(module: &Module) -> Option<&'static str> {
+fn reach(module: &Module, moment: Moment) -> Option<&'static str> {
     if module.size_bytes() < SQLITE_BYTES_MIN || module.contains((&raw const REACHED).addr()) {
         return None;
     }
     let Some(symbols) = Symbols::of(module) else { return Some("loaded") };
-    Some(match symbols.reach() {
-        Doorway::Open => "reached",
-        Doorway::Shut => "missed",
-    })
+    symbols.reach(moment).map(Doorway::word)
 }
 
-/// The functions of one copy of SQLite.
-struct Symbols<'a> {
-    module: &'a Module,
-    handle: *mut c_void,
-}
-
-impl<'a> Symbols<'a> {
-    /// Those of a module that has a SQLite, which then stays for as long as the process lives.
-    fn of(module: &'a Module) -> Option<Self> {
-        let name = if module.name.is_empty() { std::ptr::null() } else { module.name.as_ptr() };
-        let flags = libc::RTLD_LAZY | libc::RTLD_NOLOAD;
-        // SAFETY: null for the program, or a name that ends in NUL; nothing is loaded.
-        let handle = unsafe { real_dlopen()?(name, flags) };
-        if handle.is_null() {
-            return None;
-        }
-        let symbols = Symbols { module, handle };
-        if symbols.address(c"sqlite3_vfs_register").is_none() {
-            // SAFETY: the handle that was opened above.
-            unsafe { libc::dlclose(handle) };
-            return None;
-        }
-        Some(symbols)
+/// Looks at what was loaded beside the program's own namespace, by the handle of that.
+fn look_behind(handle: *mut c_void) {
+    let Some(reached) = REACHED.get() else { return };
+    let Some((symbols, path)) = Symbols::behind(handle) else { return };
+    let Some(_seen) = turn(reached) else { return };
+    if let Some(doorway) = symbols.reach(Moment::Running) {
+        reached.report.add([(doorway.word(), path.as_slice())]);
     }
-
-    /// The address of a function, if it is this module's own.
-    fn address(&self, name: &CStr) -> Option<*mut c_void> {
-        // SAFETY: a handle of dlopen, and a name that ends in NUL.
-        let address = unsafe { libc::dlsym(self.handle, name.as_ptr()) };
-        self.module.contains(address.addr()).then_some(address)
-    }
-
-    /// A function of SQLite.
-    ///
-    /// # Safety
-    /// `F` is an `Option` of the type that the function of this name has in `sqlite3.h`.
-    unsafe fn function<F: Copy>(&self, name: &CStr) -> Option<F> {
-        let address = self.address(name)?;
-        // SAFETY: the caller's promise; a function pointer is as wide as any.
-        Some(unsafe { std::mem::transmute_copy::<*mut c_void, F>(&address) })
-    }
-
-    fn routines(&self) -> Routines {
-        // SAFETY: each with its type of `sqlite3.h`.
-        unsafe {
-            Routines {
-                mprintf: self.function(c"sqlite3_mprintf"),
-                vfs_find: self.function(c"sqlite3_vfs_find"),
-                vfs_register: self.function(c"sqlite3_vfs_register"),
-                log: self.function(c"sqlite3_log"),
-                uri_parameter: self.function(c"sqlite3_uri_parameter"),
-                filename_journal: self.function(c"sqlite3_filename_journal"),
-                filename_wal: self.function(c"sqlite3_filename_wal"),
-            }
-        }
-    }
-
-    /// Patches every VFS that SQLite brings, and leaves it as initialised as it was.
-    fn reach(&self) -> Doorway {
-        let routines = self.routines();
-        // SAFETY: with their types of `sqlite3.h`.
-        let (initialise, shut_down, configure) = unsafe {
-            (
-                self.function::<Initialise>(c"sqlite3_initialize"),
-                self.function::<Initialise>(c"sqlite3_shutdown"),
-                self.function::<Configure>(c"sqlite3_config"),
-            )
-        };
-        let (Some(initialise), Some(shut_down), Some(configure), Some(find)) =
-            (initialise, shut_down, configure, routines.vfs_find)
-        else {
-            return Doorway::Shut;
-        };
-        if routines.filename_journal.is_none() || routines.filename_wal.is_none() {
-            return Doorway::Shut;
-        }
-        // SAFETY: SQLite's own functions, by the types that they have; an option without arguments.
-        let was_initialised = unsafe { configure(NO_OPTION) } == MISUSE;
-        // SAFETY: as above.
-        if unsafe { initialise() } != super::OK {
-            return Doorway::Shut;
-        }
-        let doorway = patch_all(routines, find);
-        if !was_initialised {
-            // SAFETY: as above; nobody else can have used it yet.
-            unsafe { shut_down() };
-        }
-        doorway
-    }
-}
-
-/// Patches the VFS that is the default, and the others of the same kind.
-fn patch_all(routines: Routines, find: FindVfs) -> Doorway {
-    // SAFETY: SQLite's own function; null asks for the default.
-    let default = unsafe { find(std::ptr::null()) };
-    if default.is_null() {
-        return Doorway::Shut;
-    }
-    let patch = |vfs: *mut Vfs| {
-        let guests = Mutex::default();
-        let host = Box::leak(Box::new(Host { routines, stock: vfs, guests }));
-        // SAFETY: SQLite found it, and its library stays.
-        unsafe { patched::patch(vfs, host) }
-    };
-    for name in STOCK_NAMES {
-        // SAFETY: SQLite's own function, and a name that ends in NUL.
-        let vfs = unsafe { find(name.as_ptr()) };
-        if !vfs.is_null() && vfs != default {
-            patch(vfs);
-        }
-    }
-    patch(default)
-}
-
-/// `dlopen`, where the caller's own search path does not matter.
-unsafe extern "C" fn opened_module(name: *const c_char, flags: c_int) -> *mut c_void {
-    let Some(open) = real_dlopen() else { return std::ptr::null_mut() };
-    // SAFETY: the caller's own arguments.
-    let handle = unsafe { open(name, flags) };
-    if !handle.is_null() {
-        super::guarded(|| {
-            look();
-            super::OK
-        });
-    }
-    handle
 }

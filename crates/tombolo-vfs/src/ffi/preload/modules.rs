@@ -80,6 +80,19 @@ unsafe extern "C" fn add(
     0
 }
 
+/// Where the module begins that has an address, and its path.
+pub(super) fn place(address: *const c_void) -> Option<(usize, Vec<u8>)> {
+    // SAFETY: `Dl_info` is of pointers, and zeros are null.
+    let mut info: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: any address, and a place for the answer.
+    if address.is_null() || unsafe { libc::dladdr(address, &raw mut info) } == 0 {
+        return None;
+    }
+    // SAFETY: null, or a name of the loader, which ends in NUL.
+    let path = unsafe { crate::ffi::vfs::bytes(info.dli_fname) };
+    Some((info.dli_fbase.addr(), path.to_vec()))
+}
+
 /// `struct link_map` (`link.h`), its public part.
 #[repr(C)]
 struct LinkMap {
