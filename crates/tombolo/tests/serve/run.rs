@@ -1,6 +1,7 @@
 //! `tombolo run`: unmodified programs at the door.
 
 use crate::harness::{Owner, printed};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -226,4 +227,30 @@ fn loading_costs_less_than_five_milliseconds() {
     let cost = with.saturating_sub(without);
     assert!(cost < Duration::from_millis(5), "{cost:?}");
     assert!(cost > Duration::ZERO, "it was not loaded");
+}
+
+#[test]
+fn a_file_that_was_open_before_its_owner_came_stays_at_the_stock_vfs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = directory.path().join("app.db");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tombolo"))
+        .args(["run", "--", "/usr/bin/python3"])
+        .arg(program("between.py"))
+        .arg(&database)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut output = BufReader::new(child.stdout.take().expect("piped"));
+    let mut said = String::new();
+    output.read_line(&mut said).expect("it speaks");
+    assert_eq!(said, "ready\n");
+    let owner = Owner::of(directory);
+    drop(child.stdin.take());
+    output.read_to_string(&mut said).expect("it ends");
+    let ended = child.wait_with_output().expect("waited for");
+    assert_eq!(said, "ready\nok\n", "{}", errors(&ended));
+    assert!(ended.status.success(), "{}", errors(&ended));
+    assert_eq!(printed(&owner.stock("SELECT count(*) FROM t;")), "20");
 }
