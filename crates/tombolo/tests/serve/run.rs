@@ -185,11 +185,15 @@ fn a_library_on_the_programs_own_search_path_is_found_and_told_of() {
         .expect("gcc is installed");
     assert!(status.success());
     let database = directory.path().join("app.db");
-    let output = run(&[], &[text(&built), text(&database)]);
-    let said = errors(&output);
-    assert_eq!(output.status.code(), Some(PAST), "{said}");
-    assert!(said.contains(text(&library)) && said.contains("in use before"), "{said}");
-    assert!(!said.contains("not found"), "{said}");
+    let preload = crate::harness::library();
+    let seen_in_the_end: &[&str] = &[text(&built), text(&database)];
+    for words in [seen_in_the_end, &[text(&built), text(&database), text(&preload)]] {
+        let output = run(&[], words);
+        let said = errors(&output);
+        assert_eq!(output.status.code(), Some(PAST), "{said}");
+        assert!(said.contains(text(&library)) && said.contains("in use before"), "{said}");
+        assert!(!said.contains("not found"), "{said}");
+    }
 }
 
 #[test]

@@ -43,16 +43,27 @@ struct Patched {
 /// The one that was patched last, from where the others follow.
 static NEWEST: AtomicPtr<Patched> = AtomicPtr::new(std::ptr::null_mut());
 
+/// Whether a VFS is patched already.
+///
+/// # Safety
+/// `vfs` is a VFS that is registered.
+pub(super) unsafe fn is_patched(vfs: *mut Vfs) -> bool {
+    // SAFETY: the caller's promise.
+    let current = unsafe { (*vfs).open };
+    current.is_some_and(|function| std::ptr::fn_addr_eq(function, open as Open))
+}
+
 /// Patches a VFS, once.
 ///
 /// # Safety
 /// `vfs` is a VFS that is registered in the SQLite of `host` and stays where it is.
 pub(super) unsafe fn patch(vfs: *mut Vfs, host: &'static Host) -> Doorway {
     // SAFETY: the caller's promise.
-    let current = unsafe { &mut *vfs };
-    if current.open.is_some_and(|function| std::ptr::fn_addr_eq(function, open as Open)) {
+    if unsafe { is_patched(vfs) } {
         return Doorway::Open;
     }
+    // SAFETY: as above.
+    let current = unsafe { &mut *vfs };
     let room = usize::try_from(current.file_bytes).unwrap_or(0);
     let (Some(stock_open), Some(stock_delete), Some(stock_access), Some(stock_sleep)) =
         (current.open, current.delete, current.access, current.sleep)

@@ -23,6 +23,13 @@ const NO_OPTION: c_int = 63;
 type Initialise = unsafe extern "C" fn() -> c_int;
 type Configure = unsafe extern "C" fn(c_int, ...) -> c_int;
 
+/// Whether a SQLite can have opened a database: it can once it is initialised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Possible,
+    None,
+}
+
 /// The address of a symbol; null where there is none.
 fn symbol(handle: *mut c_void, name: &CStr) -> *mut c_void {
     // SAFETY: a handle of dlopen, and a name that ends in NUL.
@@ -114,18 +121,21 @@ impl Symbols {
             return Some(Doorway::Shut);
         }
         // SAFETY: SQLite's own functions, by the types that they have; an option without arguments.
-        let was_initialised = unsafe { configure(NO_OPTION) } == MISUSE;
-        match (moment, was_initialised) {
-            (Moment::Ending, true) => return Some(Doorway::Late),
-            (Moment::Ending, false) => return None,
+        let use_before = match unsafe { configure(NO_OPTION) } {
+            MISUSE => Use::Possible,
+            _ => Use::None,
+        };
+        match (moment, use_before) {
+            (Moment::Ending, Use::Possible) => return Some(Doorway::Late),
+            (Moment::Ending, Use::None) => return None,
             (Moment::Running, _) => {}
         }
         // SAFETY: as above.
         if unsafe { initialise() } != OK {
             return Some(Doorway::Shut);
         }
-        let doorway = patch_all(routines, find);
-        if !was_initialised {
+        let doorway = patch_all(routines, find, use_before);
+        if use_before == Use::None {
             // SAFETY: as above; nobody else can have used it yet.
             unsafe { shut_down() };
         }
@@ -134,11 +144,15 @@ impl Symbols {
 }
 
 /// Patches the VFS that is the default, and the others of the same kind.
-fn patch_all(routines: Routines, find: FindVfs) -> Doorway {
+fn patch_all(routines: Routines, find: FindVfs, use_before: Use) -> Doorway {
     // SAFETY: SQLite's own function; null asks for the default.
     let default = unsafe { find(std::ptr::null()) };
     if default.is_null() {
         return Doorway::Shut;
+    }
+    // SAFETY: SQLite found it.
+    if unsafe { patched::is_patched(default) } {
+        return Doorway::Open;
     }
     let patch = |vfs: *mut Vfs| {
         let guests = Mutex::default();
@@ -153,5 +167,8 @@ fn patch_all(routines: Routines, find: FindVfs) -> Doorway {
             patch(vfs);
         }
     }
-    patch(default)
+    match patch(default) {
+        Doorway::Open if use_before == Use::Possible => Doorway::Late,
+        doorway => doorway,
+    }
 }
