@@ -44,15 +44,17 @@ pub(crate) fn build() -> Result<PathBuf, Failure> {
     Ok(binary)
 }
 
-/// Builds the library that is preloaded, and puts it beside the binary.
+/// Builds the libraries that are preloaded, and puts them beside the binary.
 pub(crate) fn build_preload(binary: &Path) -> Result<(), Failure> {
-    const LIBRARY: &str = "libtombolo_preload.so";
-    let package = ["build", "--locked", "--package", "tombolo-preload", "--profile", "dist"];
-    shell::run(&mut cargo(&package))?;
-    let built = shell::target_directory().join("dist").join(LIBRARY);
-    let beside = binary.with_file_name(LIBRARY);
-    if built != beside {
-        fs::copy(&built, &beside).map_err(Failure::file(&built))?;
+    for (package, library) in
+        [("tombolo-preload", "libtombolo_preload.so"), ("tombolo-vfs", "libtombolo.so")]
+    {
+        shell::run(&mut cargo(&["build", "--locked", "--package", package, "--profile", "dist"]))?;
+        let built = shell::target_directory().join("dist").join(library);
+        let beside = binary.with_file_name(library);
+        if built != beside {
+            fs::copy(&built, &beside).map_err(Failure::file(&built))?;
+        }
     }
     Ok(())
 }
