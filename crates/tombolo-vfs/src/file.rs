@@ -11,7 +11,7 @@ use tombolo_core::wire::request::Access;
 use tombolo_door::{Address, Door, ReadOutcome};
 
 /// The environment variable that names the owner.
-const OWNER_VARIABLE: &str = "TOMBOLO_OWNER";
+pub(crate) const OWNER_VARIABLE: &str = "TOMBOLO_OWNER";
 
 /// An open file.
 #[derive(Debug)]

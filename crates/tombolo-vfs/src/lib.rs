@@ -6,8 +6,14 @@
 //! * [`file`]: what a file handle of SQLite is here.
 //! * [`scratch`]: journals and temporary files, which nobody else ever sees.
 //! * [`names`]: what the names of files tell.
+//! * [`wanted`]: which databases of a program that knows nothing of this go to an owner.
+//! * [`report`]: what is told to whoever started the program.
 
 mod ffi;
 mod file;
 mod names;
+// Used by what is not in unit tests.
+#[cfg(not(test))]
+mod report;
 mod scratch;
+mod wanted;

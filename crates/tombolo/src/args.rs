@@ -49,10 +49,11 @@ pub(crate) enum Command {
     /// Exit code: 0 written, whatever was found, 1 not wanted and nothing was written, 2 could not
     /// be written, 3 usage, or nobody could be asked and --yes was not given.
     Report(ReportArguments),
-    /// Run a program that alone has databases in WAL mode, without shared memory
+    /// Run an unmodified program whose databases are opened at their owner, or are its own alone
     ///
-    /// Exit code: the program's, or 125 where a database was not opened through this door; what is
-    /// refused beforehand has the exit codes of `tombolo fix`.
+    /// Exit code: the program's, or 125 where a SQLite was not reached, none was seen, or a
+    /// database that was named was not opened through this door; what is refused beforehand has the
+    /// exit codes of `tombolo fix`.
     Run(RunArguments),
     /// Record what a program's SQLite asks of the kernel, or show such a trace
     ///
@@ -227,19 +228,31 @@ pub(crate) struct ReportArguments {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The -shm of each database is then memory of the one process that opens it, so WAL mode works \
-where shared maps are refused. Other processes of this kernel are kept out: those of the same \
-program are refused and told why, others get \"database is locked\". Programs of other kernels are \
-not kept out.")]
+A library that is preloaded puts itself before the VFS of each SQLite, in the program and in what \
+it starts, whose symbols can be looked up: in libraries that the program is linked with or loads \
+later. Databases whose owner is found (`tombolo serve`), and those named by --db, are then opened \
+at the owner; all other files are opened as without it. With TOMBOLO_OWNER set and no --db, every \
+database is that owner's.
+
+With --exclusive, the -shm of each database is memory of the one process that opens it, so WAL \
+mode works where shared maps are refused. Other processes of this kernel are kept out: those of \
+the same program are refused and told why, others get \"database is locked\". Programs of other \
+kernels are not kept out.")]
 pub(crate) struct RunArguments {
-    /// One process has the databases for itself; the only way there is
-    #[arg(long, required = true)]
-    pub(crate) exclusive: bool,
-    /// A database; it must exist
-    #[arg(long = "db", value_name = "PATH", required = true)]
-    pub(crate) databases: Vec<PathBuf>,
-    /// Do not look for signs of another kernel: you know that nobody uses the databases
+    /// Without an owner: one process has the databases for itself
     #[arg(long)]
+    pub(crate) exclusive: bool,
+    /// A database that is to be opened at its owner; * and ? stand for bytes of a name, and a
+    /// pattern without / is for files of that name anywhere. With --exclusive: a database, which
+    /// must exist
+    #[arg(long = "db", value_name = "GLOB", required_if_eq("exclusive", "true"))]
+    pub(crate) databases: Vec<PathBuf>,
+    /// Run the program, then list each SQLite in it and whether the databases of that one go to
+    /// their owner
+    #[arg(long, conflicts_with = "exclusive")]
+    pub(crate) check: bool,
+    /// Do not look for signs of another kernel: you know that nobody uses the databases
+    #[arg(long, requires = "exclusive")]
     pub(crate) assume_unused: bool,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]

@@ -7,6 +7,7 @@ use std::ffi::CStr;
 /// The name of the VFS.
 pub(super) const NAME: &CStr = c"tombolo";
 
+pub(super) type Filename = unsafe extern "C" fn(*const c_char) -> *const c_char;
 pub(super) type FindVfs = unsafe extern "C" fn(*const c_char) -> *mut Vfs;
 pub(super) type RegisterVfs = unsafe extern "C" fn(*mut Vfs, c_int) -> c_int;
 pub(super) type Print = unsafe extern "C" fn(*const c_char, ...) -> *mut c_char;
@@ -15,12 +16,16 @@ pub(super) type UriParameter = unsafe extern "C" fn(*const c_char, *const c_char
 
 /// What is used of `sqlite3_api_routines`.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, expect(dead_code, reason = "the preload is not in unit tests"))]
 pub(super) struct Routines {
     pub(super) mprintf: Option<Print>,
     pub(super) vfs_find: Option<FindVfs>,
     pub(super) vfs_register: Option<RegisterVfs>,
     pub(super) log: Option<Log>,
     pub(super) uri_parameter: Option<UriParameter>,
+    /// Asked for by who looks symbols up, not read from the table.
+    pub(super) filename_journal: Option<Filename>,
+    pub(super) filename_wal: Option<Filename>,
 }
 
 /// Places in the table, each a pointer wide.
@@ -59,6 +64,8 @@ impl Routines {
                 uri_parameter: std::mem::transmute::<*const c_void, Option<UriParameter>>(at(
                     place::URI_PARAMETER,
                 )),
+                filename_journal: None,
+                filename_wal: None,
             })
         }
     }

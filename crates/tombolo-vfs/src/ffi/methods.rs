@@ -60,6 +60,8 @@ pub(super) struct State {
     pub(super) file: Arc<Mutex<OpenFile>>,
     /// The process that opened it. After a fork the connection is the parent's.
     pub(super) process: u32,
+    /// Where SQLite has its name, by which its companions are known while it is open.
+    pub(super) name: usize,
 }
 
 impl State {
@@ -97,6 +99,7 @@ unsafe extern "C" fn close(file: *mut File) -> c_int {
             (*file).methods = std::ptr::null();
             (*file).state.assume_init_read()
         };
+        state.host.closed(state.name);
         if state.process != std::process::id() {
             // The connection is the parent's; to close the copy of its descriptor is harmless,
             // but what would be said over it is not.

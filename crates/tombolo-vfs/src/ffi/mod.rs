@@ -3,6 +3,7 @@
 //! * [`abi`]: the structures of `sqlite3.h` and `sqlite3ext.h`.
 //! * [`vfs`]: the methods of the VFS.
 //! * [`methods`]: the methods of its files.
+//! * `preload`: programs that do not ask for the VFS.
 //!
 //! Every function that SQLite calls goes through [`guarded`]: a panic becomes `SQLITE_INTERNAL`.
 
@@ -10,6 +11,9 @@
 
 mod abi;
 mod methods;
+// Not in unit tests: the test program's own calls would go through it.
+#[cfg(not(test))]
+mod preload;
 mod vfs;
 
 use abi::{Routines, Vfs};
@@ -17,7 +21,7 @@ use libc::{c_char, c_int, c_void};
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use tombolo_core::facade::Refusal;
 
 use crate::file::OpenFile;
@@ -46,6 +50,16 @@ struct Host {
     routines: Routines,
     /// The VFS that was the default, for what has nothing to do with files.
     stock: *mut Vfs,
+    /// The main databases that are open at an owner past the program's own choice of a VFS.
+    guests: Mutex<Vec<Guest>>,
+}
+
+/// Where SQLite has the names of a main database and of its companions: by these it asks for them,
+/// while another connection of the process can have a file of the same path at the stock VFS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Guest {
+    database: usize,
+    companions: [usize; 2],
 }
 
 impl Host {
@@ -56,6 +70,15 @@ impl Host {
         bytes.push(0);
         // SAFETY: a format of one text, and a text that ends in NUL.
         unsafe { log(code, c"%s".as_ptr(), bytes.as_ptr().cast::<c_char>()) };
+    }
+
+    fn guests(&self) -> MutexGuard<'_, Vec<Guest>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file is closed whose name is there.
+    fn closed(&self, name: usize) {
+        self.guests().retain(|guest| guest.database != name);
     }
 
     /// A copy of a text in SQLite's memory; null where there is none.
@@ -124,7 +147,7 @@ fn register(routines: Routines) -> Result<(), &'static CStr> {
     if stock.is_null() {
         return Err(c"this SQLite has no VFS to stand on");
     }
-    let host = Box::leak(Box::new(Host { routines, stock }));
+    let host = Box::leak(Box::new(Host { routines, stock, guests: Mutex::default() }));
     let vfs = Box::leak(Box::new(vfs::new(host)));
     let is_default = std::env::var_os(DEFAULT_VARIABLE).is_some_and(|value| value == "1");
     // SAFETY: SQLite's own function, and a VFS that lives as long as the process.

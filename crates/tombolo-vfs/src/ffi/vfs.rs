@@ -16,11 +16,11 @@ use tombolo_core::wire::limits::PATH_BYTES_MAX;
 use tombolo_core::wire::request::Access;
 
 /// Flags of `xOpen` (`sqlite3.h`).
-mod flag {
-    pub(super) const READONLY: i32 = 0x1;
-    pub(super) const CREATE: i32 = 0x4;
-    pub(super) const MAIN_DB: i32 = 0x100;
-    pub(super) const WAL: i32 = 0x8_0000;
+pub(super) mod flag {
+    pub(in super::super) const READONLY: i32 = 0x1;
+    pub(in super::super) const CREATE: i32 = 0x4;
+    pub(in super::super) const MAIN_DB: i32 = 0x100;
+    pub(in super::super) const WAL: i32 = 0x8_0000;
 }
 
 pub(super) fn new(host: &'static Host) -> Vfs {
@@ -60,7 +60,7 @@ unsafe fn host(vfs: *mut Vfs) -> &'static Host {
 ///
 /// # Safety
 /// `path` is null, or ends in NUL and lives as long as is wanted.
-unsafe fn bytes<'a>(path: *const c_char) -> &'a [u8] {
+pub(super) unsafe fn bytes<'a>(path: *const c_char) -> &'a [u8] {
     if path.is_null() {
         return &[];
     }
@@ -76,41 +76,66 @@ unsafe extern "C" fn open(
     flags_out: *mut c_int,
 ) -> c_int {
     guarded(|| {
-        // SAFETY: SQLite gives room for a file. Without methods it is not closed.
-        unsafe { (*file).methods = std::ptr::null() };
-        // SAFETY: SQLite calls with our VFS.
-        let host = unsafe { host(vfs) };
-        let opened = if flags & flag::MAIN_DB != 0 {
-            // SAFETY: the name of a main database is SQLite's own, with its parameters behind it.
-            unsafe { open_main(host, name, flags) }
-        } else if flags & flag::WAL != 0 {
-            // There is none: the file shows a rollback journal.
-            Err(Refusal::new(ResultCode::CANTOPEN, "there is no log here"))
-        } else {
-            Ok(OpenFile::Scratch(Scratch::default()))
-        };
-        match opened {
-            Ok(open) => {
-                let file_state =
-                    State { host, file: Arc::new(Mutex::new(open)), process: std::process::id() };
-                // SAFETY: SQLite gives room for a file, and a place for flags or null.
-                unsafe {
-                    (*file).state = MaybeUninit::new(file_state);
-                    (*file).methods = &raw const METHODS;
-                    if !flags_out.is_null() {
-                        *flags_out = flags;
-                    }
-                }
-                OK
-            }
-            Err(refusal) => host.refused(&refusal),
-        }
+        // SAFETY: SQLite calls with our VFS, and as `open_at_owner` asks for it.
+        unsafe { open_at_owner(host(vfs), name, file, flags, flags_out, None) }
     })
+}
+
+/// Opens a file here: a main database at its owner, `address` if that is known, anything else
+/// as what nobody else sees.
+///
+/// # Safety
+/// As SQLite calls `xOpen`: there is room for a [`File`], `name` is SQLite's own, `flags_out` null
+/// or a place for flags.
+pub(super) unsafe fn open_at_owner(
+    host: &'static Host,
+    name: *const c_char,
+    file: *mut File,
+    flags: c_int,
+    flags_out: *mut c_int,
+    address: Option<&[u8]>,
+) -> c_int {
+    // SAFETY: SQLite gives room for a file. Without methods it is not closed.
+    unsafe { (*file).methods = std::ptr::null() };
+    let opened = if flags & flag::MAIN_DB != 0 {
+        // SAFETY: the name of a main database is SQLite's own, with its parameters behind it.
+        unsafe { open_main(host, name, flags, address) }
+    } else if flags & flag::WAL != 0 {
+        // There is none: the file shows a rollback journal.
+        Err(Refusal::new(ResultCode::CANTOPEN, "there is no log here"))
+    } else {
+        Ok(OpenFile::Scratch(Scratch::default()))
+    };
+    match opened {
+        Ok(open) => {
+            let file_state = State {
+                host,
+                file: Arc::new(Mutex::new(open)),
+                process: std::process::id(),
+                name: name.addr(),
+            };
+            // SAFETY: SQLite gives room for a file, and a place for flags or null.
+            unsafe {
+                (*file).state = MaybeUninit::new(file_state);
+                (*file).methods = &raw const METHODS;
+                if !flags_out.is_null() {
+                    *flags_out = flags;
+                }
+            }
+            OK
+        }
+        Err(refusal) => host.refused(&refusal),
+    }
 }
 
 /// # Safety
 /// `name` is the name that SQLite gives for a main database (`sqlite3_filename`).
-unsafe fn open_main(host: &Host, name: *const c_char, flags: c_int) -> Result<OpenFile, Refusal> {
+unsafe fn open_main(
+    host: &Host,
+    name: *const c_char,
+    flags: c_int,
+    address: Option<&[u8]>,
+) -> Result<OpenFile, Refusal> {
     let parameter = |key: &CStr| match host.routines.uri_parameter {
         // SAFETY: SQLite's own function on its own name; it lives until the file is closed.
         Some(find) if !name.is_null() => unsafe {
@@ -137,7 +162,7 @@ unsafe fn open_main(host: &Host, name: *const c_char, flags: c_int) -> Result<Op
     };
     // SAFETY: the caller's promise.
     let path = unsafe { bytes(name) };
-    let mut door = open_database(path, parameter(c"owner"), access)?;
+    let mut door = open_database(path, parameter(c"owner").or(address), access)?;
     if is_immutable {
         // SQLite takes no locks then: one version for as long as the file is open.
         door.lock(Lock::Shared)?;
@@ -253,14 +278,7 @@ unsafe extern "C" fn randomness(vfs: *mut Vfs, count: c_int, into: *mut c_char) 
 /// Where this thread was told last that somebody else is writing, it waits for the turn, at most as
 /// long as asked; else it sleeps.
 unsafe extern "C" fn sleep(vfs: *mut Vfs, microseconds: c_int) -> c_int {
-    let waited = guarded(|| {
-        let Some(file) = TOLD_BUSY.take().upgrade() else { return ERROR };
-        let Ok(mut file) = file.try_lock() else { return ERROR };
-        let OpenFile::Database(door) = &mut *file else { return ERROR };
-        let wait_ms = u32::try_from(microseconds).unwrap_or(0).div_ceil(1000);
-        if door.may_wait_for_turn() && door.wait_for_turn(wait_ms) { OK } else { ERROR }
-    });
-    if waited == OK {
+    if waited_for_turn(microseconds) {
         return microseconds;
     }
     // SAFETY: the stock VFS is registered, and gets what we got.
@@ -268,6 +286,18 @@ unsafe extern "C" fn sleep(vfs: *mut Vfs, microseconds: c_int) -> c_int {
         let stock = host(vfs).stock;
         (*stock).sleep.map_or(0, |sleep| sleep(stock, microseconds))
     }
+}
+
+/// Whether the turn was waited for, which took as long as sleeping would have.
+pub(super) fn waited_for_turn(microseconds: c_int) -> bool {
+    let waited = guarded(|| {
+        let Some(file) = TOLD_BUSY.take().upgrade() else { return ERROR };
+        let Ok(mut file) = file.try_lock() else { return ERROR };
+        let OpenFile::Database(door) = &mut *file else { return ERROR };
+        let wait_ms = u32::try_from(microseconds).unwrap_or(0).div_ceil(1000);
+        if door.may_wait_for_turn() && door.wait_for_turn(wait_ms) { OK } else { ERROR }
+    });
+    waited == OK
 }
 
 unsafe extern "C" fn current_time(vfs: *mut Vfs, into: *mut f64) -> c_int {
@@ -278,7 +308,11 @@ unsafe extern "C" fn current_time(vfs: *mut Vfs, into: *mut f64) -> c_int {
     }
 }
 
-unsafe extern "C" fn get_last_error(_vfs: *mut Vfs, room: c_int, into: *mut c_char) -> c_int {
+pub(super) unsafe extern "C" fn get_last_error(
+    _vfs: *mut Vfs,
+    room: c_int,
+    into: *mut c_char,
+) -> c_int {
     let mut errno = 0;
     guarded(|| {
         LAST_ERROR.with_borrow(|(number, text)| {

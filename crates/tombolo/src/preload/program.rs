@@ -50,7 +50,8 @@ impl Program {
     }
 }
 
-fn in_path(name: &OsStr) -> Option<PathBuf> {
+/// The file of the program that a command names, as execvp(3) finds it.
+pub(crate) fn in_path(name: &OsStr) -> Option<PathBuf> {
     if name.as_bytes().contains(&b'/') {
         return Some(name.into());
     }

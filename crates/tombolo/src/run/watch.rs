@@ -1,4 +1,4 @@
-//! What a program claims while it runs, and who opens a database past it.
+//! What a program reports while it runs, and who opens a database past it.
 
 use crate::exit::{Exit, Failure};
 use crate::preload::say;
@@ -29,8 +29,8 @@ impl Report {
         format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()).into()
     }
 
-    /// `claimed PID PATH` and `refused PID PATH`, one a line.
-    fn lines(&self) -> Vec<Vec<u8>> {
+    /// A word, a process and a text, one of each on each line.
+    pub(super) fn lines(&self) -> Vec<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut file = &self.file;
         let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut bytes));

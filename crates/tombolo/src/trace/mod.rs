@@ -67,9 +67,9 @@ fn by_preload(
     databases: &[PathBuf],
 ) -> Result<Option<u8>, Failure> {
     command
-        .env("LD_PRELOAD", preload::libraries()?)
+        .env("LD_PRELOAD", preload::libraries(preload::CALLS)?)
         .env(TRACE_VARIABLE, output)
-        .env(EXTENSION_VARIABLE, preload::library()?)
+        .env(EXTENSION_VARIABLE, preload::library(preload::CALLS)?)
         .env_remove(DATABASES_VARIABLE);
     if !databases.is_empty() {
         command.env(DATABASES_VARIABLE, preload::joined(databases));

@@ -13,7 +13,9 @@ pub(crate) fn library() -> PathBuf {
     let own = Path::new(env!("CARGO_BIN_EXE_tombolo"));
     let directory = own.parent().expect("it has a directory");
     let built = [directory.join("libtombolo.so"), directory.join("deps/libtombolo.so")];
-    let found = built.into_iter().find(|path| path.is_file());
+    // Cargo leaves older builds in one of its directories.
+    let changed = |path: &PathBuf| path.metadata().and_then(|status| status.modified()).ok();
+    let found = built.into_iter().filter(|path| path.is_file()).max_by_key(changed);
     found.expect("libtombolo.so is built with these tests")
 }
 

@@ -5,5 +5,6 @@ mod faults;
 mod harness;
 mod history;
 mod mixed;
+mod run;
 mod shipped;
 mod told;
