@@ -47,13 +47,15 @@ pub(super) fn program_version(text: &Text, said: &[Sentence<'_>]) -> bool {
     const BEGAN: &[&str] = &["since", "from", "until", "began", "begins", "started", "only",
         "each"];
     const UPDATES: &[&str] = &["update*", "upgrade*", "auto-update*", "release*", "version*"];
+    let program = versions::Program::read(text);
     told(said).any(|one| {
-        let of_platform = versions::names_platform(one.plain) || one.has(&["sqlite*", "driver*"]);
+        let of_platform =
+            || versions::names_platform(one.plain) || one.has(&["sqlite*", "driver*"]);
         let back = one.near(BACK, VERSIONS, 3) && one.has(WELL);
         let began = one.near(BEGAN, UPDATES, 5);
-        let numbered = versions::of_program(text, one.plain)
+        let numbered = program.has_version_in(one.plain)
             && (one.has(WELL) || one.near(BEGAN, &["on", "sporadic*", "fail*", "slow*"], 9));
-        (back || began || numbered) && !of_platform
+        (back || began || numbered) && !of_platform()
     })
 }
 

@@ -4,7 +4,7 @@ mod differ;
 mod program;
 
 use differ::versions_differ;
-pub(super) use program::{Versions, names_platform, of_program, told_apart};
+pub(super) use program::{Program, Versions, names_platform, told_apart};
 
 use super::sentence::{self, Sentence};
 use super::sign::FileSystem;
@@ -158,10 +158,11 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
     let product = holder.is_some_and(is_product);
     let client = product || holder == Some(FileSystem::UnnamedShare);
     let program = program_versions(text);
+    let own = Program::read(text);
     let of_program = |passage: &str| {
         says(passage, &["wal", "write-ahead"])
             || majors(passage).any(|one| program.contains(&one))
-            || of_program(text, passage)
+            || own.has_version_in(passage)
     };
     let named = |passage: &str| {
         PLATFORMS.iter().any(|platform| names(passage, platform))

@@ -45,26 +45,38 @@ pub(in crate::explain) fn names_platform(sentence: &str) -> bool {
     PLATFORMS.iter().any(|platform| names(sentence, platform))
 }
 
-/// Whether a sentence names a version of the program, as the label of the program counts them.
-pub(in crate::explain) fn of_program(text: &Text, sentence: &str) -> bool {
-    let own = program_versions(text);
-    let major = majors(sentence).any(|major| own.contains(&major));
-    versions_named(sentence) > 0 && (major || named_with_version(text, sentence))
+/// What the label of the program says, read once for all sentences.
+#[derive(Debug)]
+pub(in crate::explain) struct Program<'text> {
+    majors: Vec<&'text str>,
+    names: Vec<&'text str>,
 }
 
-/// "frob 0.22.1 works there", where the label of the program begins with "frob".
-fn named_with_version(text: &Text, sentence: &str) -> bool {
-    const LETTERS_MIN: usize = 3;
-    let label = |line| text::after_label(line, &["app", "application", "program"]);
-    let own: Vec<&str> = text
-        .lines()
-        .filter_map(label)
-        .flat_map(|label| text::words(label).take(3))
-        .filter(|word| word.len() >= LETTERS_MIN && !names_platform(word))
-        .collect();
-    let words: Vec<&str> = sentence.split_whitespace().take(120).collect();
-    words.windows(2).any(|pair| {
-        matches!(pair, [name, number]
-            if own.contains(name) && number.starts_with(|letter: char| letter.is_ascii_digit()))
-    })
+impl<'text> Program<'text> {
+    pub(in crate::explain) fn read(text: &'text Text) -> Self {
+        const LETTERS_MIN: usize = 3;
+        let label = |line| text::after_label(line, &["app", "application", "program"]);
+        let names = text
+            .lines()
+            .filter_map(label)
+            .take(4)
+            .flat_map(|label| text::words(label).take(3))
+            .filter(|word| word.len() >= LETTERS_MIN && !names_platform(word))
+            .collect();
+        Program { majors: program_versions(text), names }
+    }
+
+    /// Whether a sentence names a version of the program, by its first number or behind the name:
+    /// "frob 0.22.1 works there", where the label begins with "frob".
+    pub(in crate::explain) fn has_version_in(&self, sentence: &str) -> bool {
+        if versions_named(sentence) == 0 {
+            return false;
+        }
+        let words: Vec<&str> = sentence.split_whitespace().take(120).collect();
+        majors(sentence).any(|major| self.majors.contains(&major))
+            || words.windows(2).any(|pair| {
+                matches!(pair, [name, number] if self.names.contains(name)
+                    && number.starts_with(|letter: char| letter.is_ascii_digit()))
+            })
+    }
 }
