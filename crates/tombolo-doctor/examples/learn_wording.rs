@@ -24,6 +24,8 @@ const REPORTS: &[(&str, f64)] = &[
     ("public/b", 4.0),
     ("public/c", 4.0),
     ("public/d", 4.0),
+    ("public/e", 4.0),
+    ("public/f", 4.0),
     ("public/open", 1.0),
     ("written/one", 1.0),
     ("written/two", 1.0),

@@ -13,6 +13,8 @@ const SEEN: &[&str] = &[
     include_str!("public/b.toml"),
     include_str!("public/c.toml"),
     include_str!("public/d.toml"),
+    include_str!("public/e.toml"),
+    include_str!("public/f.toml"),
 ];
 const KEPT_APART: &str = include_str!("public/kept_apart.toml");
 
@@ -21,7 +23,7 @@ const KEPT_APART: &str = include_str!("public/kept_apart.toml");
 fn nothing_that_was_explained_is_lost() {
     let seen: Vec<Report> = SEEN.iter().flat_map(|file| read(file)).collect();
     Tally::of(&seen).assert_at_least(95, 97);
-    Tally::of(&read(KEPT_APART)).assert_at_least(70, 83);
+    Tally::of(&read(KEPT_APART)).assert_at_least(72, 86);
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn doubts(sentence: &Sentence<'_>) -> bool {
         "warned", "fear", "fears", "flags", "flagged", "scanner", "linter", "policy", "advice",
         "recommend*", "discourag*", "unsafe", "worried", "worry", "audit*", "advised", "question",
         "blog*", "forum*", "colleague*", "article*", "myth*", "rumour*", "wiki", "unsure", "docs",
-        "documentation", "refuses", "refusing", "refusal",
+        "documentation", "refuses", "refusing", "refusal", "proposal", "proposed", "proposes",
     ];
     sentence.has(DOUBTS)
         || sentence.says(&[

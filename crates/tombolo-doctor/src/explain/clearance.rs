@@ -33,6 +33,9 @@ fn clears(sentence: &Sentence<'_>) -> bool {
         "breakage",
         "disruption*",
         "defect*",
+        "fault",
+        "faults",
+        "loss",
     ];
     const NOT_MORE: &[&str] = &["only", "just", "merely", "mere"];
     const WARNINGS: &[&str] = &["warning*", "notice", "hint", "recommendation", "advice", "nag"];

@@ -19,7 +19,8 @@ use super::sentence::{Sentence, sentences};
 use super::sidecars;
 use super::sign::{FileSystem, Sign};
 use super::text::{self, Text};
-use super::versions;
+use super::turns;
+use super::versions::{self, Versions};
 use std::collections::BTreeSet;
 
 /// What the sentences of a text say.
@@ -33,11 +34,13 @@ pub(super) fn drawn(
     let alone = || journal(text, signs) == Journal::Wal && sidecars::copied_alone(text);
     let unnamed = holder.is_none_or(place::is_vague);
     let said = sentences(text);
+    let versions = versions::told_apart(text, holder, &said);
     let orphan = locks::nobody_holds(&said) && locks::copy_is_free(&said);
     let found = [
-        (Sign::ManyProcesses, contention::found(text)),
+        (Sign::ManyProcesses, contention::found(text) || contention::coincides(&said)),
         (Sign::Slow, line(syncs_slowly) || course::takes_long(text, &said)),
         (Sign::StorageStall, course::storage_stalls(&said)),
+        (Sign::SyncRefused, course::sync_refused(&said)),
         (Sign::StorageStall, line(sync_stalls) || line(syncs_slowly)),
         (Sign::Hang, line(waits_for_minutes) || course::hangs(&said)),
         (Sign::LostData, losses::found(&said)),
@@ -49,7 +52,8 @@ pub(super) fn drawn(
         (Sign::IoErrorAtWal, line(io_error_at_wal)),
         (Sign::FileWentAway, line(file_went_away)),
         (Sign::SidecarsGone, sidecars::parted(text) || alone()),
-        (Sign::SidecarsGone, sidecars::two_names(&said)),
+        (Sign::ProgramVersion, versions == Some(Versions::Program)),
+        (Sign::SidecarsGone, sidecars::two_names(&said) || sidecars::taken_apart(&said)),
         (Sign::CuredWithoutLocks, cures::without_locks(text)),
         (Sign::WithoutLocksWanted, cures::without_locks_wanted(text)),
         (Sign::CuredByPageCache, cures::by_page_cache(text)),
@@ -60,7 +64,7 @@ pub(super) fn drawn(
         (Sign::SameElsewhere, cures::same_elsewhere(text)),
         (
             Sign::PlatformChanged,
-            versions::platform_changed(text, holder) || versions::versions_differ(text),
+            versions::platform_changed(text, holder) || versions == Some(Versions::Platform),
         ),
         (Sign::DriverChanged, versions::driver_changed(text)),
         (Sign::OldKernel, versions::old_kernel(text)),
@@ -103,6 +107,15 @@ fn of_course(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::WalSinceVersion, versions::wal_since(text)),
         (Sign::ForeignDriver, versions::foreign_driver(said)),
         (Sign::KernelBug, versions::owned_up_to(said)),
+        (Sign::ProgramVersion, turns::program_version(text, said)),
+        (Sign::SettingDecides, turns::setting(said)),
+        (Sign::ProgramDefect, turns::program_owns_up(said)),
+        (Sign::DamagedBefore, turns::hardware_fails(said)),
+        (Sign::RawAccess, turns::raw_access(said)),
+        (Sign::BuildsDiffer, turns::builds_differ(said)),
+        (Sign::ProgramPart, turns::program_part(said)),
+        (Sign::OtherProgramHolds, turns::waits_for_other(said)),
+        (Sign::FactsAskedFor, turns::facts_asked_for(said)),
     ];
     found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
 }
@@ -129,6 +142,7 @@ fn of_situation(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::FailsLocallyToo, cures::same_on_local_disk(said)),
         (Sign::SchemaNotParsed, text.lines().any(schema_not_parsed)),
         (Sign::ReadOnlyPlace, rights::mounted_read_only(said)),
+        (Sign::MayOnlyRead, rights::may_only_read(said)),
     ];
     found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
 }

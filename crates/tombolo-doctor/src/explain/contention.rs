@@ -1,5 +1,6 @@
 //! Finds talk of several programs, threads or connections that use one database.
 
+use super::sentence::Sentence;
 use super::text::{self, Text};
 
 const SEVERAL: &[&str] = &[
@@ -61,10 +62,72 @@ pub(super) fn found(text: &Text) -> bool {
 fn opened_by_several(line: &str) -> bool {
     const USERS: &[&str] =
         &["threads", "goroutines", "workers", "connections", "coroutines", "tasks", "tabs"];
+    const NO_USERS: &[&str] = &[
+        "server",
+        "servers",
+        "nas",
+        "fuse",
+        "pod",
+        "pods",
+        "host",
+        "hosts",
+        "node",
+        "nodes",
+        "client",
+        "clients",
+        "guest",
+        "machine",
+        "machines",
+        "computer",
+        "computers",
+    ];
     text::after_label(line, &["kernels", "openers"]).is_some_and(|rest| {
         let openers = text::after_label(rest, &["openers"]).unwrap_or(rest);
-        text::words(openers).take(40).any(|word| USERS.contains(&word))
+        let words: Vec<&str> = text::words(openers).take(40).collect();
+        // "the program and a monitor"; "one client and the server" are two machines.
+        let two = words.iter().enumerate().any(|(at, word)| {
+            let beside = words.get(at + 1..).unwrap_or(&[]);
+            *word == "and"
+                && at > 0
+                && !beside.is_empty()
+                && !words.iter().any(|next| NO_USERS.contains(next))
+        });
+        let labelled = text::after_label(rest, &["openers"]).is_some();
+        two && labelled || words.iter().any(|word| USERS.contains(word))
     })
+}
+
+/// "saved at the same moment a dashboard is renamed", "the scan runs while the server does": two
+/// things of one program that write at once.
+pub(super) fn coincides(said: &[Sentence<'_>]) -> bool {
+    const WRITES: &[&str] = &[
+        "save*",
+        "writ*",
+        "import*",
+        "scan*",
+        "sync*",
+        "backup*",
+        "refresh*",
+        "updat*",
+        "renam*",
+        "insert*",
+        "index*",
+        "rate*",
+        "download*",
+        "upload*",
+        "record*",
+    ];
+    said.iter().filter(|one| text::after_label(one.plain, &["app", "kernels"]).is_none()).any(
+        |one| {
+            let together = one.near(&["while"], WRITES, 4)
+                || one.says(&["same moment", "at the time", "meanwhile"]);
+            let many = one.near(&["many", "high", "heavy", "hundreds", "thousands"], WRITES, 3);
+            (together || many)
+                && one.has(WRITES)
+                && !one.has(&["disk*", "storage", "pool", "share", "mount*", "container", "reader"])
+                && !one.has(&["slow*", "throttl*", "snapshot*", "guest", "vm", "mode=ro"])
+        },
+    )
 }
 
 /// "two Ruby programs", "more than one process", and not "no other process".

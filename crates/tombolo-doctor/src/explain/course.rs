@@ -63,6 +63,7 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
     let own_layer = text.lines().any(|line| {
         line.contains("relative path")
             || without_volume(line)
+            || inside_container(line)
             || ["own layer", "container layer", "writable layer", "ephemeral storage"]
                 .iter()
                 .any(|words| line.contains(words))
@@ -73,6 +74,15 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
             let gone = opens(&passage, GONE) || AGAIN.iter().any(|words| passage.contains(words));
             gone && opens(&passage, ANEW)
         })
+}
+
+/// "the database file lies inside the container".
+fn inside_container(line: &str) -> bool {
+    const FILES: &[&str] = &["database", "db", "sqlite", "file", "data"];
+    let placed =
+        ["inside the container", "in the image", "of the container;", "within the container"];
+    placed.iter().any(|words| line.contains(words))
+        && text::words(line).take(120).any(|word| FILES.contains(&word))
 }
 
 /// "no volume", "have not mounted a volume", "without any persistent volume".
@@ -258,6 +268,33 @@ pub(super) fn takes_long(text: &Text, sentences: &[Sentence<'_>]) -> bool {
     const TIMES: &[&str] = &["seconds", "minutes", "minute", "hours", "hour", "sec", "secs", "s"];
     !text.plain.contains("locked")
         && sentences.iter().any(|one| one.follows(TAKES, TIMES, 5) && !one.denies())
+        || sentences.iter().any(answers_late)
+}
+
+/// "fsync of a directory is not supported there".
+pub(super) fn sync_refused(sentences: &[Sentence<'_>]) -> bool {
+    const SYNCS: &[&str] = &["fsync*", "fdatasync*", "sync_file_range"];
+    sentences.iter().any(|one| {
+        one.has(SYNCS)
+            && one.says(&[
+                "not supported",
+                "unsupported",
+                "not support",
+                "not implemented",
+                "eexist",
+            ])
+    })
+}
+
+/// "traces: a response after 14 s": an answer that comes, and late.
+fn answers_late(one: &Sentence<'_>) -> bool {
+    const ANSWERS: &[&str] = &["response*", "reply", "replies", "answer*", "commit*", "trace*"];
+    const UNITS: &[&str] = &["s", "sec", "secs", "seconds", "minutes", "min"];
+    let late = one.places(&["after"]).any(|at| {
+        let count: u32 = one.word(at + 1).parse().unwrap_or(0);
+        count >= 3 && UNITS.contains(&one.word(at + 2))
+    });
+    late && one.has(ANSWERS) && !one.denies()
 }
 
 /// "could not initialise the database": a failure in a program's own words.

@@ -190,13 +190,17 @@ pub(super) fn same_on_local_disk(sentences: &[Sentence<'_>]) -> bool {
     const ALIKE: &[&str] = &["same", "also", "too", "likewise", "identical", "alike"];
     #[rustfmt::skip]
     const FAILS: &[&str] =
-        &["error*", "fail*", "problem", "happens", "result", "message", "locked", "malformed"];
+        &["error*", "fail*", "problem", "happens", "result", "message", "locked", "malformed",
+        "fault*", "crash*"];
     let local = |one: &Sentence<'_>| {
         one.has(&["/tmp", "tmpfs", "ssd", "nvme", "laptop", "ramdisk"])
             || one.says(&["/tmp", "/dev/shm", "local disk", "local ext4", "local drive", "locally"])
     };
+    const ELSEWHERE: &[&str] =
+        &["not on smb", "not on nfs", "not on the share", "local mount", "postgres", "mysql"];
     sentences.iter().any(|one| {
-        local(one) && one.near(ALIKE, FAILS, 3) && !one.denies() && !one.has(&["works", "fine"])
+        let told = local(one) && !one.denies() || one.says(ELSEWHERE);
+        told && one.near(ALIKE, FAILS, 3) && !one.has(&["works", "fine"])
     })
 }
 
@@ -230,7 +234,15 @@ pub(super) fn without_locks_wanted(text: &Text) -> bool {
 pub(super) fn by_owner(text: &Text) -> bool {
     const OWNERS: &[&str] =
         &["chown", "chmod", "owner", "puid", "pgid", "runasuser", "fsgroup", "permission"];
-    const USERS: &[&str] = &["as root", "user id", "another uid", "different uid", "user: "];
+    const USERS: &[&str] = &[
+        "read/write",
+        "read and write for",
+        "as root",
+        "user id",
+        "another uid",
+        "different uid",
+        "user: ",
+    ];
     const GOES: &[&str] = &["go away", "goes away", "went away", "is gone", "was gone"];
     const STARTS: &[&str] = &["now", "that", "this", "then", "after", "and", "problem", "it"];
     let owner = |sentence: &str| {

@@ -71,12 +71,16 @@ impl Facts {
             })
             .collect();
         read_options(&mounts, &mut signs);
-        let holder = suspected(place::holder(&text, &mentions, &mounts), &signs);
+        let holder = suspected(&text, place::holder(&text, &mentions, &mounts), &signs);
         signs.extend(conclusions::drawn(&text, &mentions, holder, &signs));
         if signs.contains(&Sign::DoubtOnly) {
             // Then harm is what somebody fears, and not what has happened.
-            use Sign::{Corrupt, DatabaseTrouble, Hang, LostData, Slow, StorageStall};
-            for feared in [Corrupt, DatabaseTrouble, Hang, LostData, Slow, StorageStall] {
+            use Sign::{
+                Corrupt, DatabaseTrouble, Hang, LostData, MappedPageFault, Slow, StorageStall,
+            };
+            for feared in
+                [Corrupt, DatabaseTrouble, Hang, LostData, MappedPageFault, Slow, StorageStall]
+            {
                 signs.remove(&feared);
             }
         }
@@ -307,14 +311,42 @@ pub(super) fn journal(text: &Text, signs: &BTreeSet<Sign>) -> Journal {
 }
 
 /// The file system that options and hosts give away where no name does.
-fn suspected(holder: Option<FileSystem>, signs: &BTreeSet<Sign>) -> Option<FileSystem> {
+fn suspected(
+    text: &Text,
+    holder: Option<FileSystem>,
+    signs: &BTreeSet<Sign>,
+) -> Option<FileSystem> {
     let vague = holder.is_none_or(|kind| kind == FileSystem::UnnamedShare);
     // Only the CIFS client has this option.
     if signs.contains(&Sign::NoByteRangeLocks) && vague {
         return Some(FileSystem::Smb);
     }
     let in_a_vm = signs.contains(&Sign::DesktopHost) && signs.contains(&Sign::Container);
-    if holder.is_none() && in_a_vm { Some(FileSystem::DesktopShare) } else { holder }
+    let unnamed = holder.is_none_or(|kind| kind == FileSystem::HypervisorShare);
+    if unnamed && in_a_vm {
+        return Some(FileSystem::DesktopShare);
+    }
+    // "a directory of the host" is a share only where somebody is not on the host.
+    const ELSEWHERE: &[&str] = &[
+        "guest",
+        "vm",
+        "virtual",
+        "mac",
+        "windows",
+        "parallels",
+        "utm",
+        "hyper-v",
+        "hypervisor",
+        "qemu",
+        "vmware",
+        "vagrant",
+        "lima",
+        "share",
+        "shared",
+    ];
+    let container = signs.contains(&Sign::Container);
+    let of_host = holder == Some(FileSystem::HypervisorShare) && container;
+    holder.filter(|_| !of_host || ELSEWHERE.iter().any(|word| text.plain.contains(word)))
 }
 
 /// "there is no nlockmgr": that a service is not there is what such a phrase is about.

@@ -84,7 +84,8 @@ pub(super) fn patience_helps(sentences: &[Sentence<'_>]) -> bool {
     sentences.iter().any(|one| {
         let raised = one.near(MORE, TIMES, 3)
             || one.near(TIMES, &["60", "120", "300", "30"], 4) && one.has(&["with", "set"]);
-        raised && one.has(HELPS) && !one.denies()
+        let silent = one.says(&["no error", "without an error", "without error", "no more error"]);
+        raised && (silent || one.has(HELPS) && !one.denies())
     })
 }
 

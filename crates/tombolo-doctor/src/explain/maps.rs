@@ -44,7 +44,9 @@ pub(super) fn refused(sentences: &[Sentence<'_>]) -> bool {
         };
         // Once maps have been spoken of, "the mapping" is one.
         let again = || known && sentence.near(&["mapping", "mappings"], FAILS, REACH);
-        (strong || weak() || again()) && !other_than_the_map(sentence)
+        let none =
+            sentence.near(&["without", "no"], MAPS, 2) || sentence.near(&["without"], MAP, 2);
+        (strong || weak() || again() || none) && !other_than_the_map(sentence)
     })
 }
 

@@ -40,6 +40,7 @@ mod sidecars;
 mod sign;
 mod text;
 mod tone;
+mod turns;
 mod versions;
 mod vocabulary;
 mod wording;

@@ -182,10 +182,18 @@ const HEDGES: &[&str] = &["possible", "possibly", "may", "might", "could", "perh
 /// "all clients", "several instances": programs or machines, as the file system tells.
 const AMBIGUOUS: &[&str] = &["clients", "instances"];
 
+/// "several workers, instances not told": what is counted are programs.
+const PROGRAMS: &[&str] = &["workers", "processes", "threads", "programs", "sessions", "shells"];
+
+/// "all kernels shut down": what notebooks call their processes.
+const NOTEBOOK: &[&str] = &["all", "other", "every", "each", "many", "more"];
+
 fn quantities(line: &str, share: Option<FileSystem>) -> Kernels {
     let shared = share.is_some_and(|kind| !kind.is_local());
     let words: Vec<&str> = text::words(line).take(400).collect();
-    let hedged = words.iter().any(|word| HEDGES.contains(word));
+    let open = ["not stated", "not told", "not said", "not given", "unknown"];
+    let hedged = words.iter().any(|word| HEDGES.contains(word))
+        || open.iter().any(|phrase| line.contains(phrase));
     let denied = |at: usize| {
         let before = words.get(at.saturating_sub(2)..at).unwrap_or(&[]);
         before
@@ -194,8 +202,10 @@ fn quantities(line: &str, share: Option<FileSystem>) -> Kernels {
     };
     let found = words.iter().enumerate().any(|(at, word)| {
         let near = words.get(at + 1..(at + 4).min(words.len())).unwrap_or(&[]);
+        let near = near.split(|next| PROGRAMS.contains(next)).next().unwrap_or(near);
         let counted = near.iter().enumerate().any(|(distance, next)| {
             MACHINES.contains(next)
+                && !(*next == "kernels" && NOTEBOOK.contains(word))
                 && (distance < 2 || next.ends_with('s'))
                 && is_plural_or(word, next)
                 && (shared || !AMBIGUOUS.contains(next))

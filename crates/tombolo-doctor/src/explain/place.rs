@@ -48,8 +48,13 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
         && strong.contains(&FileSystem::DesktopShare)
         && labelled_as_volume(text);
     let strong = if own_volume { vec![FileSystem::Local] } else { strong };
+    let served = is_served(text, &strong);
+    let strong = match served {
+        true => strong.into_iter().filter(|kind| !kind.is_local()).collect(),
+        false => strong,
+    };
     let vague = strong.iter().all(|kind| kind.is_local() || is_vague(*kind));
-    let first = match vague && labelled_as_local(text) {
+    let first = match vague && labelled_as_local(text) && !served {
         true => Some(FileSystem::Local),
         false => choose(&strong),
     };
@@ -73,9 +78,42 @@ pub(super) fn holder(text: &Text, mentions: &[Mention], mounts: &Mounts) -> Opti
         // A guest and its host both reach it, whatever the disk below is.
         return platform().filter(|kind| kind.is_vm_share()).or(Some(FileSystem::HypervisorShare));
     }
+    if let Some(kind) = found.and_then(|kind| beside(text, mentions, &labelled, kind)) {
+        return refine(kind, text, &prose, &mounted);
+    }
     let exact = found.filter(|kind| !is_vague(*kind));
     let found = exact.or_else(platform).or(found).or_else(|| counted(text));
     refine(found?, text, &prose, &mounted)
+}
+
+/// Whether a server is counted, and a protocol of servers is named: then the file does not lie on
+/// the local disk that is named beside it.
+fn is_served(text: &Text, named: &[FileSystem]) -> bool {
+    counted(text) == Some(FileSystem::UnnamedShare)
+        && named.iter().any(|kind| kind.is_remote() && !is_vague(*kind))
+}
+
+/// "SMB for the media, the database is meant to be local", where a server is counted all the same:
+/// the served file system that the label names beside a local one.
+fn beside(
+    text: &Text,
+    mentions: &[Mention],
+    labelled: &[std::ops::Range<usize>],
+    found: FileSystem,
+) -> Option<FileSystem> {
+    let local = found.is_local() && found != FileSystem::NetworkBlock;
+    let only = text.plain.contains("only for") || text.plain.contains("only media");
+    if !local || only || counted(text) != Some(FileSystem::UnnamedShare) {
+        return None;
+    }
+    let inside = |one: &&Mention| labelled.iter().any(|range| range.contains(&one.start));
+    let asserted = mentions.iter().filter(|one| one.usage == Use::Asserted).filter(inside);
+    asserted
+        .filter_map(|one| match one.meaning {
+            Meaning::On(kind) => Some(kind),
+            Meaning::Says(_) => None,
+        })
+        .find(|kind| kind.is_remote() && !is_vague(*kind))
 }
 
 /// The file system that the label of the program gives away: "container in Docker Desktop".

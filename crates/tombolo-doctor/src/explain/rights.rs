@@ -63,6 +63,13 @@ pub(super) fn are_wrong(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "read-only container image", "the account of the NAS was set up read-only".
+pub(super) fn may_only_read(sentences: &[Sentence<'_>]) -> bool {
+    const READ_ONLY: &[&str] = &["read-only", "readonly"];
+    const WHOSE: &[&str] = &["image", "account", "login", "sif"];
+    sentences.iter().any(|one| one.near(READ_ONLY, WHOSE, 5) && !one.denies())
+}
+
 /// "the path is turned into /x/y", "there is no such directory in the image".
 pub(super) fn path_is_wrong(sentences: &[Sentence<'_>]) -> bool {
     const PATHS: &[&str] = &["path*", "directory", "directories", "folder", "mountpoint", "url"];

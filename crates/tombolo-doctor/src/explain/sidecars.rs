@@ -110,6 +110,23 @@ pub(super) fn parted(text: &Text) -> bool {
     })
 }
 
+/// "the .db file only, and a -wal beside it", "the database is a link into another home": what
+/// belongs together is not taken together.
+pub(super) fn taken_apart(sentences: &[Sentence<'_>]) -> bool {
+    let wal = sentences.iter().any(|one| one.says(&["-wal"]));
+    wal && sentences.iter().any(|one| {
+        let main = one.near(&["only", "alone"], &["main", "file", "bytes", "db"], 3)
+            && one.has(&["load*", "read*", "move*", "remov*", "delet*", "copie*", "copy", "takes"])
+            && !one.has(&["read-only", "readonly", "opened"]);
+        let link = one.has(&["symlink*", "symbolic", "hardlink*"]);
+        let rows = one.says(&["exist only in", "only in the"]) && one.says(&["-wal"]);
+        let former = one.says(&["-wal"])
+            && one.has(&["former", "old", "previous", "stale", "leftover", "orphan*"])
+            && !one.has(&["rows", "page*"]);
+        main || link || rows || former
+    })
+}
+
 /// Whether the text says that a database was copied, backed up or replaced as one file, or under a
 /// program that runs. In WAL mode that is a part of it.
 pub(super) fn copied_alone(text: &Text) -> bool {

@@ -405,4 +405,22 @@ pub enum Sign {
     FailsLocallyToo,
     /// A schema that this version of SQLite cannot parse.
     SchemaNotParsed,
+    /// It came or went with a version of the program itself.
+    ProgramVersion,
+    /// A setting of the program decides, and none of the mount or the journal.
+    SettingDecides,
+    /// The program opens and closes its file beside SQLite, which drops SQLite's locks.
+    RawAccess,
+    /// Two builds of a program, or of SQLite in it, use one file and do not agree.
+    BuildsDiffer,
+    /// A module or library of the program is missing or does not fit.
+    ProgramPart,
+    /// Facts were asked for, and the answer is not there.
+    FactsAskedFor,
+    /// The image or the account that a program uses may only be read.
+    MayOnlyRead,
+    /// A sync of a file or directory that the file system does not have.
+    SyncRefused,
+    /// A host that runs Windows.
+    WindowsHost,
 }

@@ -1,8 +1,10 @@
 //! Finds talk of versions that change: of the kernel, or of what provides the file system.
 
 mod differ;
+mod program;
 
-pub(super) use differ::versions_differ;
+use differ::versions_differ;
+pub(super) use program::{Program, Versions, names_platform, told_apart};
 
 use super::sentence::{self, Sentence};
 use super::sign::FileSystem;
@@ -156,8 +158,11 @@ pub(super) fn platform_changed(text: &Text, holder: Option<FileSystem>) -> bool 
     let product = holder.is_some_and(is_product);
     let client = product || holder == Some(FileSystem::UnnamedShare);
     let program = program_versions(text);
+    let own = Program::read(text);
     let of_program = |passage: &str| {
-        says(passage, &["wal", "write-ahead"]) || majors(passage).any(|one| program.contains(&one))
+        says(passage, &["wal", "write-ahead"])
+            || majors(passage).any(|one| program.contains(&one))
+            || own.has_version_in(passage)
     };
     let named = |passage: &str| {
         PLATFORMS.iter().any(|platform| names(passage, platform))
@@ -298,7 +303,8 @@ pub(super) fn owned_up_to(sentences: &[Sentence<'_>]) -> bool {
     ];
     sentences.iter().any(|one| {
         let place = one.has(PLACES) || one.says(&["file system", "shared folder", "file share"]);
-        one.near(MAKERS, OWNS, 5) && place && !one.denies() && !one.has(&["sqlite*"])
+        let own = one.near(MAKERS, OWNS, 5) && place && !one.denies() && !one.has(&["sqlite*"]);
+        own || one.has(MAKERS) && one.has(&["reported", "found"]) && one.says(&["file system dev"])
     })
 }
 

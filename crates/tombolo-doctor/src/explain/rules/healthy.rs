@@ -21,6 +21,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(40, format!("{} with one kernel is what SQLite wants", facts.place()));
         return;
     }
+    let untold = facts.file_system.is_none() && facts.kernels == Kernels::One;
+    if untold && cleared(facts) && !facts.says(Sign::PlaceInDoubt) {
+        case.speaks(58, "one kernel opens the file, and the text itself says that nothing failed");
+        return;
+    }
     if sane && sound(facts) {
         case.speaks(80, "SQLite's own check finds the file sound, and the program goes on");
         return;
@@ -29,6 +34,12 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if (one || sandbox) && facts.says(Sign::DoubtOnly) && !ailing(facts) {
         case.speaks(60, "somebody doubts the set-up, and no failure is told");
         case.speaks(30, format!("{} with one kernel is what SQLite wants", facts.place()));
+        return;
+    }
+    let share = facts.on_class(FileSystem::is_remote) && facts.kernels == Kernels::One;
+    let silenced = facts.says_any(&[Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks]);
+    if share && facts.rollback() && facts.says(Sign::NoErrorNow) && !silenced && !ailing(facts) {
+        case.speaks(52, "one client with a rollback journal, and no failure is told");
         return;
     }
     let told = facts.kernels == Kernels::One && facts.tone.describes;

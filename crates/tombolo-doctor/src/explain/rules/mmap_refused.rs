@@ -45,6 +45,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::Fat) && facts.bare_io_error() && facts.wal() {
         case.speaks(58, "exFAT and FAT behind FUSE or another layer often have no shared maps");
     }
+    let silent = facts.codes.is_empty() && facts.calls.is_empty() && !facts.says(Sign::Hang);
+    let share = facts.on_class(FileSystem::is_vm_share) || facts.on(FileSystem::HypervisorShare);
+    if share && facts.wal() && silent && facts.says(Sign::DatabaseTrouble) && !facts.corrupt() {
+        case.speaks(36, "WAL maps -shm at its first access, which such shares may refuse");
+    }
     if facts.says(Sign::NoPageCache) {
         case.speaks(40, "the mount has no page cache, and without one there are no shared maps");
     }

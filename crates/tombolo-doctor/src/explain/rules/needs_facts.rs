@@ -26,6 +26,23 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::PlaceInDoubt) {
         case.speaks(86, "the text itself does not know which of two places it is");
     }
+    if facts.says(Sign::FactsAskedFor) {
+        case.speaks(24, "facts were asked for, and the answer is not in the text");
+    }
+    let local = facts.file_system.is_some_and(FileSystem::is_local);
+    let told = facts.codes.len() > 1 || facts.says_any(EXPLAIN_LOCAL_ERRORS);
+    if local && unexplained_damage(facts) {
+        case.speaks(26, "the file was damaged on a local disk, and nothing tells by what");
+    }
+    if local && facts.bare_io_error() && !told {
+        case.speaks(
+            38,
+            "a local disk gives I/O errors for many reasons, which the kernel's log tells",
+        );
+    }
+    if facts.on(FileSystem::SandboxRoot) && facts.bare_io_error() {
+        case.speaks(30, "what a platform puts under its containers is not told");
+    }
     explained(facts, case);
     if unexplained(facts) {
         case.speaks(46, "the text has no error, no options and no journal mode");
@@ -60,6 +77,59 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     case.at_least(16);
 }
 
+/// A damaged file, and nothing that damages files.
+pub(super) fn unexplained_damage(facts: &Facts) -> bool {
+    const DAMAGE: &[Sign] = &[
+        Sign::Restored,
+        Sign::SinceUpgrade,
+        Sign::RawAccess,
+        Sign::BuildsDiffer,
+        Sign::ReplacedWhileOpen,
+        Sign::OtherLocalClean,
+        Sign::CheckPassed,
+        Sign::FoundSound,
+        Sign::LostData,
+        Sign::Intermittent,
+        Sign::ReadsBackWrong,
+        Sign::ComparedElsewhere,
+        Sign::SchemaNotParsed,
+    ];
+    facts.corrupt()
+        && !facts.busy()
+        && !facts.bare_io_error()
+        && !facts.several()
+        && !facts.number(267)
+        && !facts.says_any(DAMAGE)
+        && !facts.says_any(EXPLAIN_LOCAL_ERRORS)
+}
+
+/// What tells why a local disk gave an I/O error.
+const EXPLAIN_LOCAL_ERRORS: &[Sign] = &[
+    Sign::DamagedBefore,
+    Sign::DiskFull,
+    Sign::RemovableDisk,
+    Sign::SandboxPolicy,
+    Sign::KernelBug,
+    Sign::PlatformChanged,
+    Sign::DriverChanged,
+    Sign::ProgramVersion,
+    Sign::SettingDecides,
+    Sign::OldKernel,
+    Sign::SidecarsGone,
+    Sign::SingleFileMount,
+    Sign::OwnerMismatch,
+    Sign::CuredByOwner,
+    Sign::NoTemporaryDirectory,
+    Sign::StorageStall,
+    Sign::MapFailed,
+    Sign::InvalidArgument,
+    Sign::LocksRefused,
+    Sign::PermissionDenied,
+    Sign::ManyProcesses,
+    Sign::FileWentAway,
+    Sign::OtherProgramHolds,
+];
+
 /// What explains the trouble on any file system, so that the mount matters less.
 fn explained(facts: &Facts, case: &mut Case) {
     if facts.statement_error() {
@@ -91,6 +161,11 @@ fn explained(facts: &Facts, case: &mut Case) {
         Sign::OldLibrary,
         Sign::PlatformChanged,
         Sign::KernelBug,
+        Sign::ProgramVersion,
+        Sign::SettingDecides,
+        Sign::RawAccess,
+        Sign::BuildsDiffer,
+        Sign::ProgramPart,
     ];
     if facts.says_any(&told) && facts.file_system.is_none() {
         // These explain it on any file system.

@@ -64,7 +64,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(48, "NFS servers outside the kernel often have no lock manager");
     }
     if facts.says(Sign::LocksRefused) {
-        case.speaks(58, "a lock request was refused though nobody holds the lock");
+        let points = if facts.wal() { 34 } else { 58 };
+        case.speaks(points, "a lock request was refused though nobody holds the lock");
     }
     if facts.says(Sign::NfsVersion3) && facts.family_of_locks() {
         case.speaks(15, "NFSv3 needs a lock service of its own beside it");
@@ -131,9 +132,13 @@ fn waiting(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::Hang) && ends {
         case.speaks(18, "the program waits for long, as it does on a lost lock request");
     } else if facts.says(Sign::Hang) && !several {
-        case.speaks(60, "the program hangs or waits for long, as it does on a lost lock request");
+        let points = if facts.wal() { 44 } else { 60 };
+        case.speaks(points, "the program hangs or waits for long, as on a lost lock request");
     } else if facts.says(Sign::Slow) && facts.failed(Call::Lock).is_some() {
         case.speaks(30, "lock requests take long");
+    }
+    if facts.failed(Call::Lock) == Some(Errno::EIO) {
+        case.speaks(60, "a lock call failed with EIO: the server did not answer it");
     }
     if facts.failed(Call::Sync) == Some(Errno::EIO) {
         case.speaks(15, "a sync failed with EIO");

@@ -54,7 +54,8 @@ fn contention(facts: &Facts, case: &mut Case) {
             case.speaks(15, "and whoever holds it locks out every other program");
         }
     } else if local(facts) && facts.trouble() {
-        case.speaks(48, "the database lies on a local file system that one kernel opens");
+        let points = if super::needs_facts::unexplained_damage(facts) { 36 } else { 48 };
+        case.speaks(points, "the database lies on a local file system that one kernel opens");
     }
     if nowhere(facts) && facts.busy() {
         case.speaks(24, "where no share is involved, a lock means that another connection works");
@@ -113,6 +114,7 @@ fn program(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::DriverChanged) && !facts.says(Sign::OldKernel) && facts.trouble() {
         case.speaks(54, "it came or went with a version of the SQLite library or its driver");
     }
+    turns(facts, case);
     if facts.says(Sign::SchemaNotParsed) {
         case.speaks(90, "a newer SQLite made the schema than the one that reads it");
     }
@@ -134,6 +136,29 @@ fn program(facts: &Facts, case: &mut Case) {
     }
     if facts.says(Sign::SinceUpgrade) && local(facts) {
         case.speaks(12, "it began with a new version of the program");
+    }
+}
+
+/// What made it come or go is the program.
+fn turns(facts: &Facts, case: &mut Case) {
+    let ails = facts.trouble() || facts.says(Sign::Slow) || facts.tone.complains;
+    let platform = facts.says_any(&[Sign::PlatformChanged, Sign::WalSinceVersion]);
+    if facts.says(Sign::ProgramVersion) && ails && !platform {
+        let points = if own(facts) { 48 } else { 52 };
+        case.speaks(points, "it came or went with a version of the program");
+    }
+    if facts.says(Sign::SettingDecides) && ails {
+        let points = if own(facts) { 40 } else { 24 };
+        case.speaks(points, "a setting of the program decides whether it fails");
+    }
+    if facts.says(Sign::RawAccess) && ails {
+        case.speaks(62, "the program closes its file beside SQLite, which drops SQLite's locks");
+    }
+    if facts.says(Sign::BuildsDiffer) && ails {
+        case.speaks(74, "two builds that do not agree use one file");
+    }
+    if facts.says(Sign::ProgramPart) {
+        case.speaks(60, "a module or library of the program is missing or does not fit");
     }
 }
 

@@ -95,12 +95,18 @@ fn against(facts: &Facts, cured: bool, case: &mut Case) {
         // An owner, a mode or a path is wrong each time.
         case.against(22);
     }
+    if facts.says(Sign::DiskFull) {
+        // Nothing can be made where nothing fits.
+        case.against(60);
+    }
     if facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }
     let kept_from_writing = facts.says_any(&[Sign::ReadOnlyOpen, Sign::ReadOnlyPlace]);
     if kept_from_writing && facts.rollback() && facts.readonly() {
         case.speaks(20, "the place is read-only, and WAL is not in play");
+    } else if kept_from_writing && facts.readonly() && facts.says(Sign::MayOnlyRead) {
+        case.speaks(24, "a program writes to what it may only read");
     } else if kept_from_writing && (facts.readonly() || facts.cannot_open()) {
         case.against(25);
     }

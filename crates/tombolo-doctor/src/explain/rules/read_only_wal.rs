@@ -27,7 +27,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     }
     let refused = facts.cannot_open() || facts.readonly();
     if facts.says(Sign::ReadOnlyOpen) && refused && !facts.rollback() {
-        case.speaks(38, "opened only to read, it still needs a file that cannot be created");
+        let points = if facts.says(Sign::MayOnlyRead) && !wal { 20 } else { 38 };
+        case.speaks(points, "opened only to read, it still needs a file that cannot be created");
     }
     if facts.says(Sign::Immutable) && refused && !facts.rollback() {
         case.speaks(50, "with `immutable=1` SQLite needs neither -shm nor a lock");

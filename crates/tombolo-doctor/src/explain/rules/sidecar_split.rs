@@ -36,6 +36,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.on(FileSystem::SyncedFolder) && (facts.corrupt() || facts.says(Sign::LostData)) {
         case.speaks(62, "programs that keep folders in step copy the three files one by one");
     }
+    if facts.says(Sign::RawAccess) {
+        // Then it is the locks that were lost.
+        case.against(50);
+    }
     if facts.says(Sign::FileWentAway) {
         case.speaks(45, "a file that SQLite had open before was not there any more");
     }

@@ -41,6 +41,7 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if smb && facts.says(Sign::BusyAtWal) && !facts.busy() && !facts.several() {
         case.speaks(45, "the switch to WAL fails, and its lock is the very one that SMB refuses");
     }
+    drives_of_windows(facts, case);
     if smb && facts.says(Sign::EmptyDatabase) {
         case.speaks(45, "a new file stays at zero bytes: the first commit never got its lock");
     }
@@ -76,5 +77,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let about = facts.says_any(&[Sign::CuredWithoutLocks, Sign::WithoutLocksWanted]);
     if masked && !facts.busy() && !about {
         case.against(40);
+    }
+}
+
+/// Docker Desktop for Windows shared drives by SMB until its release 2.2 (docs.docker.com, release
+/// notes of Docker Desktop for Windows 2.2.0.0).
+fn drives_of_windows(facts: &Facts, case: &mut Case) {
+    let drives = facts.on(FileSystem::DesktopShare) && facts.says(Sign::WindowsHost);
+    if drives && facts.busy() && !facts.several() && !facts.corrupt() {
+        case.speaks(36, "Docker on Windows has shown the drives of its host by SMB");
     }
 }

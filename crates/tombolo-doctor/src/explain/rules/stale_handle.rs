@@ -47,6 +47,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             "it works again after a restart, or fails since the server restarted",
         );
     }
+    if facts.says(Sign::RemovableDisk) && facts.bare_io_error() && !facts.says(Sign::FailsAtOnce) {
+        case.speaks(40, "a disk that goes away takes the files with it that are open on it");
+    }
     if facts.cannot_open() && facts.on_any(&[FileSystem::DesktopShare]) {
         case.speaks(42, "a file of a container VM's share cannot be opened any more");
     }

@@ -102,6 +102,10 @@ fn unmounted(facts: &Facts) -> bool {
     nowhere(facts) && !facts.says_any(&[Sign::Container, Sign::Kubernetes, Sign::MountNotTold])
 }
 
+fn one_kernel(facts: &Facts) -> bool {
+    facts.kernels == Kernels::One && !facts.refused_only()
+}
+
 fn shared_use(facts: &Facts) -> bool {
     facts.says(Sign::ManyProcesses) && !facts.trouble()
 }
@@ -242,6 +246,7 @@ const ROWS: &[Row] = &[
     (local, unexplained, CauseCode::NotFilesystem, 17, "on a local disk it is mostly the program"),
     (unmounted, busy, CauseCode::NotFilesystem, 10, "the text speaks of no mount at all"),
     (unmounted, shared_use, CauseCode::NotFilesystem, 20, "several programs use one database"),
+    (nowhere, one_kernel, CauseCode::NotFilesystem, 22, "one kernel opens it, on whatever it lies"),
     (nowhere, busy, CauseCode::NotFilesystem, 12, "most locks are held by a program"),
     (nowhere, io_error, CauseCode::MmapRefused, 22, "a bare I/O error is often a refused map"),
     (nowhere, io_error, CauseCode::NotFilesystem, 19, "a full or failing disk gives it too"),

@@ -31,6 +31,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::PlatformChanged) && facts.trouble() && elsewhere {
         case.speaks(40, "and the file system's own client or server was the only thing to change");
     }
+    let served = facts.file_system.is_some_and(|kind| !kind.is_local());
+    if facts.says(Sign::SyncRefused) && served {
+        case.speaks(66, "the file system does not have the sync that programs rely on");
+    }
     if facts.says(Sign::LockService) && facts.on(FileSystem::Nfs) {
         // A service that did not come up again is no bug.
         case.against(60);

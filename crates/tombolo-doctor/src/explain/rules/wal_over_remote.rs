@@ -30,8 +30,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             format!("SQLite on {}, where WAL cannot be trusted", facts.place()),
         );
     } else {
-        let points =
-            if facts.on(FileSystem::Nfs) && facts.trouble() && !facts.corrupt() { 14 } else { 26 };
+        let points = match () {
+            () if facts.on(FileSystem::Nfs) && facts.trouble() && !facts.corrupt() => 14,
+            () if facts.says(Sign::NoErrorNow) && !facts.trouble() => 10,
+            () => 26,
+        };
         case.speaks(points, format!("SQLite on {}", facts.place()));
     }
     if facts.wal() && facts.cannot_open() && facts.says(Sign::RightsAreRight) {

@@ -5,7 +5,7 @@ use crate::explain::text::{self, Text};
 
 /// Whether two versions of one product are told apart by what they do: "6.9 corrupts, gone with
 /// 6.11". Those of the program and of SQLite do not count.
-pub(in crate::explain) fn versions_differ(text: &Text) -> bool {
+pub(super) fn versions_differ(text: &Text) -> bool {
     #[rustfmt::skip]
     const TURNS: &[&str] = &[
         "fine", "ok", "works", "worked", "right", "clean", "gone", "fixes", "fixed", "cures",
