@@ -9,6 +9,8 @@
 //! 4. where all commits are to survive loss of power, nobody but the next writer is shown one that
 //!    is not synced.
 
+mod accounts;
+
 use super::SessionId;
 use super::buffer::{MemoryBuffer, Store};
 use super::engine::Version;
@@ -16,32 +18,17 @@ use super::limits::Limits;
 use super::machine::Machine;
 use super::model::{ModelEngine, PAGE_BYTES};
 use crate::facade::{Facade, Lock, Read, Unlock};
-use crate::sqlite::header::{HEADER_BYTES, MAGIC};
+use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Outcome, Settled};
 use crate::wire::request::{self, Access, CommitId, Durability, Incarnation, Pages, Request, Seen};
 use crate::wire::{FrameReader, Reply};
+use accounts::{
+    ACCOUNTS, COUNT_PAGE, FIRST_BALANCE, Random, first_state, page_with, transfer, value_of,
+};
 use std::collections::{BTreeMap, VecDeque};
 
-const ACCOUNTS: std::ops::RangeInclusive<u32> = 2..=20;
-const COUNT_PAGE: u32 = 21;
-const FIRST_BALANCE: u64 = 100;
 const DOORS: usize = 4;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
-    }
-
-    fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-}
 
 #[derive(Debug)]
 struct Buffers;
@@ -52,24 +39,6 @@ impl Store for Buffers {
     fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
         MemoryBuffer::new(1 << 20)
     }
-}
-
-fn page_with(value: u64) -> Vec<u8> {
-    let mut page = vec![0; PAGE_BYTES];
-    page[..8].copy_from_slice(&value.to_le_bytes());
-    page
-}
-
-fn value_of(page: &[u8]) -> u64 {
-    u64::from_le_bytes(page[..8].try_into().expect("eight bytes"))
-}
-
-fn first_state() -> BTreeMap<u32, Vec<u8>> {
-    let mut one = vec![0; PAGE_BYTES];
-    one[..16].copy_from_slice(MAGIC);
-    one[28..32].copy_from_slice(&COUNT_PAGE.to_be_bytes());
-    let accounts = ACCOUNTS.map(|account| (account, page_with(FIRST_BALANCE)));
-    std::iter::once((1, one)).chain(accounts).chain([(COUNT_PAGE, page_with(0))]).collect()
 }
 
 /// What a door does next.
@@ -541,14 +510,6 @@ impl World {
             Outcome::Conflict | Outcome::NotCommitted => {}
         }
     }
-}
-
-fn transfer(pages: &mut BTreeMap<u32, Vec<u8>>, from: u32, to: u32) {
-    let taken = value_of(&pages[&from]).min(7);
-    let rest = value_of(&pages[&from]) - taken;
-    pages.insert(from, page_with(rest));
-    let more = value_of(&pages[&to]) + taken;
-    pages.insert(to, page_with(more));
 }
 
 fn run(seed: u64) -> World {
