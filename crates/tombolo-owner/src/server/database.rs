@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, Ended, Flushed};
 use super::sync::{self, Order};
-use crate::engine::StockEngine;
+use crate::engine::YoungEngine;
 use std::collections::HashMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
@@ -59,7 +59,7 @@ pub(super) enum Stopped {
 
 #[derive(Debug)]
 pub(super) struct Database {
-    machine: Machine<StockEngine, Buffers>,
+    machine: Machine<YoungEngine, Buffers>,
     connections: HashMap<SessionId, Connection>,
     next_session: u64,
     poller: Poller,
@@ -83,7 +83,7 @@ enum Going {
 
 impl Database {
     pub(super) fn new(
-        engine: StockEngine,
+        engine: YoungEngine,
         limits: Limits,
         poller: Poller,
         (sender, events): (Sender<Event>, Receiver<Event>),

@@ -4,7 +4,7 @@ use super::connection::{Caller, Connection, Ended, Flushed};
 use super::database::{Database, Event};
 use super::place::Served;
 use super::{ServeError, Settings};
-use crate::engine::{NEW_PAGE_SIZE_BYTES, StockEngine};
+use crate::engine::YoungEngine;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -222,7 +222,7 @@ impl Server {
         let waker = poller.waker();
         let (events, receiver) = channel();
         let channel = (events.clone(), receiver);
-        let engine = StockEngine::open(path, self.settings.kind, NEW_PAGE_SIZE_BYTES)?;
+        let engine = YoungEngine::open(path, self.settings.kind)?;
         let limits = self.settings.limits;
         let builder = std::thread::Builder::new().name("tombolo-database".into());
         let thread = builder

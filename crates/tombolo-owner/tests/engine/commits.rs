@@ -200,6 +200,10 @@ fn the_write_lock_is_sqlites_own() {
 struct Torn(Sent);
 
 impl Transaction for Torn {
+    fn page_size_bytes(&self) -> u32 {
+        self.0.page_size_bytes()
+    }
+
     fn size_pages(&self) -> u32 {
         self.0.size_pages
     }

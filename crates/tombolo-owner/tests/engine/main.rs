@@ -9,6 +9,7 @@ mod model;
 mod sole;
 mod trouble;
 mod versions;
+mod young;
 
 use image::{Image, image};
 use std::collections::BTreeMap;
@@ -81,6 +82,10 @@ struct Sent {
 }
 
 impl Transaction for Sent {
+    fn page_size_bytes(&self) -> u32 {
+        self.pages.values().next().map_or(4096, |page| page.len() as u32)
+    }
+
     fn size_pages(&self) -> u32 {
         self.size_pages
     }

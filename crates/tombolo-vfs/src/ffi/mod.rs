@@ -110,14 +110,24 @@ unsafe extern "C" fn sqlite3_tombolo_init(
     })
 }
 
-/// Registers the VFS in one copy of SQLite, once.
+/// Registers the VFS in one copy of SQLite, once. Whoever shuts that down and starts it again has
+/// SQLite's own VFS as default again (`sqlite3_os_init`), and may load the library once more.
 fn register(routines: Routines) -> Result<(), &'static CStr> {
     let (Some(find), Some(add)) = (routines.vfs_find, routines.vfs_register) else {
         return Err(c"this SQLite cannot register a VFS");
     };
+    let is_default = std::env::var_os(DEFAULT_VARIABLE).is_some_and(|value| value == "1");
+    let put = |vfs: *mut abi::Vfs| {
+        // SAFETY: SQLite's own function, and a VFS that lives as long as the process.
+        match unsafe { add(vfs, is_default.into()) } {
+            OK => Ok(()),
+            _ => Err(c"SQLite does not take the VFS"),
+        }
+    };
     // SAFETY: SQLite's own function, and a name that ends in NUL.
-    if !unsafe { find(abi::NAME.as_ptr()) }.is_null() {
-        return Ok(());
+    let known = unsafe { find(abi::NAME.as_ptr()) };
+    if !known.is_null() {
+        return if is_default { put(known) } else { Ok(()) };
     }
     // SAFETY: as above; null asks for the default.
     let stock = unsafe { find(std::ptr::null()) };
@@ -125,11 +135,5 @@ fn register(routines: Routines) -> Result<(), &'static CStr> {
         return Err(c"this SQLite has no VFS to stand on");
     }
     let host = Box::leak(Box::new(Host { routines, stock }));
-    let vfs = Box::leak(Box::new(vfs::new(host)));
-    let is_default = std::env::var_os(DEFAULT_VARIABLE).is_some_and(|value| value == "1");
-    // SAFETY: SQLite's own function, and a VFS that lives as long as the process.
-    match unsafe { add(vfs, is_default.into()) } {
-        OK => Ok(()),
-        _ => Err(c"SQLite does not take the VFS"),
-    }
+    put(Box::leak(Box::new(vfs::new(host))))
 }
