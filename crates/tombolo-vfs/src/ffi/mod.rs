@@ -19,6 +19,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Weak};
 use tombolo_core::facade::Refusal;
+use tombolo_core::sqlite::result_code::ResultCode;
 
 use crate::file::OpenFile;
 
@@ -70,7 +71,7 @@ impl Host {
     /// The code of a refusal, which is kept for `xGetLastError` and logged.
     fn refused(&self, refusal: &Refusal) -> c_int {
         let code = c_int::from(refusal.code.number());
-        let is_everyday = matches!(code & 0xff, 5 | 8);
+        let is_everyday = code & 0xff == c_int::from(ResultCode::BUSY.number());
         if !is_everyday {
             self.log(code, &format!("tombolo: {}", refusal.message));
         }

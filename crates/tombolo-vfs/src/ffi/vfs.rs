@@ -9,6 +9,7 @@ use crate::scratch::Scratch;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, Mutex};
 use tombolo_core::facade::{Lock, Refusal};
 use tombolo_core::sqlite::result_code::ResultCode;
@@ -91,8 +92,12 @@ unsafe extern "C" fn open(
         };
         match opened {
             Ok(open) => {
-                let file_state =
-                    State { host, file: Arc::new(Mutex::new(open)), process: std::process::id() };
+                let file_state = State {
+                    host,
+                    file: Arc::new(Mutex::new(open)),
+                    process: std::process::id(),
+                    level: AtomicI32::new(0),
+                };
                 // SAFETY: SQLite gives room for a file, and a place for flags or null.
                 unsafe {
                     (*file).state = MaybeUninit::new(file_state);
