@@ -8,6 +8,7 @@ mod elf;
 mod fuzz;
 mod lab;
 mod shell;
+mod suites;
 mod tidy;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,8 @@ enum Command {
     Lab(lab::LabCommand),
     /// Measure the speed that is promised, as ratios to standard tools
     Bench(bench::BenchArguments),
+    /// Run SQLite's own test programs through the door, which takes long
+    Suites(suites::SuitesArguments),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Lab(command) => lab::run(&command),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Suites(arguments) => suites::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

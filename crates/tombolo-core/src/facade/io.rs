@@ -179,7 +179,7 @@ impl Facade {
     ///
     /// `SQLITE_IOERR` after a lost connection, or without the lock to write.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
-        if self.shape.size_pages == 0 && offset == 0 && self.cache_may_take(bytes.len()) {
+        if self.shape.size_pages == 0 && self.may_take_page_size(bytes.len()) {
             self.shape.page_size_bytes = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         }
         let part = self.part(offset);
@@ -223,8 +223,9 @@ impl Facade {
         piece
     }
 
-    /// Whether a database without pages takes its page size from a first page of this length.
-    fn cache_may_take(&self, length: usize) -> bool {
+    /// Whether a database without pages takes its page size from a page of this length: the first
+    /// that is written, which is page 3 where SQLite's cache is too small for a transaction.
+    fn may_take_page_size(&self, length: usize) -> bool {
         let valid = length.is_power_of_two() && (512..=65_536).contains(&length);
         valid && matches!(&self.state, State::Writing(_, written) if written.is_empty())
     }

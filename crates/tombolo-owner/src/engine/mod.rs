@@ -9,6 +9,7 @@
 //! * `commit`: the write lock, and writing.
 //! * `log`: the log beside the database, and checkpoints.
 //! * `page_one`, `history`, `page_set`: pure.
+//! * `young`: [`YoungEngine`], for a database that may have no page yet.
 
 mod commit;
 mod error;
@@ -19,6 +20,7 @@ mod page_set;
 mod place;
 mod readers;
 mod versions;
+mod young;
 
 use crate::ffi::{self, Connection};
 use error::{during, error};
@@ -39,6 +41,7 @@ use tombolo_core::sqlite::wal_index::{COPY_BYTES, WalIndexHeader};
 use tombolo_core::wire::request::Access;
 
 pub use place::EngineKind;
+pub use young::YoungEngine;
 
 /// Bytes of a page of a new database where nobody says otherwise, as SQLite has it.
 pub const NEW_PAGE_SIZE_BYTES: u32 = 4096;
@@ -154,6 +157,22 @@ impl StockEngine {
     pub fn log_file(&mut self) -> Result<File, EngineError> {
         self.log.descriptor()
     }
+
+    /// The newest version that is known, without a look.
+    fn last_version(&self) -> Version {
+        self.known.version
+    }
+
+    /// Gives the newest version this number, before anybody knows of it.
+    fn count_from(&mut self, version: Version) {
+        self.known.version = version;
+        self.history = History::default();
+    }
+
+    /// Whether the write lock is held, and nobody has ever written.
+    fn is_locked_blank(&self) -> bool {
+        matches!(&self.lock, WriteLock::Held { first } if page_one::is_blank(first))
+    }
 }
 
 fn page_size_bytes(connection: &mut Connection) -> Result<u32, EngineError> {
@@ -226,8 +245,7 @@ impl Engine for StockEngine {
             return Err(error(ResultCode::CANTOPEN, "the database was removed"));
         }
         *self = StockEngine::open(&path, kind, self.page_size_bytes)?;
-        self.known.version = next;
-        self.history = History::default();
+        self.count_from(next);
         Ok(())
     }
 

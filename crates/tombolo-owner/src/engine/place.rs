@@ -31,7 +31,7 @@ impl EngineKind {
 
 /// Which file a path named: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
+pub(super) struct Identity {
     device: u64,
     inode: u64,
 }
@@ -39,7 +39,7 @@ struct Identity {
 impl Identity {
     /// By `stat` alone: in this process nobody but SQLite opens the database, because closing any
     /// descriptor on it drops SQLite's locks (fcntl(2), "POSIX locks").
-    fn of(path: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
             Ok(found) => Ok(Some(Identity { device: found.dev(), inode: found.ino() })),
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -138,6 +138,14 @@ impl Place {
         let cannot = system(ResultCode::IOERR, "the path cannot be looked at");
         Ok(Identity::of(&self.path).map_err(cannot)? == Some(self.identity))
     }
+}
+
+/// Makes a file without a byte where there is none, by SQLite, which alone may open it.
+pub(super) fn make(path: &Path, kind: EngineKind) -> Result<(), EngineError> {
+    let name = CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| error(ResultCode::CANTOPEN, "the path has a null byte"))?;
+    let failed = during("the database cannot be opened");
+    Connection::open(&name, kind.vfs(), Creation::Create).map_err(failed).map(drop)
 }
 
 /// Page 1 of the newest version, in a transaction of its own; empty where there is none.

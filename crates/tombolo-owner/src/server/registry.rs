@@ -6,7 +6,7 @@
 use super::connection::Connection;
 use super::database::{Database, Event, Stopped, Subject};
 use super::{ServeError, Settings};
-use crate::engine::{NEW_PAGE_SIZE_BYTES, StockEngine};
+use crate::engine::YoungEngine;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ impl Registry {
         let (events, receiver) = channel();
         let channel = (events.clone(), receiver);
         let (kind, limits) = (self.settings.kind, self.settings.limits);
-        let engine = StockEngine::open(path, kind, NEW_PAGE_SIZE_BYTES)?;
+        let engine = YoungEngine::open(path, kind)?;
         let session_count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&session_count);
         let subject = Subject { path: path.to_owned(), kind, session_count: counted };

@@ -9,6 +9,7 @@ mod model;
 mod sole;
 mod trouble;
 mod versions;
+mod young;
 
 use image::{Image, image};
 use std::collections::BTreeMap;
@@ -82,8 +83,7 @@ struct Sent {
 
 impl Transaction for Sent {
     fn page_size_bytes(&self) -> u32 {
-        let first = self.pages.values().next().map_or(0, Vec::len);
-        u32::try_from(first).expect("the size of a page")
+        self.pages.values().next().map_or(4096, |page| page.len() as u32)
     }
 
     fn size_pages(&self) -> u32 {

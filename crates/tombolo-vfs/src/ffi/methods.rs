@@ -6,6 +6,7 @@ use crate::file::OpenFile;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::slice;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tombolo_core::facade::pragma::Pragma;
 use tombolo_core::facade::{Lock, Refusal, Unlock};
@@ -26,6 +27,7 @@ mod level {
 
 /// Opcodes of `xFileControl` (`sqlite3.h`).
 mod opcode {
+    pub(super) const LOCKSTATE: i32 = 1;
     pub(super) const LAST_ERRNO: i32 = 4;
     pub(super) const SIZE_HINT: i32 = 5;
     pub(super) const CHUNK_SIZE: i32 = 6;
@@ -62,6 +64,8 @@ pub(super) struct State {
     pub(super) process: u32,
     /// Where SQLite has its name, by which its companions are known while it is open.
     pub(super) name: usize,
+    /// The lock that SQLite has, as it counts them, for `SQLITE_FCNTL_LOCKSTATE`.
+    pub(super) level: AtomicI32,
 }
 
 impl State {
@@ -174,6 +178,7 @@ unsafe extern "C" fn lock(file: *mut File, wanted: c_int) -> c_int {
     guarded(|| {
         // SAFETY: SQLite gives an open file.
         let state = unsafe { state(file) };
+        let level = wanted;
         let wanted = match wanted {
             level::NONE => return OK,
             level::SHARED => Lock::Shared,
@@ -188,6 +193,9 @@ unsafe extern "C" fn lock(file: *mut File, wanted: c_int) -> c_int {
         if code & 0xff == c_int::from(ResultCode::BUSY.number()) {
             TOLD_BUSY.set(Arc::downgrade(&state.file));
         }
+        if code == OK {
+            state.level.fetch_max(level, Ordering::Relaxed);
+        }
         code
     })
 }
@@ -196,6 +204,7 @@ unsafe extern "C" fn unlock(file: *mut File, kept: c_int) -> c_int {
     guarded(|| {
         // SAFETY: SQLite gives an open file.
         let state = unsafe { state(file) };
+        state.level.fetch_min(kept, Ordering::Relaxed);
         let kept = if kept == level::NONE { Unlock::ToNone } else { Unlock::ToShared };
         state.call(|open| match open {
             OpenFile::Database(door) => door.unlock(kept).map(|()| OK),
@@ -238,6 +247,11 @@ unsafe extern "C" fn file_control(file: *mut File, code: c_int, argument: *mut c
             opcode::HAS_MOVED => {
                 // SAFETY: its argument is a place for a number.
                 unsafe { *argument.cast::<c_int>() = 0 };
+                OK
+            }
+            opcode::LOCKSTATE => {
+                // SAFETY: its argument is a place for a number.
+                unsafe { *argument.cast::<c_int>() = state.level.load(Ordering::Relaxed) };
                 OK
             }
             opcode::LAST_ERRNO => {

@@ -23,6 +23,7 @@ use std::ffi::CStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use tombolo_core::facade::Refusal;
+use tombolo_core::sqlite::result_code::ResultCode;
 
 use crate::file::OpenFile;
 
@@ -93,7 +94,7 @@ impl Host {
     /// The code of a refusal, which is kept for `xGetLastError` and logged.
     fn refused(&self, refusal: &Refusal) -> c_int {
         let code = c_int::from(refusal.code.number());
-        let is_everyday = matches!(code & 0xff, 5 | 8);
+        let is_everyday = code & 0xff == c_int::from(ResultCode::BUSY.number());
         if !is_everyday {
             self.log(code, &format!("tombolo: {}", refusal.message));
         }
@@ -133,14 +134,24 @@ unsafe extern "C" fn sqlite3_tombolo_init(
     })
 }
 
-/// Registers the VFS in one copy of SQLite, once.
+/// Registers the VFS in one copy of SQLite, once. Whoever shuts that down and starts it again has
+/// SQLite's own VFS as default again (`sqlite3_os_init`), and may load the library once more.
 fn register(routines: Routines) -> Result<(), &'static CStr> {
     let (Some(find), Some(add)) = (routines.vfs_find, routines.vfs_register) else {
         return Err(c"this SQLite cannot register a VFS");
     };
+    let is_default = std::env::var_os(DEFAULT_VARIABLE).is_some_and(|value| value == "1");
+    let put = |vfs: *mut abi::Vfs| {
+        // SAFETY: SQLite's own function, and a VFS that lives as long as the process.
+        match unsafe { add(vfs, is_default.into()) } {
+            OK => Ok(()),
+            _ => Err(c"SQLite does not take the VFS"),
+        }
+    };
     // SAFETY: SQLite's own function, and a name that ends in NUL.
-    if !unsafe { find(abi::NAME.as_ptr()) }.is_null() {
-        return Ok(());
+    let known = unsafe { find(abi::NAME.as_ptr()) };
+    if !known.is_null() {
+        return if is_default { put(known) } else { Ok(()) };
     }
     // SAFETY: as above; null asks for the default.
     let stock = unsafe { find(std::ptr::null()) };
@@ -148,11 +159,5 @@ fn register(routines: Routines) -> Result<(), &'static CStr> {
         return Err(c"this SQLite has no VFS to stand on");
     }
     let host = Box::leak(Box::new(Host { routines, stock, guests: Mutex::default() }));
-    let vfs = Box::leak(Box::new(vfs::new(host)));
-    let is_default = std::env::var_os(DEFAULT_VARIABLE).is_some_and(|value| value == "1");
-    // SAFETY: SQLite's own function, and a VFS that lives as long as the process.
-    match unsafe { add(vfs, is_default.into()) } {
-        OK => Ok(()),
-        _ => Err(c"SQLite does not take the VFS"),
-    }
+    put(Box::leak(Box::new(vfs::new(host))))
 }

@@ -9,6 +9,7 @@ use crate::scratch::Scratch;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
+use std::sync::atomic::AtomicI32;
 use std::sync::{Arc, Mutex};
 use tombolo_core::facade::{Lock, Refusal};
 use tombolo_core::sqlite::result_code::ResultCode;
@@ -113,6 +114,7 @@ pub(super) unsafe fn open_at_owner(
                 file: Arc::new(Mutex::new(open)),
                 process: std::process::id(),
                 name: name.addr(),
+                level: AtomicI32::new(0),
             };
             // SAFETY: SQLite gives room for a file, and a place for flags or null.
             unsafe {

@@ -65,6 +65,24 @@ fn vacuum_shrinks_and_a_dropped_table_leaves_nothing_broken() {
 }
 
 #[test]
+fn a_new_database_gets_the_page_size_that_its_first_program_wants() {
+    for page_size in ["512", "1024", "65536"] {
+        let owner = Owner::new();
+        let sql = format!(
+            "SELECT count(*) FROM sqlite_schema;
+             PRAGMA page_size = {page_size}; PRAGMA cache_size = 2;
+             BEGIN; CREATE TABLE t(a); CREATE TABLE u(a);
+             WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+                INSERT INTO t SELECT randomblob(400) FROM n;
+             COMMIT; SELECT count(*) FROM t;"
+        );
+        assert_eq!(printed(&owner.door(&sql)), "0\n500");
+        let check = "PRAGMA page_size; PRAGMA journal_mode; PRAGMA integrity_check;";
+        assert_eq!(printed(&owner.stock(check)), format!("{page_size}\nwal\nok"));
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_with_a_reason() {
     let owner = Owner::new();
     printed(&owner.door("CREATE TABLE t(a); INSERT INTO t VALUES(1);"));

@@ -8,7 +8,7 @@ mod telling;
 
 use super::connection::{Connection, Ended, Flushed};
 use super::sync::{self, Order};
-use crate::engine::{EngineKind, StockEngine};
+use crate::engine::{EngineKind, YoungEngine};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ pub(super) struct Subject {
 #[derive(Debug)]
 pub(super) struct Database {
     subject: Subject,
-    machine: Machine<StockEngine, Buffers>,
+    machine: Machine<YoungEngine, Buffers>,
     connections: HashMap<SessionId, Connection>,
     next_session: u64,
     poller: Poller,
@@ -118,7 +118,7 @@ enum Going {
 impl Database {
     pub(super) fn new(
         subject: Subject,
-        engine: StockEngine,
+        engine: YoungEngine,
         limits: Limits,
         poller: Poller,
         (sender, events): (Sender<Event>, Receiver<Event>),

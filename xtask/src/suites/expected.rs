@@ -1,0 +1,111 @@
+//! Which files are run, and which tests of them are known to differ, with the reason.
+
+use crate::shell::{self, Failure};
+use serde::Deserialize;
+use std::fs;
+
+/// What stands for the end of a file among the names of its tests.
+pub(super) const END: &str = "(end)";
+
+/// `xtask/suites.toml`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expected {
+    /// Files of which nothing differs.
+    pub(super) same: Vec<String>,
+    /// The others.
+    pub(super) file: Vec<File>,
+}
+
+/// A file of which something differs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) name: String,
+    pub(super) differs: Vec<Difference>,
+}
+
+/// Tests that differ for one reason.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Difference {
+    /// Names, which may end with `*`; or [`END`].
+    pub(super) tests: Vec<String>,
+    pub(super) because: String,
+}
+
+impl Expected {
+    pub(super) fn read() -> Result<Self, Failure> {
+        let path = shell::root().join("xtask/suites.toml");
+        let text = fs::read_to_string(&path).map_err(Failure::file(&path))?;
+        toml::from_str(&text).map_err(|error| Failure::Check(format!("suites.toml: {error}")))
+    }
+
+    /// Every file, or those that were asked for.
+    pub(super) fn files(self, wanted: &[String]) -> Vec<File> {
+        let same = self.same.into_iter().map(|name| File { name, differs: Vec::new() });
+        let mut all: Vec<File> = same.chain(self.file).collect();
+        if wanted.is_empty() {
+            return all;
+        }
+        let known = |name: &String| all.iter().any(|file| file.name == *name);
+        let unknown: Vec<String> = wanted.iter().filter(|name| !known(name)).cloned().collect();
+        all.retain(|file| wanted.contains(&file.name));
+        all.extend(unknown.into_iter().map(|name| File { name, differs: Vec::new() }));
+        all
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}
+
+impl File {
+    /// What is wrong with what differs: tests that are not listed, and what is listed in vain.
+    pub(super) fn complaints(&self, worse: &[String]) -> Vec<String> {
+        let patterns = || self.differs.iter().flat_map(|difference| &difference.tests);
+        let unlisted = worse
+            .iter()
+            .filter(|name| !patterns().any(|pattern| matches(pattern, name)))
+            .map(|name| format!("differs: {name}"));
+        let idle = patterns()
+            .filter(|pattern| !worse.iter().any(|name| matches(pattern, name)))
+            .map(|pattern| format!("is listed, and does not differ: {pattern}"));
+        unlisted.chain(idle).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_can_neither_miss_nor_keep_a_difference() {
+        let because = "the journal's file".to_owned();
+        let tests = vec!["a-1.*".to_owned(), END.to_owned()];
+        let file = File { name: "a".to_owned(), differs: vec![Difference { tests, because }] };
+        let names =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert!(file.complaints(&names(&["a-1.2", "a-1.3", END])).is_empty());
+        assert_eq!(file.complaints(&names(&["a-2.1", "a-1.2", END])), ["differs: a-2.1"]);
+        assert_eq!(file.complaints(&[]).len(), 2);
+    }
+
+    #[test]
+    fn the_list_is_well_formed_and_gives_reasons() {
+        let expected = Expected::read().expect("it is read");
+        let reasons = expected.file.iter().flat_map(|file| &file.differs);
+        assert!(
+            reasons.clone().all(|reason| reason.because.len() > 10 && !reason.tests.is_empty())
+        );
+        let mut names: Vec<String> =
+            expected.files(&[]).into_iter().map(|file| file.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count, "a file is listed twice");
+    }
+}

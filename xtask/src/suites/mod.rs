@@ -1,0 +1,54 @@
+//! `cargo xtask suites`: SQLite's own test programs, with the VFS `tombolo` against an owner,
+//! beside the stock VFS. It takes long, fetches a source package, and needs `tcl8.6-dev`,
+//! `zlib1g-dev` and `dpkg-dev`.
+//!
+//! * `source`: SQLite's source, and building of it.
+//! * `owner`: serving.
+//! * `tcl`, `mptest`: the two suites.
+//! * `outcome`, `expected`: what came of a file, and what is known to differ.
+
+mod expected;
+mod mptest;
+mod outcome;
+mod owner;
+mod source;
+mod tcl;
+
+use crate::shell::Failure;
+use clap::{Args, Subcommand};
+
+#[derive(Debug, Args)]
+pub(crate) struct SuitesArguments {
+    #[command(subcommand)]
+    suite: Option<Suite>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Suite {
+    /// Several processes on one database
+    Mptest,
+    /// The TCL tests that are listed in suites.toml
+    Tcl {
+        /// Names of files, without `.test`, instead of all that are listed. With SUITES_OUTPUT=DIR
+        /// in the environment, what they print is kept there
+        files: Vec<String>,
+    },
+}
+
+pub(crate) fn run(arguments: &SuitesArguments) -> Result<(), Failure> {
+    let programs = source::Programs::fetched()?;
+    let tombolo = owner::Tombolo::built()?;
+    match &arguments.suite {
+        Some(Suite::Mptest) => mptest::run(&programs, &tombolo),
+        Some(Suite::Tcl { files }) => tcl::run(&programs, &tombolo, files),
+        None => {
+            mptest::run(&programs, &tombolo)?;
+            tcl::run(&programs, &tombolo, &[])
+        }
+    }
+}
+
+/// Why there is no directory for a run.
+fn no_directory(source: std::io::Error) -> Failure {
+    Failure::Check(format!("a temporary directory cannot be made: {source}"))
+}
