@@ -5,13 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use tombolo_core::facade::Refusal;
 use tombolo_core::sqlite::result_code::ResultCode;
-
-/// The directory beside a database in which what belongs to its owner is.
-const BESIDE: &str = "-tombolo";
-/// The directory in a directory that is served as a whole.
-const WITHIN: &str = ".tombolo";
-/// The name of the socket in either.
-const SOCKET: &str = "owner.sock";
+use tombolo_core::wire::place;
 
 /// An address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +42,11 @@ impl Address {
 /// The socket of an owner of one database.
 #[must_use]
 pub fn socket_beside(database: &Path) -> PathBuf {
-    let mut directory = database.as_os_str().to_owned();
-    directory.push(BESIDE);
-    Path::new(&directory).join(SOCKET)
+    place::beside(database).join(place::SOCKET)
 }
 
 /// The socket of an owner of a directory.
 #[must_use]
 pub fn socket_within(directory: &Path) -> PathBuf {
-    directory.join(WITHIN).join(SOCKET)
+    place::within(directory).join(place::SOCKET)
 }

@@ -5,6 +5,7 @@ mod answer;
 mod args;
 mod codes;
 mod doctor;
+mod examine;
 mod exit;
 mod explain;
 mod fix;

@@ -1,20 +1,15 @@
 //! `tombolo serve`: owns a database.
 
 use crate::args::{EngineChoice, ServeArguments};
+use crate::examine;
 use crate::exit::{Exit, Failure};
 use crate::log;
-use crate::progress::ProgressLine;
-use std::path::Path;
-use std::time::Duration;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::report::{Judgement, Mode, Openers, Report, Verdict};
-use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
+use tombolo_doctor::diagnosis::Probes;
 use tombolo_os::signal;
 use tombolo_owner::engine::EngineKind;
 use tombolo_owner::server::{ServeError, Server, Settings};
-
-/// How long the doctor may look.
-const TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     log::start(arguments.log_format, arguments.log_level);
@@ -52,25 +47,8 @@ fn engine(arguments: &ServeArguments) -> Result<(EngineKind, String), Failure> {
     match arguments.engine {
         EngineChoice::Shared => Ok((EngineKind::Shared, told)),
         EngineChoice::Sole => Ok((EngineKind::Sole, told)),
-        EngineChoice::Auto => choose(&examine(&arguments.path)),
+        EngineChoice::Auto => choose(&examine::report(&arguments.path, Probes::Run)),
     }
-}
-
-fn examine(path: &Path) -> Report {
-    let request = Request {
-        path: path.to_owned(),
-        viewpoint: Viewpoint::Own,
-        probes: Probes::Run,
-        timeout: TIMEOUT,
-        overtime: Duration::ZERO,
-        peers: None,
-    };
-    let mut line = ProgressLine::new();
-    diagnose(&request, &mut |progress| {
-        if let Progress::Probe(kind) = progress {
-            line.show(kind.as_str());
-        }
-    })
 }
 
 fn choose(report: &Report) -> Result<(EngineKind, String), Failure> {

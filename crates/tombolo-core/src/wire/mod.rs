@@ -10,10 +10,12 @@
 //! * [`frame`]: frames out of a stream of bytes.
 //! * [`request`], [`reply`]: what is said.
 //! * [`limits`]: how much of it.
+//! * [`place`]: by which names an owner is found.
 
 mod fields;
 pub mod frame;
 pub mod limits;
+pub mod place;
 pub mod reply;
 pub mod request;
 

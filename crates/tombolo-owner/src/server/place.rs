@@ -6,12 +6,9 @@ use std::fs::{self, File, TryLockError};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use tombolo_core::wire::place;
 
-/// The directory beside a database in which what belongs to its owner is.
-const BESIDE: &str = "-tombolo";
-/// The same in a directory that is served as a whole.
-const WITHIN: &str = ".tombolo";
-const SOCKET: &str = "owner.sock";
+/// The name of the lock file in the owner's directory.
 const LOCK: &str = "lock";
 
 /// What is served.
@@ -37,19 +34,15 @@ impl Served {
     /// The directory of socket and lock file.
     fn own_directory(&self) -> PathBuf {
         match self {
-            Served::Database(path) => {
-                let mut directory = path.as_os_str().to_owned();
-                directory.push(BESIDE);
-                directory.into()
-            }
-            Served::Directory(path) => path.join(WITHIN),
+            Served::Database(path) => place::beside(path),
+            Served::Directory(path) => place::within(path),
         }
     }
 
     /// Where its owner listens unless it is told otherwise.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.own_directory().join(SOCKET)
+        self.own_directory().join(place::SOCKET)
     }
 
     /// Makes the directory, and takes the lock for as long as the file is open.

@@ -3,40 +3,18 @@
 use super::protocol;
 use crate::answer;
 use crate::args::FixArguments;
+use crate::examine;
 use crate::exit::{Exit, Failure};
-use crate::progress::ProgressLine;
 use crate::render::Page;
-use std::path::Path;
-use std::time::Duration;
 use tombolo_core::report::{Database, Judgement, Mode, Openers, Remedy, RemedyId, Report};
-use tombolo_doctor::diagnosis::{Probes, Progress, Request, Viewpoint, diagnose};
+use tombolo_doctor::diagnosis::Probes;
 use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
 use tombolo_remedy::state::Place;
 
-/// How long the doctor may look.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
-pub(super) fn report(path: &Path, probes: Probes) -> Report {
-    let request = Request {
-        path: path.to_owned(),
-        viewpoint: Viewpoint::Own,
-        probes,
-        timeout: TIMEOUT,
-        overtime: Duration::ZERO,
-        peers: None,
-    };
-    let mut line = ProgressLine::new();
-    diagnose(&request, &mut |progress| {
-        if let Progress::Probe(kind) = progress {
-            line.show(kind.as_str());
-        }
-    })
-}
-
 /// The database, as its files say.
 pub(super) fn database(place: &Place) -> Result<Database, Error> {
-    let report = report(&place.target(), Probes::Skip);
+    let report = examine::report(&place.target(), Probes::Skip);
     of(report, place)
 }
 
@@ -48,7 +26,7 @@ fn of(report: Report, place: &Place) -> Result<Database, Error> {
 
 /// The database, where the doctor has seen that WAL mode works for one kernel.
 pub(super) fn database_fit_for_wal(place: &Place) -> Result<Database, Error> {
-    let report = report(&place.target(), Probes::Run);
+    let report = examine::report(&place.target(), Probes::Run);
     let verdict = report
         .verdicts
         .iter()
@@ -67,7 +45,7 @@ pub(super) fn database_fit_for_wal(place: &Place) -> Result<Database, Error> {
 
 /// The doctor's ways out, and the commands that carry them out.
 pub(super) fn ways_out(arguments: &FixArguments) -> Result<Exit, Failure> {
-    let report = report(&arguments.path, Probes::Run);
+    let report = examine::report(&arguments.path, Probes::Run);
     answer::print(arguments.run.format, &report.remedies, |page| {
         list(page, arguments, &report);
     })?;

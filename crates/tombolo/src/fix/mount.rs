@@ -1,7 +1,7 @@
 //! `mount`: which of the doctor's ways out can be written into a configuration file, and as what.
 
-use super::facts;
 use crate::args::{ConfigKind, FixArguments, MountArguments};
+use crate::examine;
 use std::path::Path;
 use tombolo_core::report::{RemedyId, Report};
 use tombolo_doctor::diagnosis::Probes;
@@ -26,12 +26,12 @@ pub(super) fn planned(
     if !explicit.is_empty() {
         let selector = match &mount.mount {
             Some(name) => named(name),
-            None => selector(&facts::report(&arguments.path, Probes::Skip), place),
+            None => selector(&examine::report(&arguments.path, Probes::Skip), place),
         };
         let wish = Wish { kind, selector: &selector, changes: &explicit };
         return remedies::mount(place, &text, &wish);
     }
-    let report = facts::report(&arguments.path, Probes::Run);
+    let report = examine::report(&arguments.path, Probes::Run);
     let selector = match &mount.mount {
         Some(name) => named(name),
         None => selector(&report, place),

@@ -1,8 +1,9 @@
 //! `protocol`: another protocol for a share, at both of its ends, and what it does for SQLite.
 
-use super::{facts, mount, refused};
+use super::{mount, refused};
 use crate::answer;
 use crate::args::{FixArguments, ProtocolArguments};
+use crate::examine;
 use crate::exit::{Exit, Failure};
 use crate::render::{self};
 use crate::report::target::Target;
@@ -57,7 +58,7 @@ pub(super) fn show(arguments: &FixArguments, wanted: &ProtocolArguments) -> Resu
     let Some(to) = wanted.to.map(|name| name.0) else {
         return Err(Failure::new(Exit::Usage, "--to is needed"));
     };
-    let report = facts::report(&arguments.path, Probes::Skip);
+    let report = examine::report(&arguments.path, Probes::Skip);
     applies(&report, wanted, to).map_err(refused)?;
     let plan = match &wanted.config {
         None => None,
@@ -86,7 +87,7 @@ pub(super) fn planned(
     wanted: &ProtocolArguments,
     place: &Place,
 ) -> Result<Plan, Error> {
-    let report = facts::report(&arguments.path, Probes::Skip);
+    let report = examine::report(&arguments.path, Probes::Skip);
     let to = wanted.to.map_or(Protocol::Virtiofs, |name| name.0);
     applies(&report, wanted, to)?;
     plan(&report, wanted, to, place)

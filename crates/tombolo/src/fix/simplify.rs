@@ -1,8 +1,9 @@
 //! `simplify`: arrangements with fewer kernels, and what they change in configuration files.
 
-use super::{facts, mount, refused};
+use super::{mount, refused};
 use crate::answer;
 use crate::args::{FixArguments, SimplifyArguments};
+use crate::examine;
 use crate::exit::{Exit, Failure};
 use crate::render::{self};
 use serde::Serialize;
@@ -55,7 +56,7 @@ pub(crate) struct ConfigurationFile {
 }
 
 pub(super) fn show(arguments: &FixArguments, wanted: &SimplifyArguments) -> Result<Exit, Failure> {
-    let report = facts::report(&arguments.path, Probes::Skip);
+    let report = examine::report(&arguments.path, Probes::Skip);
     let mut found = Vec::new();
     for proposal in proposals(&report) {
         let files = wanted

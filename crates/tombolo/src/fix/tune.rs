@@ -1,8 +1,9 @@
 //! `mount --tune`: options that were tried, and the command that writes the best ones.
 
-use super::{facts, mount, refused};
+use super::{mount, refused};
 use crate::answer;
 use crate::args::{FixArguments, MountArguments};
+use crate::examine;
 use crate::exit::{Exit, Failure};
 use crate::progress::ProgressLine;
 use crate::render::{self};
@@ -59,7 +60,7 @@ pub(super) fn show(arguments: &FixArguments, wanted: &MountArguments) -> Result<
         options: &options,
         credentials: wanted.credentials.as_deref().map(credentials).transpose()?,
     };
-    let report = facts::report(&arguments.path, Probes::Skip);
+    let report = examine::report(&arguments.path, Probes::Skip);
     let mut line = ProgressLine::new();
     let trials = tune::run(&report, &unshown, &mut |candidate| {
         line.say(&format!("trying {}", candidate.options.join(",")));
