@@ -7,7 +7,7 @@ use clap::Subcommand;
 pub(crate) enum LabCommand {
     /// Run all tests of the lab, those that boot guests included
     Quick,
-    /// Run the tests that boot guests alone
+    /// Run the tests that boot guests alone, but for those of mount options over a network
     Guests,
     /// Hold the FUSE mounts that imitate shares against what the shares did, which takes minutes
     Imitations,
@@ -18,6 +18,8 @@ pub(crate) enum LabCommand {
 
 /// The module of their tests.
 const IMITATIONS: &str = "imitations::";
+/// The module of tests that take more minutes than continuous integration has.
+const TUNE_NETWORK: &str = "tune_network::";
 
 /// Installs what the lab needs, and runs the tests that boot guests or take minutes.
 pub(crate) fn check() -> Result<(), Failure> {
@@ -55,6 +57,8 @@ pub(crate) fn run(command: &LabCommand) -> Result<(), Failure> {
             "--ignored",
             "--skip",
             IMITATIONS,
+            "--skip",
+            TUNE_NETWORK,
         ])),
         LabCommand::Imitations => shell::run(&mut cargo(&[
             "test",
