@@ -231,8 +231,9 @@ fn a_lost_update_is_named(pair: &Pair<'_>, before: Before) -> Value {
     timeline
 }
 
-/// Where the judge misses what was acknowledged, the timeline says why. Whether a race loses anything
-/// is left to chance; that a loss is found does not hang on it, but on [`a_lost_update_is_named`].
+/// Where the judge misses what was acknowledged, the timeline says why. Whether a race loses
+/// anything is left to chance; that a loss is found does not hang on it, but on
+/// [`a_lost_update_is_named`].
 fn a_race_that_loses_is_found_out(lab: &Lab, guest: &Guest, directory: &Path) {
     for number in 0..RACES {
         let name = format!("race-{number}");
