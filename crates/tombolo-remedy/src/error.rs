@@ -2,6 +2,7 @@
 
 use crate::config::Refusal;
 use crate::guard::Sign;
+use crate::remedies::FINDING;
 use std::path::PathBuf;
 use tombolo_core::errno::Errno;
 use tombolo_core::report::Opener;
@@ -176,6 +177,10 @@ impl Error {
             }
             Error::Stopped => "finish it by the same command, or take it back with --undo",
             Error::Record { .. } => "look at it by hand; nothing was changed",
+            // Whose it is to be, only the user knows.
+            Error::Call(CallError { call: FINDING, errno: Errno::ENOENT, .. }) => {
+                "make the directory first, so that the program may write in it"
+            }
             Error::Server { code: Some(code), .. } => return server_hint(code),
             Error::Sqlite { errno: Some(Errno::ENOLCK), .. } => {
                 "locks are refused here: move the database instead"

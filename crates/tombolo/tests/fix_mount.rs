@@ -108,9 +108,14 @@ fn what_is_refused_says_why_and_where() {
 #[test]
 fn a_killed_run_is_finished_or_undone() {
     const MOMENTS: u32 = 24;
-    let begun = Instant::now();
-    assert_eq!(Setting::new().run("fstab", &cache("--apply")).0, 0);
-    let whole = begun.elapsed();
+    // The fastest of some: on a busy machine one run tells little of the others.
+    let timed = |_| {
+        let setting = Setting::new();
+        let begun = Instant::now();
+        assert_eq!(setting.run("fstab", &cache("--apply")).0, 0);
+        begun.elapsed()
+    };
+    let whole = (0..5).map(timed).min().unwrap();
     let after = FSTAB.replace("none", "mmap");
     let mut kills = 0;
     for moment in 0..MOMENTS {

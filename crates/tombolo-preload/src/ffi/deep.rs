@@ -7,19 +7,19 @@
 //! functions here are put there instead, as the loader does it for other libraries. In these they
 //! stand there already, and nothing changes.
 //!
-//! It is looked for new libraries whenever the program itself makes a call that this library stands
-//! in front of. A process that was forked does not look: another thread may have held the loader's
-//! lock at that moment.
+//! It is looked for new libraries when the program makes a call that this library stands in front
+//! of, but for calls on files that are recorded: who makes these was reached. A process that was
+//! forked does not look: another thread may have held the loader's lock at that moment.
 
 use super::own::Own;
-use super::process;
 use libc::{c_char, c_int, c_void, dl_phdr_info, size_t};
 use std::ffi::CStr;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 
-/// The process that looks; 0 where nothing is wanted of this library, or it was not preloaded.
-static LOOKS: AtomicI32 = AtomicI32::new(0);
+/// Whether this process looks: not where nothing is wanted of this library, nor where it was not
+/// preloaded.
+static LOOKS: AtomicBool = AtomicBool::new(false);
 /// How many libraries had been loaded when it was looked last (`dlpi_adds`, dl_iterate_phdr(3)).
 static SEEN: AtomicU64 = AtomicU64::new(0);
 
@@ -96,15 +96,20 @@ pub(super) fn prepare() {
         for (name, function) in NAMES.into_iter().zip(&FUNCTIONS) {
             function.store(own.function(name), Ordering::Relaxed);
         }
-        LOOKS.store(process(), Ordering::Relaxed);
+        LOOKS.store(true, Ordering::Relaxed);
+        // SAFETY: a function that takes no arguments, for as long as the process lives.
+        unsafe { libc::pthread_atfork(None, None, Some(in_forked)) };
     }
+}
+
+extern "C" fn in_forked() {
+    LOOKS.store(false, Ordering::Relaxed);
 }
 
 /// Looks whether libraries were loaded since the last time, and stands in front of those that may
 /// be SQLite.
 pub(super) fn look() {
-    let looks = LOOKS.load(Ordering::Relaxed);
-    if looks == 0 || looks != process() {
+    if !LOOKS.load(Ordering::Relaxed) {
         return;
     }
     let mut adds = 0_u64;

@@ -230,7 +230,6 @@ macro_rules! wrap_named {
         unsafe extern "C" fn $name($path: *const c_char $(, $argument: $type)*) -> c_int {
             let call =
                 call_next!($name($path: *const c_char $(, $argument: $type)*) -> c_int);
-            deep::look();
             // SAFETY: the caller's own path.
             unsafe { recorder::by_name($path, $operation, call) }
         }
@@ -273,7 +272,6 @@ wrap_stream! { fopen fopen64 }
 /// As in C.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn close(descriptor: c_int) -> c_int {
-    deep::look();
     recorder::closed(descriptor, call_next!(close(descriptor: c_int) -> c_int))
 }
 

@@ -2,6 +2,7 @@
 //! took.
 
 use super::bytes_of;
+use super::deep;
 use super::log;
 use super::next::{errno, set_errno};
 use super::opening::link_target;
@@ -331,7 +332,10 @@ pub(super) unsafe fn moved(
 /// `close`.
 pub(super) fn closed(descriptor: c_int, call: impl FnOnce() -> c_int) -> c_int {
     match recorded(descriptor).filter(|(state, _)| state.is_own()) {
-        None => call(),
+        None => {
+            deep::look();
+            call()
+        }
         Some((state, file)) => {
             // Before the call: after it, another thread may have the number for another file.
             set_file_of(descriptor, 0);
@@ -391,7 +395,10 @@ pub(super) unsafe fn by_name<T: Failing>(
     // SAFETY: the caller's promise.
     let file = state().and_then(|state| Some((state, state.known(unsafe { bytes_of(path) })?)));
     match file {
-        None => call(),
+        None => {
+            deep::look();
+            call()
+        }
         Some((state, file)) => timed(call).record(state, file, None, operation),
     }
 }

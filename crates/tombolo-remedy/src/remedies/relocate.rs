@@ -7,6 +7,9 @@ use crate::record::{Ended, Standing};
 use crate::state::Place;
 use std::path::{Path, PathBuf};
 
+/// The call that finds the directory.
+pub(crate) const FINDING: &str = "realpath";
+
 /// What is left where the database was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
@@ -19,8 +22,8 @@ pub enum Behind {
 /// To another directory, which exists.
 ///
 /// # Errors
-/// [`Error::NotApplicable`] when the directory does not exist, something has the name there
-/// already, or it is the same directory.
+/// [`Error::NotApplicable`] when something has the name there already, or it is the same
+/// directory; what the kernel said of the directory.
 pub fn relocate(place: &Place, directory: &Path, behind: Behind) -> Result<Plan, Error> {
     let to = destination(place, directory)?;
     if std::fs::symlink_metadata(&to).is_ok() {
@@ -55,14 +58,8 @@ pub fn is_relocated(
 
 /// Where the database would be in that directory.
 fn destination(place: &Place, directory: &Path) -> Result<PathBuf, Error> {
-    let whole = std::fs::canonicalize(directory).map_err(|error| match error.kind() {
-        // Whose it is to be, only the user knows.
-        std::io::ErrorKind::NotFound => Error::NotApplicable(format!(
-            "{} does not exist: make it first, so that the program may write in it",
-            directory.display()
-        )),
-        _ => Error::call("realpath", directory, &error),
-    })?;
+    let whole = std::fs::canonicalize(directory)
+        .map_err(|error| Error::call(FINDING, directory, &error))?;
     if whole == place.directory {
         return Err(Error::NotApplicable("the database is in that directory".to_owned()));
     }

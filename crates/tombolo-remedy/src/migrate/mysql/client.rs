@@ -9,7 +9,7 @@ use super::{MARIADB, MYSQL, Mysql, literal, login, quoted};
 use crate::error::Error;
 use crate::migrate::address::Address;
 use crate::migrate::plan::PlannedTable;
-use crate::migrate::stream::refused;
+use crate::migrate::stream::{self, Stream, refused};
 use crate::migrate::target::{Dialect, EachRow, Format, Step, Target, Times, other_row};
 
 /// Bytes of rows that are sent at a time.
@@ -58,8 +58,13 @@ impl Client {
     /// # Errors
     /// [`Error::Server`]
     pub(in crate::migrate) fn connect(address: &Address) -> Result<Self, Error> {
+        Client::over(stream::open(&address.way)?, address)
+    }
+
+    /// The same by a connection that is there.
+    pub(super) fn over(stream: Box<dyn Stream>, address: &Address) -> Result<Self, Error> {
         const DURING: &str = "connecting";
-        let packets = login::log_in(address)?;
+        let packets = login::log_in(stream, address)?;
         let (dialect, bulk, message) = (&MYSQL, Bulk::Load, Vec::new());
         let mut client = Client { packets, dialect, bulk, message };
         let version = client.one(DURING, "SELECT version()")?.unwrap_or_default();

@@ -5,7 +5,7 @@ use super::client::said;
 use super::packet::{Fields, Packets};
 use crate::error::Error;
 use crate::migrate::address::{Address, Way};
-use crate::migrate::stream::{self, refused};
+use crate::migrate::stream::{Stream, refused};
 use crate::migrate::tls;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
@@ -51,12 +51,12 @@ enum Channel {
     Open,
 }
 
-/// Connects and logs in.
+/// Logs in by a connection to an address.
 ///
 /// # Errors
 /// [`Error::Server`]
-pub(super) fn log_in(address: &Address) -> Result<Packets, Error> {
-    let mut packets = Packets::new(stream::open(&address.way)?);
+pub(super) fn log_in(stream: Box<dyn Stream>, address: &Address) -> Result<Packets, Error> {
+    let mut packets = Packets::new(stream);
     let mut message = Vec::new();
     packets.read(DURING, &mut message)?;
     if message.first() == Some(&0xff) {

@@ -3,6 +3,8 @@
 mod client;
 mod code;
 mod fit;
+#[cfg(test)]
+mod hostile;
 mod login;
 mod operands;
 mod packet;
