@@ -19,7 +19,7 @@ pub(super) fn run(programs: &Programs, tombolo: &Tombolo) -> Result<(), Failure>
         let mut command = Command::new(&program);
         command.current_dir(directory.path()).args(["test.db", "--vfs", "tombolo"]);
         command.arg(programs.source.join(format!("mptest/{script}.test")));
-        command.env("TOMBOLO_LIBRARY", &tombolo.library).stdin(Stdio::null());
+        command.env("TOMBOLO_LIBRARY", &tombolo.vfs).stdin(Stdio::null());
         let (_, printed) = shell::output(&mut command)?;
         let summary = printed.lines().rev().find(|line| line.contains("errors out of"));
         let summary = summary.unwrap_or("it did not end").trim();

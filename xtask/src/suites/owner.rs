@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug)]
 pub(super) struct Tombolo {
     command: PathBuf,
-    pub(super) library: PathBuf,
+    pub(super) vfs: PathBuf,
 }
 
 impl Tombolo {
@@ -17,8 +17,8 @@ impl Tombolo {
         let packages = ["--package", "tombolo", "--package", "tombolo-vfs"];
         shell::run(cargo(&["build", "--quiet", "--locked"]).args(packages))?;
         let directory = shell::target_directory().join("debug");
-        let (command, library) = (directory.join("tombolo"), directory.join("libtombolo.so"));
-        Ok(Tombolo { command, library })
+        let (command, vfs) = (directory.join("tombolo"), directory.join("libtombolo.so"));
+        Ok(Tombolo { command, vfs })
     }
 
     /// Serves what is below a directory.

@@ -111,7 +111,7 @@ fn printed(
     command.args(["--kill-after=5", FILE_TIMEOUT_S]).arg(program).arg(test);
     command.current_dir(directory).stdin(Stdio::null());
     if let Some(tombolo) = door {
-        command.env("TOMBOLO_LIBRARY", &tombolo.library).env("TOMBOLO_DEFAULT", "1");
+        command.env("TOMBOLO_LIBRARY", &tombolo.vfs).env("TOMBOLO_DEFAULT", "1");
     }
     let (_, printed) = shell::output(&mut command)?;
     let is_alive = owner.as_mut().is_none_or(super::owner::Owner::is_alive);

@@ -4,7 +4,6 @@ use super::ladder::State;
 use super::written::{Fit, Place};
 use super::{Facade, Refusal, page_one};
 use crate::owner::engine::PageNumber;
-use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Settled;
 use crate::wire::request::Pages;
@@ -248,11 +247,5 @@ impl Facade {
             // After a commit the size that page 1 names is that of the file, without this call.
             State::Idle | State::Reading(_) => Ok(()),
         }
-    }
-
-    /// The first bytes of the file, as they were when it was opened.
-    #[must_use]
-    pub fn header(&self) -> &[u8; HEADER_BYTES] {
-        &self.header
     }
 }
