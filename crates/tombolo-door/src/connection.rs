@@ -85,6 +85,11 @@ impl Connection {
     /// Sends a request, and waits for its reply.
     pub(crate) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Lost> {
         self.tell(request)?;
+        self.receive()
+    }
+
+    /// Waits for a reply.
+    pub(crate) fn receive(&mut self) -> Result<Reply, Lost> {
         let mut buffer = [0; RECEIVE_BYTES];
         loop {
             if let Some(frame) = self.reader.next_frame()? {

@@ -10,7 +10,7 @@ use tombolo_core::owner::engine::{CheckpointMode, Checkpointed};
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
 use tombolo_core::wire::reply::{Outcome, Reservation};
-use tombolo_core::wire::request::{self, Access, CommitId, Pages, Request};
+use tombolo_core::wire::request::{self, Access, CommitId, Ending, GroupId, Pages, Request};
 
 /// Bytes of pages that are kept, if nothing else is said.
 const CACHE_BYTES: usize = 8 << 20;
@@ -27,6 +27,15 @@ pub enum ReadOutcome {
     Short,
 }
 
+/// What came of preparing a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepare {
+    /// The owner has all of it.
+    Ready,
+    /// There is nothing to commit.
+    Nothing,
+}
+
 /// A file whose owner is another process.
 ///
 /// 1. Without a connection the facade is idle or broken.
@@ -41,6 +50,15 @@ pub struct Door {
     next_commit: u128,
     /// Pieces that were sent of the transaction.
     pieces: u32,
+    /// The transaction, while the owner has all of it and waits for its group.
+    prepared: Option<Prepared>,
+}
+
+/// A transaction that the owner has prepared.
+#[derive(Debug)]
+struct Prepared {
+    id: CommitId,
+    commit: Commit,
 }
 
 impl Door {
@@ -63,7 +81,20 @@ impl Door {
             connection: Some(connection),
             next_commit: u128::from_ne_bytes(random),
             pieces: 0,
+            prepared: None,
         })
+    }
+
+    /// The path by which it was opened.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.path
+    }
+
+    /// Where its owner is.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     fn lose(&mut self, lost: &Lost) -> Refusal {
@@ -144,6 +175,7 @@ impl Door {
     pub fn unlock(&mut self, unlock: Unlock) -> Result<(), Refusal> {
         let settled = if self.facade.must_settle() { self.settle_version() } else { Ok(()) };
         self.pieces = 0;
+        self.prepared = None;
         if let Some(request) = self.facade.unlock(unlock) {
             self.tell(&request);
         }
@@ -225,10 +257,80 @@ impl Door {
     ///
     /// As [`Facade::sync`] and [`Facade::committed`]; the owner's.
     pub fn sync(&mut self) -> Result<(), Refusal> {
+        if self.prepared.take().is_some() {
+            // A rollback: another of its group could not be prepared.
+            self.pieces = 0;
+            self.tell(&Request::End(Ending::Writing));
+        }
         let Some(commit) = self.facade.sync()? else { return Ok(()) };
+        let id = self.next_id();
+        let pieces = self.pieces;
+        let answered = self.send_commit(&commit, Request::Commit, (id, pieces));
+        self.committed(id, &commit, answered)
+    }
+
+    /// As [`Door::sync`], of a transaction over several databases: nothing is committed before
+    /// [`Door::decide`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn prepare(&mut self, group: GroupId) -> Result<Prepare, Refusal> {
+        let Some(commit) = self.facade.sync()? else { return Ok(Prepare::Nothing) };
+        let id = self.next_id();
+        let request = |commit| Request::Prepare { group, commit };
+        match self.send_commit(&commit, request, (id, self.pieces)) {
+            Ok(Reply::Prepared) => {
+                self.prepared = Some(Prepared { id, commit });
+                Ok(Prepare::Ready)
+            }
+            Err(lost) => {
+                // Without its connection the owner gives it up.
+                let _ = self.facade.committed(Outcome::NotCommitted, commit.size_pages);
+                Err(self.lose(&lost))
+            }
+            answered => self.committed(id, &commit, answered).map(|()| Prepare::Nothing),
+        }
+    }
+
+    /// Lets the owner commit a group that this transaction belongs to, and `members` in all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::sync`]: nothing of the group is committed, but where the outcome is unknown.
+    pub fn decide(&mut self, group: GroupId, members: u32) -> Result<(), Refusal> {
+        self.tell(&Request::Decide { group, members });
+        self.decided()
+    }
+
+    /// Waits until this transaction is committed, whose group was decided by another's
+    /// [`Door::decide`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Door::sync`].
+    pub fn decided(&mut self) -> Result<(), Refusal> {
+        let Some(Prepared { id, commit }) = self.prepared.take() else { return Err(unexpected()) };
+        let answered = match &mut self.connection {
+            Some(connection) => connection.receive(),
+            None => Err(Lost::Closed),
+        };
+        self.committed(id, &commit, answered)
+    }
+
+    fn next_id(&mut self) -> CommitId {
         let id = CommitId(self.next_commit);
         self.next_commit = self.next_commit.wrapping_add(1);
-        match self.send_commit(id, &commit) {
+        id
+    }
+
+    fn committed(
+        &mut self,
+        id: CommitId,
+        commit: &Commit,
+        answered: Result<Reply, Lost>,
+    ) -> Result<(), Refusal> {
+        match answered {
             Ok(Reply::Outcome(outcome)) => self.facade.committed(outcome, commit.size_pages),
             Ok(Reply::Failed(error)) => {
                 let _ = self.facade.committed(Outcome::NotCommitted, commit.size_pages);
@@ -237,7 +339,7 @@ impl Door {
             Ok(_) => Err(unexpected()),
             Err(_) => {
                 self.connection = None;
-                let outcome = self.settle(id, &commit);
+                let outcome = self.settle(id, commit);
                 let answer = self.facade.committed(outcome, commit.size_pages);
                 // The new connection knows nothing of the transaction that goes on.
                 self.facade.lost();
@@ -246,15 +348,20 @@ impl Door {
         }
     }
 
-    fn send_commit(&mut self, id: CommitId, commit: &Commit) -> Result<Reply, Lost> {
+    fn send_commit<'a>(
+        &mut self,
+        commit: &'a Commit,
+        request: impl FnOnce(request::Commit<'a>) -> Request<'a>,
+        (id, pieces): (CommitId, u32),
+    ) -> Result<Reply, Lost> {
         let connection = self.connection.as_mut().ok_or(Lost::Closed)?;
         let pages = Pages::new(commit.page_size_bytes, &commit.pages).ok_or(Lost::Closed)?;
-        connection.ask(&Request::Commit(request::Commit {
+        connection.ask(&request(request::Commit {
             id,
             base: commit.base.version,
             size_pages: commit.size_pages,
             durability: commit.durability,
-            pieces: self.pieces,
+            pieces,
             pages,
         }))
     }

@@ -12,5 +12,5 @@ mod door;
 mod status;
 
 pub use address::Address;
-pub use door::{Door, ReadOutcome};
+pub use door::{Door, Prepare, ReadOutcome};
 pub use status::OwnerStatus;

@@ -1,5 +1,6 @@
 //! What a file handle of SQLite is here.
 
+use crate::groups;
 use crate::scratch::Scratch;
 use std::ffi::OsStr;
 use std::io;
@@ -7,6 +8,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use tombolo_core::facade::Refusal;
 use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::wire::limits::PATH_BYTES_MAX;
 use tombolo_core::wire::request::Access;
 use tombolo_door::{Address, Door, ReadOutcome};
 
@@ -20,7 +22,17 @@ pub(crate) enum OpenFile {
     Database(Box<Door>),
     /// A journal or a temporary file.
     Scratch(Scratch),
+    /// A super-journal.
+    SuperJournal {
+        /// Its path.
+        path: Vec<u8>,
+        /// Names of journals, each with a NUL behind it.
+        names: Scratch,
+    },
 }
+
+/// Longest list of names: `SQLITE_MAX_ATTACHED` is 125 at most.
+const NAMES_BYTES_MAX: u64 = 128 * (PATH_BYTES_MAX as u64 + 16);
 
 /// Opens a database. `owner` is what the program said of its owner's address.
 pub(crate) fn open_database(
@@ -51,7 +63,7 @@ impl OpenFile {
     pub(crate) fn read(&mut self, offset: u64, into: &mut [u8]) -> Result<ReadOutcome, Refusal> {
         match self {
             OpenFile::Database(door) => door.read(offset, into),
-            OpenFile::Scratch(scratch) => {
+            OpenFile::Scratch(scratch) | OpenFile::SuperJournal { names: scratch, .. } => {
                 let count = scratch.read(offset, into).map_err(|error| failed("read", &error))?;
                 let rest = into.get_mut(count..).unwrap_or_default();
                 rest.fill(0);
@@ -63,7 +75,7 @@ impl OpenFile {
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Refusal> {
         match self {
             OpenFile::Database(door) => door.write(offset, bytes),
-            OpenFile::Scratch(scratch) => {
+            OpenFile::Scratch(scratch) | OpenFile::SuperJournal { names: scratch, .. } => {
                 scratch.write(offset, bytes).map_err(|error| failed("write", &error))
             }
         }
@@ -72,16 +84,31 @@ impl OpenFile {
     pub(crate) fn truncate(&mut self, size: u64) -> Result<(), Refusal> {
         match self {
             OpenFile::Database(door) => door.truncate(size),
-            OpenFile::Scratch(scratch) => {
+            OpenFile::Scratch(scratch) | OpenFile::SuperJournal { names: scratch, .. } => {
                 scratch.truncate(size).map_err(|error| failed("truncate", &error))
             }
+        }
+    }
+
+    /// What was written is to last.
+    pub(crate) fn sync(&mut self) -> Result<(), Refusal> {
+        match self {
+            OpenFile::SuperJournal { path, names } => {
+                let size = names.size_bytes().map_err(|error| failed("stat", &error))?;
+                let mut text = vec![0; usize::try_from(size.min(NAMES_BYTES_MAX)).unwrap_or(0)];
+                names.read(0, &mut text).map_err(|error| failed("read", &error))?;
+                groups::written(path, &text)
+            }
+            // A commit is made when SQLite announces it, before this call, which is left out with
+            // `synchronous=OFF`.
+            OpenFile::Database(_) | OpenFile::Scratch(_) => Ok(()),
         }
     }
 
     pub(crate) fn size_bytes(&self) -> Result<u64, Refusal> {
         match self {
             OpenFile::Database(door) => Ok(door.file_size_bytes()),
-            OpenFile::Scratch(scratch) => {
+            OpenFile::Scratch(scratch) | OpenFile::SuperJournal { names: scratch, .. } => {
                 scratch.size_bytes().map_err(|error| failed("stat", &error))
             }
         }

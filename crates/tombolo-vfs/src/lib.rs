@@ -4,6 +4,7 @@
 //! this crate is safe code.
 //!
 //! * [`file`]: what a file handle of SQLite is here.
+//! * [`groups`]: transactions over several databases.
 //! * [`scratch`]: journals and temporary files, which nobody else ever sees.
 //! * [`names`]: what the names of files tell.
 //! * [`wanted`]: which databases of a program that knows nothing of this go to an owner.
@@ -11,6 +12,7 @@
 
 mod ffi;
 mod file;
+mod groups;
 mod names;
 // Used by what is not in unit tests.
 #[cfg(not(test))]

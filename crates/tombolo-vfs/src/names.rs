@@ -17,11 +17,16 @@ pub(crate) fn kind(path: &[u8]) -> Kind {
     if is_companion { Kind::Companion } else { Kind::Other }
 }
 
-/// Whether a name ends like that of a super-journal: `-mj` and nine hexadecimal digits.
 fn super_journal(name: &[u8]) -> bool {
-    let Some(at) = name.len().checked_sub(12) else { return false };
-    let (_, end) = name.split_at(at);
-    end.strip_prefix(b"-mj").is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    database_of_super_journal(name).is_some()
+}
+
+/// The main database of a super-journal, whose name ends in `-mj` and nine hexadecimal digits
+/// behind that of the database.
+pub(crate) fn database_of_super_journal(path: &[u8]) -> Option<&[u8]> {
+    let (database, end) = path.split_at_checked(path.len().checked_sub(12)?)?;
+    let digits = end.strip_prefix(b"-mj")?;
+    digits.iter().all(u8::is_ascii_hexdigit).then_some(database)
 }
 
 /// An absolute path without `.`, `..` and doubled slashes. Links are not followed: the file need

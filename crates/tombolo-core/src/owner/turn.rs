@@ -63,6 +63,13 @@ impl Turn {
         self.held = Some(Held { session, since_ms: now_ms, at });
     }
 
+    /// Lets who has the turn keep it for as long again.
+    pub(super) fn extend(&mut self, now_ms: u64) {
+        if let Some(held) = &mut self.held {
+            held.since_ms = now_ms;
+        }
+    }
+
     /// Takes the turn from who has it.
     pub(super) fn free(&mut self) {
         self.held = None;

@@ -94,6 +94,8 @@ pub enum Reply {
     Outcome(Outcome),
     /// To [`super::Request::Settle`]: it is.
     Settled,
+    /// To [`super::Request::Prepare`]: it will be committed if its group is.
+    Prepared,
     /// To [`super::Request::Checkpoint`].
     Checkpointed(Checkpointed),
     /// To [`super::Request::Status`].
@@ -135,7 +137,7 @@ impl Reply {
             Reply::Checkpointed(row) => {
                 writer.byte(row.busy.into()).u32(row.log_frames).u32(row.checkpointed_frames);
             }
-            Reply::Settled => {}
+            Reply::Settled | Reply::Prepared => {}
             Reply::Failed(error) => {
                 writer.u16(error.code.number()).u32(error.errno.unwrap_or(0).cast_unsigned());
                 writer.text(error.message.as_bytes(), TEXT_BYTES_MAX);
@@ -155,6 +157,7 @@ impl Reply {
             Reply::Status(_) => 136,
             Reply::Failed(_) => 137,
             Reply::Settled => 138,
+            Reply::Prepared => 139,
         }
     }
 
@@ -204,6 +207,7 @@ impl Reply {
                 Reply::Failed(EngineError { code, errno: (errno != 0).then_some(errno), message })
             }
             138 => Reply::Settled,
+            139 => Reply::Prepared,
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(reply)
@@ -303,6 +307,7 @@ mod tests {
             Reply::Failed(error(Some(5))),
             Reply::Failed(error(None)),
             Reply::Settled,
+            Reply::Prepared,
         ] {
             let mut bytes = Vec::new();
             reply.encode(&mut bytes);

@@ -23,6 +23,10 @@ pub struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CommitId(pub u128);
 
+/// The name of a transaction over several databases, drawn by the door, which nobody can guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct GroupId(pub u128);
+
 /// What an open may do to the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -178,6 +182,21 @@ pub enum Request<'a> {
     Write(Pages<'a>),
     /// The rest of it.
     Commit(Commit<'a>),
+    /// The rest of a transaction that is one of a group: it is committed when the group is.
+    Prepare {
+        /// Which.
+        group: GroupId,
+        /// The rest.
+        commit: Commit<'a>,
+    },
+    /// All of a group are prepared, and are to be committed together. Each of them is answered by
+    /// its outcome; where nothing is committed, the one that asks is answered alone.
+    Decide {
+        /// Which.
+        group: GroupId,
+        /// How many sessions belong to it.
+        members: u32,
+    },
     /// Something ends. Not answered.
     End(Ending),
     /// What became of a commit whose answer was lost.
@@ -231,10 +250,13 @@ impl<'a> Request<'a> {
                 writer.u32(wait_ms);
             }
             Request::Write(pages) => pages.write(&mut writer),
-            Request::Commit(commit) => {
-                writer.u128(commit.id.0).u64(commit.base.0).u32(commit.size_pages);
-                writer.byte((commit.durability == Durability::Power).into()).u32(commit.pieces);
-                commit.pages.write(&mut writer);
+            Request::Commit(commit) => write_commit(&mut writer, &commit),
+            Request::Prepare { group, commit } => {
+                writer.u128(group.0);
+                write_commit(&mut writer, &commit);
+            }
+            Request::Decide { group, members } => {
+                writer.u128(group.0).u32(members);
             }
             Request::End(ending) => {
                 writer.byte((ending == Ending::Transaction).into());
@@ -269,6 +291,8 @@ impl<'a> Request<'a> {
             Request::Checkpoint(_) => 10,
             Request::Status => 11,
             Request::Settle => 12,
+            Request::Prepare { .. } => 13,
+            Request::Decide { .. } => 14,
         }
     }
 
@@ -318,6 +342,11 @@ impl<'a> Request<'a> {
             }),
             11 => Request::Status,
             12 => Request::Settle,
+            13 => {
+                let group = GroupId(reader.u128()?);
+                Request::Prepare { group, commit: commit(&mut reader)? }
+            }
+            14 => Request::Decide { group: GroupId(reader.u128()?), members: reader.u32()? },
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(request)
@@ -327,6 +356,12 @@ impl<'a> Request<'a> {
 fn seen(reader: &mut Reader<'_>) -> Result<Seen, Malformed> {
     let incarnation = Incarnation(reader.u64()?);
     Ok(Seen { incarnation, version: Version(reader.u64()?) })
+}
+
+fn write_commit(writer: &mut Writer<'_>, commit: &Commit<'_>) {
+    writer.u128(commit.id.0).u64(commit.base.0).u32(commit.size_pages);
+    writer.byte((commit.durability == Durability::Power).into()).u32(commit.pieces);
+    commit.pages.write(writer);
 }
 
 fn commit<'a>(reader: &mut Reader<'a>) -> Result<Commit<'a>, Malformed> {
@@ -390,11 +425,13 @@ mod tests {
             Request::Checkpoint(CheckpointMode::Truncate),
             Request::Status,
             Request::Settle,
+            Request::Decide { group: GroupId(1 << 90), members: 2 },
         ] {
             there_and_back(&request);
         }
         let mut framed = Vec::new();
-        for request in [Request::Write(pages), Request::Commit(commit)] {
+        let prepare = Request::Prepare { group: GroupId(7), commit };
+        for request in [Request::Write(pages), Request::Commit(commit), prepare] {
             framed.clear();
             request.encode(&mut framed);
             let mut reader = FrameReader::default();

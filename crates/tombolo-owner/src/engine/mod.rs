@@ -9,6 +9,7 @@
 //! * `commit`: the write lock, and writing.
 //! * `log`: the log beside the database, and checkpoints.
 //! * `page_one`, `history`, `page_set`: pure.
+//! * `redo`: doing once more what was decided.
 //! * `young`: [`YoungEngine`], for a database that may have no page yet.
 
 mod commit;
@@ -19,6 +20,7 @@ mod page_one;
 mod page_set;
 mod place;
 mod readers;
+mod redo;
 mod versions;
 mod young;
 
@@ -41,6 +43,7 @@ use tombolo_core::sqlite::wal_index::{COPY_BYTES, WalIndexHeader};
 use tombolo_core::wire::request::Access;
 
 pub use place::EngineKind;
+pub use redo::{POSITION_BYTES, Position, Redone};
 pub use young::YoungEngine;
 
 /// Bytes of a page of a new database where nobody says otherwise, as SQLite has it.
@@ -156,6 +159,11 @@ impl StockEngine {
     /// `SQLITE_IOERR` with the error number.
     pub fn log_file(&mut self) -> Result<File, EngineError> {
         self.log.descriptor()
+    }
+
+    /// What names the newest version that is known, without a look.
+    fn position(&self) -> Position {
+        Position::of(&self.known)
     }
 
     /// The newest version that is known, without a look.

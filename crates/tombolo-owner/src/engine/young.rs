@@ -6,7 +6,7 @@
 
 use super::error::{error, system};
 use super::place::{EngineKind, Identity, make};
-use super::{NEW_PAGE_SIZE_BYTES, StockEngine};
+use super::{NEW_PAGE_SIZE_BYTES, Position, StockEngine};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::{
@@ -77,6 +77,15 @@ impl YoungEngine {
             Stage::Empty { .. } | Stage::Gone { .. } => {
                 Err(error(ResultCode::IOERR, "there is no log"))
             }
+        }
+    }
+
+    /// What names the newest version that is known, to another process as well.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        match &self.stage {
+            Stage::Grown(engine) => engine.position(),
+            Stage::Empty { .. } | Stage::Gone { .. } => Position::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Accepts connections, and finds out which database they want.
 
 use super::connection::{Caller, Connection, Ended, Flushed};
+use super::groups::Groups;
 use super::place::Served;
 use super::registry::{Registry, refuse};
 use super::teller::{self, Answer, Question};
@@ -8,6 +9,7 @@ use super::{ServeError, Settings, document, status};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::engine::EngineError;
@@ -74,7 +76,9 @@ impl Server {
         let lock = served.take()?;
         let socket = settings.socket.clone().unwrap_or_else(|| served.socket());
         let poller = Poller::new().map_err(ServeError::io(&socket))?;
-        let mut registry = Registry::new(settings.clone(), poller.waker());
+        let groups = Arc::new(Groups::new(served.groups()));
+        let mut registry = Registry::new(settings.clone(), poller.waker(), groups);
+        registry.complete_groups();
         if let Served::Database(path) = &served {
             registry.open(path).map_err(ServeError::engine(path))?;
         }

@@ -10,6 +10,8 @@ use tombolo_core::wire::place;
 
 /// The name of the lock file in the owner's directory.
 const LOCK: &str = "lock";
+/// The name of the directory of prepared transactions there.
+const GROUPS: &str = "groups";
 
 /// What is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,14 @@ impl Served {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.own_directory().join(place::SOCKET)
+    }
+
+    /// Where transactions over several databases are kept while they are under way.
+    pub(super) fn groups(&self) -> Option<PathBuf> {
+        match self {
+            Served::Database(_) => None,
+            Served::Directory(_) => Some(self.own_directory().join(GROUPS)),
+        }
     }
 
     /// Makes the directory, and takes the lock for as long as the file is open.

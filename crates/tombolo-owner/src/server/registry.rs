@@ -5,6 +5,7 @@
 
 use super::connection::Connection;
 use super::database::{Database, Event, Stopped, Subject};
+use super::groups::Groups;
 use super::{ServeError, Settings};
 use crate::engine::YoungEngine;
 use std::collections::HashMap;
@@ -79,14 +80,25 @@ pub(super) struct Registry {
     front: Waker,
     databases: HashMap<PathBuf, Running>,
     farewells: (Sender<Farewell>, Receiver<Farewell>),
+    groups: Arc<Groups>,
 }
 
 /// How a database is asked for something.
 pub(super) type Line = (Sender<Event>, Waker);
 
 impl Registry {
-    pub(super) fn new(settings: Settings, front: Waker) -> Self {
-        Registry { settings, front, databases: HashMap::new(), farewells: channel() }
+    pub(super) fn new(settings: Settings, front: Waker, groups: Arc<Groups>) -> Self {
+        Registry { settings, front, databases: HashMap::new(), farewells: channel(), groups }
+    }
+
+    /// Opens the databases in which something that was decided may not be done.
+    pub(super) fn complete_groups(&mut self) {
+        for path in self.groups.left_behind() {
+            let opened = if path.exists() { self.open(&path) } else { continue };
+            if let Err(error) = opened {
+                tracing::error!(path = %path.display(), %error, "what was decided is not done");
+            }
+        }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -153,6 +165,7 @@ impl Registry {
         let engine = YoungEngine::open(path, kind)?;
         let session_count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&session_count);
+        let groups = Arc::clone(&self.groups);
         let subject = Subject { path: path.to_owned(), kind, session_count: counted };
         let mourner = Mourner {
             path: path.to_owned(),
@@ -163,7 +176,7 @@ impl Registry {
         let builder = std::thread::Builder::new().name("tombolo-database".into());
         let thread = builder
             .spawn(move || {
-                let served = Database::new(subject, engine, limits, poller, channel);
+                let served = Database::new(subject, engine, limits, poller, channel, groups);
                 let result = served.and_then(|mut database| database.run());
                 mourner.say(result);
             })

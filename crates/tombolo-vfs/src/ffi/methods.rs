@@ -1,8 +1,10 @@
 //! The methods of files.
 
 use super::abi::{File, Methods};
+use super::vfs::bytes;
 use super::{Host, NOTFOUND, OK, TOLD_BUSY, guarded};
 use crate::file::OpenFile;
+use crate::groups;
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::slice;
@@ -66,12 +68,18 @@ pub(super) struct State {
     pub(super) name: usize,
     /// The lock that SQLite has, as it counts them, for `SQLITE_FCNTL_LOCKSTATE`.
     pub(super) level: AtomicI32,
+    /// The super-journal of the transaction that has ended; empty without one.
+    pub(super) group: Mutex<Vec<u8>>,
 }
 
 impl State {
     fn file(&self) -> MutexGuard<'_, OpenFile> {
         // A call that panicked has told SQLite so; the facade bears any order of calls.
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn group(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a call of the process that opened the file.
@@ -104,6 +112,9 @@ unsafe extern "C" fn close(file: *mut File) -> c_int {
             (*file).state.assume_init_read()
         };
         state.host.closed(state.name);
+        if let OpenFile::Database(door) = &*state.file() {
+            groups::closed(door.path());
+        }
         if state.process != std::process::id() {
             // The connection is the parent's; to close the copy of its descriptor is harmless,
             // but what would be said over it is not.
@@ -155,10 +166,12 @@ unsafe extern "C" fn truncate(file: *mut File, size: i64) -> c_int {
     })
 }
 
-/// A commit is made when SQLite announces it, before this call, which is left out with
-/// `synchronous=OFF`.
-unsafe extern "C" fn sync(_file: *mut File, _flags: c_int) -> c_int {
-    OK
+unsafe extern "C" fn sync(file: *mut File, _flags: c_int) -> c_int {
+    guarded(|| {
+        // SAFETY: SQLite gives an open file.
+        let state = unsafe { state(file) };
+        state.call(|open| open.sync().map(|()| OK))
+    })
 }
 
 unsafe extern "C" fn file_size(file: *mut File, size: *mut i64) -> c_int {
@@ -188,7 +201,7 @@ unsafe extern "C" fn lock(file: *mut File, wanted: c_int) -> c_int {
         TOLD_BUSY.take();
         let code = state.call(|open| match open {
             OpenFile::Database(door) => door.lock(wanted).map(|()| OK),
-            OpenFile::Scratch(_) => Ok(OK),
+            OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => Ok(OK),
         });
         if code & 0xff == c_int::from(ResultCode::BUSY.number()) {
             TOLD_BUSY.set(Arc::downgrade(&state.file));
@@ -206,9 +219,16 @@ unsafe extern "C" fn unlock(file: *mut File, kept: c_int) -> c_int {
         let state = unsafe { state(file) };
         state.level.fetch_min(kept, Ordering::Relaxed);
         let kept = if kept == level::NONE { Unlock::ToNone } else { Unlock::ToShared };
+        let group = std::mem::take(&mut *state.group());
+        if !group.is_empty()
+            && let Err(refusal) = groups::left(&group, &state.file)
+        {
+            // It is left behind, and names nothing that SQLite would look for.
+            state.host.refused(&refusal);
+        }
         state.call(|open| match open {
             OpenFile::Database(door) => door.unlock(kept).map(|()| OK),
-            OpenFile::Scratch(_) => Ok(OK),
+            OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => Ok(OK),
         })
     })
 }
@@ -233,9 +253,18 @@ unsafe extern "C" fn file_control(file: *mut File, code: c_int, argument: *mut c
         // SAFETY: SQLite gives an open file.
         let state = unsafe { state(file) };
         match code {
-            opcode::SYNC => state.call(|open| match open {
-                OpenFile::Database(door) => door.sync().map(|()| OK),
-                OpenFile::Scratch(_) => Ok(OK),
+            opcode::SYNC => state.call(|open| {
+                // SAFETY: its argument is null or the name of a super-journal.
+                let group = unsafe { bytes(argument.cast::<c_char>()) };
+                match open {
+                    OpenFile::Database(door) if group.is_empty() => door.sync()?,
+                    OpenFile::Database(door) => {
+                        *state.group() = group.to_vec();
+                        groups::sync(group, &state.file, door)?;
+                    }
+                    OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => {}
+                }
+                Ok(OK)
             }),
             // SAFETY: its argument is an array of four texts (`SQLITE_FCNTL_PRAGMA`).
             opcode::PRAGMA => unsafe { pragma(state, argument.cast::<*mut c_char>()) },

@@ -57,8 +57,9 @@ struct Host {
 
 /// Where SQLite has the names of a main database and of its companions: by these it asks for them,
 /// while another connection of the process can have a file of the same path at the stock VFS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Guest {
+    path: Vec<u8>,
     database: usize,
     companions: [usize; 2],
 }

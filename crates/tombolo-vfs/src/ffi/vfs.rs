@@ -4,6 +4,7 @@ use super::abi::{File, NAME, Symbol, Vfs};
 use super::methods::{METHODS, State};
 use super::{ERROR, Host, LAST_ERROR, OK, TOLD_BUSY, guarded};
 use crate::file::{OpenFile, open_database};
+use crate::groups;
 use crate::names::{self, Kind};
 use crate::scratch::Scratch;
 use libc::{c_char, c_int, c_void};
@@ -21,6 +22,7 @@ pub(super) mod flag {
     pub(in super::super) const READONLY: i32 = 0x1;
     pub(in super::super) const CREATE: i32 = 0x4;
     pub(in super::super) const MAIN_DB: i32 = 0x100;
+    pub(in super::super) const SUPER_JOURNAL: i32 = 0x4000;
     pub(in super::super) const WAL: i32 = 0x8_0000;
 }
 
@@ -104,6 +106,11 @@ pub(super) unsafe fn open_at_owner(
     } else if flags & flag::WAL != 0 {
         // There is none: the file shows a rollback journal.
         Err(Refusal::new(ResultCode::CANTOPEN, "there is no log here"))
+    } else if flags & flag::SUPER_JOURNAL != 0 && flags & flag::CREATE != 0 {
+        // SAFETY: SQLite gives a path.
+        let path = unsafe { bytes(name) };
+        let names = Scratch::default();
+        groups::begin(path).map(|()| OpenFile::SuperJournal { path: path.to_vec(), names })
     } else {
         Ok(OpenFile::Scratch(Scratch::default()))
     };
@@ -115,6 +122,7 @@ pub(super) unsafe fn open_at_owner(
                 process: std::process::id(),
                 name: name.addr(),
                 level: AtomicI32::new(0),
+                group: Mutex::default(),
             };
             // SAFETY: SQLite gives room for a file, and a place for flags or null.
             unsafe {
@@ -169,13 +177,29 @@ unsafe fn open_main(
         // SQLite takes no locks then: one version for as long as the file is open.
         door.lock(Lock::Shared)?;
     }
+    groups::opened(path);
     Ok(OpenFile::Database(Box::new(door)))
+}
+
+/// Deletes a super-journal, if the path names one.
+pub(super) fn delete_group(host: &Host, path: &[u8], sync: c_int) -> Option<c_int> {
+    if !groups::exists(path) {
+        return None;
+    }
+    let ended = if sync == 0 { groups::forget(path) } else { groups::commit(path) };
+    Some(match ended {
+        Ok(()) => OK,
+        Err(refusal) => host.refused(&refusal),
+    })
 }
 
 unsafe extern "C" fn delete(vfs: *mut Vfs, name: *const c_char, sync: c_int) -> c_int {
     guarded(|| {
         // SAFETY: SQLite gives our VFS and a path.
         let (host, path) = unsafe { (host(vfs), bytes(name)) };
+        if let Some(code) = delete_group(host, path, sync) {
+            return code;
+        }
         if names::kind(path) == Kind::Companion {
             return OK;
         }
@@ -195,7 +219,7 @@ unsafe extern "C" fn access(
         let (host, path) = unsafe { (host(vfs), bytes(name)) };
         if names::kind(path) == Kind::Companion {
             // SAFETY: and a place for the answer.
-            unsafe { *answer = 0 };
+            unsafe { *answer = groups::exists(path).into() };
             return OK;
         }
         // SAFETY: the stock VFS is registered, and gets what we got.

@@ -34,7 +34,7 @@ impl Owner {
 
     /// Of the database in this directory.
     pub(crate) fn of(directory: TempDir) -> Self {
-        let (child, errors) = start(&directory.path().join("app.db"));
+        let (child, errors) = serve(&directory.path().join("app.db"));
         Owner { directory, child, errors: Some(errors) }
     }
 
@@ -45,7 +45,7 @@ impl Owner {
     /// Ends it without a word, and starts it anew.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        let (child, errors) = start(&self.database());
+        let (child, errors) = serve(&self.database());
         (self.child, self.errors) = (child, Some(errors));
     }
 
@@ -64,10 +64,7 @@ impl Owner {
 
     /// Runs SQL in the distribution's shell, through the door.
     pub(crate) fn door(&self, sql: &str) -> Output {
-        let mut command = Command::new("sqlite3");
-        command.args(["-bail", "-cmd", &format!(".load {}", library().display())]);
-        let open = format!(".open 'file:{}?vfs=tombolo'\n", self.database().display());
-        run(command, &(open + ".timeout 20000\n" + sql))
+        run_at_door(&self.database(), sql)
     }
 
     /// Runs SQL in the distribution's shell, on the file itself.
@@ -81,6 +78,14 @@ impl Owner {
     pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Child {
         program(&self.database(), name, arguments)
     }
+}
+
+/// Runs SQL on a database in the distribution's shell, through the door.
+pub(crate) fn run_at_door(database: &Path, sql: &str) -> Output {
+    let mut command = Command::new("sqlite3");
+    command.args(["-bail", "-cmd", &format!(".load {}", library().display())]);
+    let open = format!(".open 'file:{}?vfs=tombolo'\n", database.display());
+    run(command, &(open + ".timeout 20000\n" + sql))
 }
 
 /// Starts one of the programs in `programs/` on a database.
@@ -106,10 +111,10 @@ impl Drop for Owner {
 }
 
 /// Starts an owner, and waits until it says that it serves.
-fn start(database: &Path) -> (Child, BufReader<ChildStderr>) {
+pub(crate) fn serve(path: &Path) -> (Child, BufReader<ChildStderr>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tombolo"))
         .args(["serve", "--engine", "shared"])
-        .arg(database)
+        .arg(path)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

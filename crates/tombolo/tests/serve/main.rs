@@ -6,5 +6,6 @@ mod harness;
 mod history;
 mod mixed;
 mod run;
+mod several;
 mod shipped;
 mod told;

@@ -3,8 +3,10 @@
 //!
 //! * `reading`: begins and pages.
 //! * `writing`: the turn, commits and their acknowledgement.
+//! * `group`: commits of several databases together.
 //! * `telling`: what it says of itself.
 
+mod group;
 mod reading;
 mod telling;
 mod writing;
@@ -22,8 +24,10 @@ use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Access, Ending, Incarnation, Request};
+use group::{Alone, Prepared};
 use std::collections::HashMap;
 
+pub use group::{Arbiter, Decided, Fate, GroupWish};
 pub use telling::{Surroundings, Who};
 
 /// The state machine of an owner.
@@ -49,6 +53,8 @@ pub struct Machine<E: Engine, S: Store> {
     checkpointed_log_bytes: u64,
     counts: Counts,
     recent: Recent,
+    arbiter: Box<dyn Arbiter>,
+    group_wishes: Vec<GroupWish>,
     replies: Vec<(SessionId, Reply)>,
 }
 
@@ -60,6 +66,7 @@ struct Session<B> {
     /// What it has sent of a transaction, and in how many pieces.
     buffer: Option<B>,
     pieces: u32,
+    prepared: Option<Prepared>,
 }
 
 /// How far a session's transaction is.
@@ -91,6 +98,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
             checkpointed_log_bytes: 0,
             counts: Counts::default(),
             recent: Recent::default(),
+            arbiter: Box::new(Alone),
+            group_wishes: Vec::new(),
             replies: Vec::new(),
             limits,
         }
@@ -168,14 +177,15 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(start) = page.first_chunk::<HEADER_BYTES>() {
             *header = *start;
         }
-        self.sessions
-            .insert(session, Session { access, stage: Stage::Idle, buffer: None, pieces: 0 });
+        let (buffer, prepared) = (None, None);
+        let state = Session { access, stage: Stage::Idle, buffer, pieces: 0, prepared };
+        self.sessions.insert(session, state);
         Ok(Reply::Opened { shape, header })
     }
 
     /// A session asks for something.
     pub fn request(&mut self, session: SessionId, request: &Request<'_>, now_ms: u64) {
-        if !self.sessions.contains_key(&session) {
+        if !self.sessions.contains_key(&session) || self.postpones(session, request) {
             return;
         }
         let answered = match request {
@@ -187,6 +197,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 Ok(None)
             }
             Request::Commit(commit) => self.commit(session, commit, now_ms),
+            Request::Prepare { group, commit } => self.prepare(session, *group, commit, now_ms),
+            Request::Decide { group, members } => self.wish_decision(session, *group, *members),
             Request::End(Ending::Writing) => {
                 self.end_writing(session, now_ms);
                 Ok(None)
@@ -195,7 +207,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 self.end(session, now_ms);
                 Ok(None)
             }
-            Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen)),
+            Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen, now_ms)),
             Request::Settle => self.settle(session),
             Request::Checkpoint(mode) => self.checkpoint(*mode).map(Reply::Checkpointed).map(Some),
             Request::Hello { .. } | Request::Open { .. } | Request::Status => {
@@ -212,7 +224,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// A connection has ended.
     pub fn closed(&mut self, session: SessionId, now_ms: u64) {
-        if self.sessions.contains_key(&session) {
+        if self.sessions.contains_key(&session) && !self.outlives_connection(session) {
             self.end(session, now_ms);
             self.turn.leave(session);
             self.shown.forget(session);
@@ -229,8 +241,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
             .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
             .map(|held| held.session);
         if let Some(session) = expired {
-            self.counts.lost_turns += 1;
             self.end_writing(session, now_ms);
+            if self.turn.is_held_by(session) {
+                self.turn.extend(now_ms);
+            } else {
+                self.counts.lost_turns += 1;
+            }
         }
         for session in self.turn.expire(now_ms) {
             let busy = crate::wire::reply::Reservation::Busy;

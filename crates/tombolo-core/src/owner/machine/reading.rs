@@ -127,6 +127,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return Ok(());
         }
         if let Some(held) = self.turn.held() {
+            self.void_prepared(held.session);
             self.end_writing(held.session, now_ms);
         }
         self.fail_pending();

@@ -60,7 +60,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 
     /// The turn is over, whatever came of it.
-    fn free_turn(&mut self, now_ms: u64) {
+    pub(super) fn free_turn(&mut self, now_ms: u64) {
         self.turn.free();
         self.fairness.freed(now_ms);
     }
@@ -124,7 +124,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
     }
 
-    fn put(&mut self, session: SessionId, pages: Pages<'_>) -> Result<(), EngineError> {
+    pub(super) fn put(&mut self, session: SessionId, pages: Pages<'_>) -> Result<(), EngineError> {
         let Some(state) = self.sessions.get_mut(&session) else { return Ok(()) };
         let size = pages.page_size_bytes();
         let buffer = state.buffer.get_or_insert_with(|| self.store.buffer(size));
@@ -134,11 +134,31 @@ impl<E: Engine, S: Store> Machine<E, S> {
         })
     }
 
-    fn drop_buffer(&mut self, session: SessionId) {
+    pub(super) fn drop_buffer(&mut self, session: SessionId) {
         if let Some(state) = self.sessions.get_mut(&session) {
             state.buffer = None;
             state.pieces = 0;
         }
+    }
+
+    /// The outcome of a commit that is known, or that cannot be made.
+    pub(super) fn refuse_stale(
+        &mut self,
+        session: SessionId,
+        commit: &Commit<'_>,
+        now_ms: u64,
+    ) -> Result<Option<Outcome>, EngineError> {
+        if let Some(outcome) = self.outcomes.get(commit.id) {
+            return Ok(Some(outcome));
+        }
+        let pieces = self.sessions.get(&session).map_or(0, |state| state.pieces);
+        if pieces == commit.pieces && self.may_commit(session, commit.base, now_ms)? {
+            return Ok(None);
+        }
+        self.end_writing(session, now_ms);
+        self.counts.conflicts += 1;
+        self.outcomes.insert(commit.id, commit.base, Outcome::Conflict);
+        Ok(Some(Outcome::Conflict))
     }
 
     pub(super) fn commit(
@@ -148,15 +168,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
         now_ms: u64,
     ) -> Result<Option<Reply>, EngineError> {
         let id = commit.id;
-        if let Some(outcome) = self.outcomes.get(id) {
+        if let Some(outcome) = self.refuse_stale(session, commit, now_ms)? {
             return Ok(Some(Reply::Outcome(outcome)));
-        }
-        let pieces = self.sessions.get(&session).map_or(0, |state| state.pieces);
-        if pieces != commit.pieces || !self.may_commit(session, commit.base, now_ms)? {
-            self.end_writing(session, now_ms);
-            self.counts.conflicts += 1;
-            self.outcomes.insert(id, commit.base, Outcome::Conflict);
-            return Ok(Some(Reply::Outcome(Outcome::Conflict)));
         }
         let committed = self.put(session, commit.pages).and_then(|()| self.apply(session, commit));
         self.free_turn(now_ms);
@@ -228,8 +241,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if commit.durability == Durability::Process && !self.shown.has_pending() {
             return Some(Reply::Outcome(Outcome::Committed(version)));
         }
-        let pending = Pending { session: Some(session), id, version };
-        let (pins, unpin) = self.shown.push(pending, commit.base);
+        self.await_sync(Pending { session: Some(session), id, version }, commit.base);
+        None
+    }
+
+    /// A commit that is acknowledged when the log is synced.
+    pub(super) fn await_sync(&mut self, pending: Pending, base: Version) {
+        let (pins, unpin) = self.shown.push(pending, base);
         for pin in pins {
             // Where a stock app has committed since, its version is shown, and no pin is needed.
             let _ = self.engine.pin(pin);
@@ -237,18 +255,17 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(version) = unpin {
             self.engine.unpin(version);
         }
-        None
     }
 
     /// The session goes on reading what it has committed.
-    fn move_snapshot(&mut self, session: SessionId, version: Version, now_ms: u64) {
+    pub(super) fn move_snapshot(&mut self, session: SessionId, version: Version, now_ms: u64) {
         let pinned = self.engine.pin(version).is_ok();
         self.leave_snapshot(session);
         let reading = Stage::Reading { version, since_ms: now_ms };
         self.set_stage(session, if pinned { reading } else { Stage::Expired });
     }
 
-    fn checkpoint_if_long(&mut self) {
+    pub(super) fn checkpoint_if_long(&mut self) {
         let bytes = self.engine.log_bytes();
         let grown = bytes.saturating_sub(self.checkpointed_log_bytes);
         if bytes < self.limits.checkpoint_bytes || grown < self.limits.checkpoint_bytes / 4 {
@@ -272,6 +289,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 
     pub(super) fn end_writing(&mut self, session: SessionId, now_ms: u64) {
+        if !self.may_end_writing(session) {
+            return;
+        }
         self.drop_buffer(session);
         if self.turn.is_held_by(session) {
             self.free_turn(now_ms);
@@ -339,11 +359,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
         session: SessionId,
         id: CommitId,
         seen: Seen,
+        now_ms: u64,
     ) -> Option<Reply> {
         if seen.incarnation != self.incarnation {
             return Some(Reply::Outcome(Outcome::Unknown));
         }
-        if self.shown.hand_over(id, session) {
+        if self.hand_over_prepared(id, session, now_ms) || self.shown.hand_over(id, session) {
             return None;
         }
         Some(Reply::Outcome(self.outcomes.settle(id, seen.version)))

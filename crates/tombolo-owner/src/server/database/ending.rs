@@ -9,6 +9,8 @@ use tombolo_core::wire::limits::FRAME_BYTES_MAX;
 
 /// How long the disk may take with what is committed and not synced.
 const SYNC_TIME: Duration = Duration::from_secs(30);
+/// How soon a commit is tried again that failed.
+const RETRY_TIME: Duration = Duration::from_millis(200);
 /// How long sessions may take to read their last answers.
 const FAREWELL_TIME: Duration = Duration::from_secs(1);
 /// How often one session is heard for what it had said before, 64 KiB each time: a longest frame,
@@ -26,6 +28,7 @@ impl Database {
         for session in sessions {
             self.end_session(session, Ended::Stop);
         }
+        self.await_decided()?;
         let path = self.subject.path.display().to_string();
         match self.machine.checkpoint(CheckpointMode::Truncate) {
             Ok(done) => {
@@ -56,6 +59,20 @@ impl Database {
         self.order_sync()
     }
 
+    /// Commits what was decided meanwhile: those sessions outlive their connections.
+    fn await_decided(&mut self) -> Result<(), Stopped> {
+        let deadline = Instant::now() + SYNC_TIME;
+        while self.machine.session_count() > 0 && Instant::now() < deadline {
+            match self.events.recv_timeout(RETRY_TIME) {
+                Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
+                _ => self.retry_decided(),
+            }
+            self.order_sync()?;
+            self.await_syncs()?;
+        }
+        Ok(())
+    }
+
     fn await_syncs(&mut self) -> Result<(), Stopped> {
         let deadline = Instant::now() + SYNC_TIME;
         while self.syncing != Syncing::Idle {
@@ -64,6 +81,7 @@ impl Database {
                 Ok(Event::Synced(until)) => self.synced(until),
                 Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
                 Ok(Event::Status(asker)) => self.tell(&asker),
+                Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 // Whoever comes now finds the connection closed.
                 Ok(Event::Session(..) | Event::Stop) => {}
                 Err(_) => return Err(Stopped::Sync(std::io::ErrorKind::TimedOut.into())),

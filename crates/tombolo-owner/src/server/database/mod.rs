@@ -4,9 +4,11 @@
 //! * `telling`: what it says of itself.
 
 mod ending;
+mod group;
 mod telling;
 
 use super::connection::{Connection, Ended, Flushed};
+use super::groups::{Groups, Shared};
 use super::sync::{self, Order};
 use crate::engine::{EngineKind, YoungEngine};
 use std::collections::HashMap;
@@ -23,7 +25,7 @@ use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
 use tombolo_core::owner::status::{DatabaseStatus, Latencies};
 use tombolo_core::wire::Reply;
-use tombolo_core::wire::request::{Access, Incarnation, Request};
+use tombolo_core::wire::request::{Access, GroupId, Incarnation, Request};
 use tombolo_os::socket::poll::{Interest, Poller};
 
 /// How often what is only a matter of age is looked at, while there are sessions.
@@ -34,6 +36,8 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub(super) enum Event {
     /// A connection wants this database.
     Session(Connection, Access),
+    /// The group of a session's transaction is decided.
+    Decided(SessionId, GroupId),
     /// The log is synced up to a version.
     Synced(Version),
     /// The log could not be synced.
@@ -93,6 +97,13 @@ pub(super) struct Database {
     next_session: u64,
     poller: Poller,
     events: Receiver<Event>,
+    /// Where others send events to.
+    own_events: Sender<Event>,
+    groups: Arc<Groups>,
+    /// Commits of decided groups that are not synced.
+    decided: Vec<(Version, GroupId)>,
+    /// What is decided and could not be committed yet.
+    undone: Vec<(SessionId, GroupId)>,
     orders: Sender<Order>,
     syncing: Syncing,
     /// Since when sessions wait for a commit.
@@ -118,20 +129,27 @@ enum Going {
 impl Database {
     pub(super) fn new(
         subject: Subject,
-        engine: YoungEngine,
+        mut engine: YoungEngine,
         limits: Limits,
         poller: Poller,
         (sender, events): (Sender<Event>, Receiver<Event>),
+        groups: Arc<Groups>,
     ) -> Result<Self, Stopped> {
+        groups.recover(&subject.path, &mut engine)?;
         let incarnation = Incarnation(tombolo_os::kernel::random_bits());
-        let (orders, _) = sync::start(sender, poller.waker())?;
+        let (orders, _) = sync::start(sender.clone(), poller.waker())?;
         Ok(Database {
             subject,
-            machine: Machine::new(engine, Buffers { limits }, incarnation, limits),
+            machine: Machine::new(engine, Buffers { limits }, incarnation, limits)
+                .with_arbiter(Box::new(Shared(Arc::clone(&groups)))),
             connections: HashMap::new(),
             next_session: 0,
             poller,
             events,
+            own_events: sender,
+            groups,
+            decided: Vec::new(),
+            undone: Vec::new(),
             orders,
             syncing: Syncing::Idle,
             committing: HashMap::new(),
@@ -178,6 +196,7 @@ impl Database {
             }
             let now_ms = self.now_ms();
             self.machine.tick(now_ms);
+            self.retry_decided();
             self.answer();
             self.order_sync()?;
             self.log_checkpoints();
@@ -189,7 +208,8 @@ impl Database {
             .machine
             .next_tick_ms()
             .map(|due_ms| Duration::from_millis(due_ms.saturating_sub(self.now_ms())));
-        let house = (!self.connections.is_empty()).then_some(HOUSEKEEPING);
+        let is_busy = !self.connections.is_empty() || !self.undone.is_empty();
+        let house = is_busy.then_some(HOUSEKEEPING);
         due.into_iter().chain(house).min()
     }
 
@@ -197,6 +217,7 @@ impl Database {
         loop {
             match self.events.try_recv() {
                 Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
+                Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 Ok(Event::Synced(until)) => self.synced(until),
                 Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
                 Ok(Event::Status(asker)) => self.tell(&asker),
@@ -211,6 +232,7 @@ impl Database {
             self.sync_latencies.add(microseconds_since(since));
         }
         self.syncing = Syncing::Idle;
+        self.forget_decided(until);
         self.machine.synced(until);
         self.answer();
     }
@@ -288,6 +310,7 @@ impl Database {
 
     /// Sends what the machine has to say.
     fn answer(&mut self) {
+        self.grant_group_wishes();
         loop {
             let replies = self.machine.take_replies();
             if replies.is_empty() {

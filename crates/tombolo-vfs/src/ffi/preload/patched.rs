@@ -3,8 +3,10 @@
 
 use super::Doorway;
 use crate::ffi::abi::{File, Vfs};
-use crate::ffi::vfs::{bytes, flag, get_last_error, open_at_owner, waited_for_turn};
+use crate::ffi::vfs::{bytes, delete_group, flag, get_last_error, open_at_owner, waited_for_turn};
 use crate::ffi::{ERROR, Guest, Host, LAST_ERROR, OK, guarded};
+use crate::groups;
+use crate::names::database_of_super_journal;
 use crate::wanted::Way;
 use libc::{c_char, c_int};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -118,6 +120,12 @@ impl Patched {
         !name.is_null() && self.guest(|guest| guest.companions.contains(&name.addr()))
     }
 
+    /// Whether a name is one by which SQLite makes a super-journal for a guest.
+    fn is_super_journal(&self, path: &[u8]) -> bool {
+        database_of_super_journal(path)
+            .is_some_and(|database| self.guest(|guest| guest.path == database))
+    }
+
     /// The way of a main database, and the owner's address as the door reads it.
     ///
     /// # Safety
@@ -156,7 +164,9 @@ impl Patched {
         };
         let routines = &self.host.routines;
         let companions = [companion(routines.filename_journal), companion(routines.filename_wal)];
-        Guest { database: name.addr(), companions }
+        // SAFETY: the caller's promise.
+        let path = unsafe { bytes(name) }.to_vec();
+        Guest { path, database: name.addr(), companions }
     }
 }
 
@@ -187,7 +197,9 @@ unsafe extern "C" fn open(
                         Some(code)
                     }
                 }
-            } else if patched.is_companion(name) {
+            } else if patched.is_companion(name)
+                || (flags & flag::SUPER_JOURNAL != 0 && patched.is_super_journal(bytes(name)))
+            {
                 Some(open_at_owner(host, name, file, flags, flags_out, None))
             } else {
                 None
@@ -210,6 +222,15 @@ unsafe extern "C" fn delete(vfs: *mut Vfs, name: *const c_char, sync: c_int) -> 
     if patched.is_companion(name) {
         return OK;
     }
+    let mut answer = None;
+    let code = guarded(|| {
+        // SAFETY: SQLite gives a path.
+        answer = delete_group(patched.host, unsafe { bytes(name) }, sync);
+        answer.unwrap_or(OK)
+    });
+    if code != OK || answer.is_some() {
+        return code;
+    }
     // SAFETY: the VFS gets what it would have got.
     unsafe { (patched.stock.delete)(vfs, name, sync) }
 }
@@ -224,6 +245,12 @@ unsafe extern "C" fn access(
     if patched.is_companion(name) {
         // SAFETY: SQLite gives a place for the answer.
         unsafe { *answer = 0 };
+        return OK;
+    }
+    // SAFETY: SQLite gives a path.
+    if groups::exists(unsafe { bytes(name) }) {
+        // SAFETY: and a place for the answer.
+        unsafe { *answer = 1 };
         return OK;
     }
     // SAFETY: the VFS gets what it would have got.
