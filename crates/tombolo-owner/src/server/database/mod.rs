@@ -18,7 +18,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
 use tombolo_core::owner::buffer::{MemoryBuffer, Store};
-use tombolo_core::owner::engine::{EngineError, Version};
+use tombolo_core::owner::engine::{Engine as _, EngineError, Version};
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
 use tombolo_core::owner::status::{DatabaseStatus, Latencies};
@@ -64,6 +64,9 @@ pub enum Stopped {
     /// The disk did not take what was committed; what waited for it has an unknown outcome.
     #[error("the log could not be synced: {0}")]
     Sync(io::Error),
+    /// What was written to the log is not where whoever opens the database next looks for it.
+    #[error("the log was renamed, replaced or removed under the owner")]
+    LogLost,
     /// SQLite's.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -156,6 +159,7 @@ impl Database {
         if served.is_err() {
             self.machine.sync_failed();
             self.answer();
+            self.rescue_log();
         }
         served
     }
@@ -198,7 +202,7 @@ impl Database {
             match self.events.try_recv() {
                 Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
                 Ok(Event::Synced(until)) => self.synced(until),
-                Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
+                Ok(Event::SyncFailed(error)) => self.sync_failed(error)?,
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Stop) | Err(TryRecvError::Disconnected) => return Ok(Going::Ending),
                 Err(TryRecvError::Empty) => return Ok(Going::On),
@@ -213,6 +217,40 @@ impl Database {
         self.syncing = Syncing::Idle;
         self.machine.synced(until);
         self.answer();
+    }
+
+    /// It is final, unless it is of a file that is served no longer because another one is in its
+    /// place: the next transaction begins there.
+    fn sync_failed(&mut self, error: io::Error) -> Result<(), Stopped> {
+        if self.machine.engine_mut().is_in_place() != Ok(false) {
+            return Err(Stopped::Sync(error));
+        }
+        self.syncing = Syncing::Idle;
+        self.machine.sync_failed();
+        self.answer();
+        Ok(())
+    }
+
+    /// What was acknowledged and is in a log that nobody will find is brought into the database.
+    fn rescue_log(&mut self) {
+        let engine = self.machine.engine_mut();
+        // The thread that syncs may have seen what the engine has not.
+        let _ = engine.check_log();
+        if !engine.is_log_lost() {
+            return;
+        }
+        let path = self.subject.path.display();
+        match engine.rescue_log() {
+            Ok(done) if done.checkpointed_frames == done.log_frames => {
+                let frames = done.log_frames;
+                tracing::warn!(%path, frames, "the lost log was copied into the database");
+            }
+            Ok(done) => {
+                let (frames, copied) = (done.log_frames, done.checkpointed_frames);
+                tracing::error!(%path, frames, copied, "the lost log could not be copied whole");
+            }
+            Err(error) => tracing::error!(%path, %error, "the lost log could not be copied"),
+        }
     }
 
     fn begin_session(&mut self, connection: Connection, access: Access) {
@@ -331,6 +369,9 @@ impl Database {
     }
 
     fn order_sync(&mut self) -> Result<(), Stopped> {
+        if self.machine.engine_mut().is_log_lost() {
+            return Err(Stopped::LogLost);
+        }
         let Some(until) = self.machine.sync_wanted() else { return Ok(()) };
         if self.syncing != Syncing::Idle {
             return Ok(());
