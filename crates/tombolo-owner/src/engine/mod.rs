@@ -22,7 +22,7 @@ mod readers;
 mod versions;
 mod young;
 
-use crate::ffi::{self, Connection};
+use crate::ffi::{self, Connection, Switch};
 use error::{during, error};
 use history::History;
 use log::Framed;
@@ -88,7 +88,8 @@ enum WriteLock {
 /// One database, by stock SQLite. It is used by one thread at a time.
 ///
 /// 1. `anchor` has the log open, and no transaction, as long as the engine lives: nobody can leave
-///    WAL mode or delete the log meanwhile (`sqlite3WalClose` needs the file for itself).
+///    WAL mode or delete the log meanwhile (`sqlite3WalClose` needs the file for itself). It is
+///    closed last.
 /// 2. Nobody in this process but these connections opens the database or its `-shm`.
 #[derive(Debug)]
 pub struct StockEngine {
@@ -98,6 +99,7 @@ pub struct StockEngine {
     /// The schema that `writer` read last, by its number on page 1.
     writer_schema: Option<u32>,
     checkpointer: Connection,
+    // Behind all other connections, for the order in which fields are dropped.
     anchor: Connection,
     place: Place,
     framed: Framed,
@@ -183,6 +185,18 @@ impl StockEngine {
             return Err(error(ResultCode::IOERR, "others have written since the log was lost"));
         }
         log::checkpoint(&mut self.checkpointer, CheckpointMode::Full)
+    }
+
+    /// Makes the drop remove the log and the wal-index where nobody else has the database open, as
+    /// stock SQLite does with the last connection. What is left in the log is copied then.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's own.
+    pub fn remove_log_at_end(&mut self) -> Result<(), EngineError> {
+        self.place.check()?;
+        let switched = self.anchor.switch(Switch::NoCheckpointOnClose, false);
+        switched.map_err(during("the log cannot be removed"))
     }
 
     /// The newest version that is known, without a look.

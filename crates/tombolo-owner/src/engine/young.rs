@@ -102,6 +102,18 @@ impl YoungEngine {
         }
     }
 
+    /// As [`StockEngine::remove_log_at_end`].
+    ///
+    /// # Errors
+    ///
+    /// As there. Where there is no log, there is nothing to remove.
+    pub fn remove_log_at_end(&mut self) -> Result<(), EngineError> {
+        match &mut self.stage {
+            Stage::Grown(engine) => engine.remove_log_at_end(),
+            Stage::Empty { .. } | Stage::Gone { .. } => Ok(()),
+        }
+    }
+
     fn stock(&self) -> Result<&StockEngine, EngineError> {
         match &self.stage {
             Stage::Grown(engine) => Ok(engine),

@@ -121,6 +121,33 @@ fn nobody_leaves_wal_mode_or_takes_the_log_away() {
 }
 
 #[test]
+fn the_log_is_removed_with_the_last_connection_where_that_is_wanted() {
+    for kind in [EngineKind::Shared, EngineKind::Sole] {
+        let scene = Scene::with_rows(4096);
+        let open = || StockEngine::open(&scene.database, kind, 4096).unwrap();
+        let files = || {
+            let names = std::fs::read_dir(scene.database.parent().unwrap()).unwrap();
+            names.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        let mut engine = open();
+        pin_newest(&mut engine);
+        engine.remove_log_at_end().unwrap();
+        drop(engine);
+        assert_eq!(files(), ["app.db"], "{kind:?}");
+        scene.assert_sound();
+    }
+    // Not under somebody who has it open.
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    let mut stock = Shell::new(&scene.database);
+    stock.ask("BEGIN; SELECT count(*) FROM t;");
+    engine.remove_log_at_end().unwrap();
+    drop(engine);
+    assert!(log_of(&scene.database).exists());
+    assert_eq!(stock.ask("SELECT count(*) FROM t; COMMIT;").trim(), "200");
+}
+
+#[test]
 fn a_database_in_rollback_mode_is_brought_into_wal_mode() {
     let scene = Scene::new();
     scene.stock("CREATE TABLE t(id INTEGER PRIMARY KEY, x)");
