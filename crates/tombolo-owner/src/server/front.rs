@@ -3,10 +3,12 @@
 use super::connection::{Caller, Connection, Ended, Flushed};
 use super::place::Served;
 use super::registry::{Registry, refuse};
+use super::room::Room;
 use super::teller::{self, Answer, Question};
 use super::{ServeError, Settings, document, status};
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -16,8 +18,8 @@ use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::text::printable;
 use tombolo_core::wire::request::{Access, Request};
 use tombolo_core::wire::{PROTOCOL, Reply};
-use tombolo_os::socket::Listener;
 use tombolo_os::socket::poll::{Interest, Poller, Waker};
+use tombolo_os::socket::{Listener, Stream};
 
 /// The key of the listener, which no connection has.
 const LISTENER: u64 = 0;
@@ -53,6 +55,7 @@ pub struct Server {
     poller: Poller,
     newcomers: HashMap<u64, Newcomer>,
     next_key: u64,
+    room: Room,
     registry: Registry,
     questions: Sender<Question>,
     answers: Receiver<Answer>,
@@ -88,6 +91,7 @@ impl Server {
             poller,
             newcomers: HashMap::new(),
             next_key: LISTENER + 1,
+            room: Room::new(),
             registry,
             questions,
             answers,
@@ -133,6 +137,7 @@ impl Server {
             self.registry.take_farewells()?;
             self.take_answers();
             let now = Instant::now();
+            self.listen_again(now)?;
             self.forget_silent(now);
             if matches!(self.served, Served::Directory(_)) {
                 self.registry.end_idle(now);
@@ -149,21 +154,41 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        while let Ok(Some(stream)) = self.listener.accept() {
-            if self.newcomers.len() >= self.settings.limits.newcomers_max {
-                tracing::warn!(
-                    "a connection is turned away: too many have not said what they want"
-                );
-                continue;
+        let why = loop {
+            match self.listener.accept() {
+                Ok(None) => return,
+                Ok(Some(stream)) if self.room.is_for(&stream) => self.admit(stream),
+                Ok(Some(_)) => {
+                    break io::Error::other("the descriptors that are left are the databases'");
+                }
+                Err(error) => break error,
             }
-            let key = self.next_key;
-            self.next_key += 1;
-            if self.poller.add(&stream, key, Interest::Receive).is_ok() {
-                let connection = Connection::new(stream);
-                let heard = Instant::now();
-                self.newcomers.insert(key, Newcomer { connection, stage: Stage::Stranger, heard });
-            }
+        };
+        let _ = self.poller.remove(&self.listener);
+        self.room.pause(&why, Instant::now());
+    }
+
+    fn admit(&mut self, stream: Stream) {
+        if self.newcomers.len() >= self.settings.limits.newcomers_max {
+            tracing::warn!("a connection is turned away: too many have not said what they want");
+            return;
         }
+        let key = self.next_key;
+        self.next_key += 1;
+        if self.poller.add(&stream, key, Interest::Receive).is_ok() {
+            self.room.accepted();
+            let connection = Connection::new(stream);
+            let heard = Instant::now();
+            self.newcomers.insert(key, Newcomer { connection, stage: Stage::Stranger, heard });
+        }
+    }
+
+    fn listen_again(&mut self, now: Instant) -> Result<(), ServeError> {
+        if !self.room.resumes(now) {
+            return Ok(());
+        }
+        let added = self.poller.add(&self.listener, LISTENER, Interest::Receive);
+        added.map_err(ServeError::io(self.listener.path()))
     }
 
     /// Ends connections that have long said nothing, and so keep others out.

@@ -4,6 +4,7 @@
 //! * `database`: one thread for each database, which does all that is asked of it.
 //! * `connection`: one connection, never waited for.
 //! * `registry`: the databases that are open, and their ends.
+//! * `room`: whether connections can be accepted.
 //! * `teller`: a thread that asks them how they are.
 //! * `sync`: a second thread for each database, which waits for the disk.
 //! * `place`: where socket and lock file of an owner are.
@@ -13,6 +14,7 @@ mod database;
 mod front;
 mod place;
 mod registry;
+mod room;
 mod sync;
 mod teller;
 

@@ -48,6 +48,16 @@ impl Owner {
             Serving::Database => database,
             Serving::Directory => directory.path().to_owned(),
         };
+        Self::serving(directory, path, limits)
+    }
+
+    /// An owner of a directory that is somewhere else.
+    pub(crate) fn elsewhere(path: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self::serving(directory, path.to_owned(), Limits::default())
+    }
+
+    fn serving(directory: TempDir, path: PathBuf, limits: Limits) -> Self {
         let kind = EngineKind::Shared;
         let server = Server::start(Settings { path, kind, limits, socket: None }).expect("started");
         let address = server.address();

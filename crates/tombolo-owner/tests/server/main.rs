@@ -2,5 +2,6 @@
 
 mod ending;
 mod harness;
+mod slow;
 mod strangers;
 mod told;
