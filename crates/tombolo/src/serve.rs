@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         kind,
         limits: Limits::default(),
         socket: arguments.listen.clone(),
+        spill_directory: arguments.spill_directory.clone(),
     };
     signal::catch_stop();
     raise_descriptor_limit(settings.limits.sessions_max);

@@ -74,6 +74,7 @@ impl Server {
         settings.path = match &served {
             Served::Database(path) | Served::Directory(path) => path.clone(),
         };
+        settings.spill_directory = Some(settings.spill_directory()?);
         let lock = served.take()?;
         let socket = settings.socket.clone().unwrap_or_else(|| served.socket());
         let poller = Poller::new().map_err(ServeError::io(&socket))?;

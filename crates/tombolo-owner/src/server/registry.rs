@@ -5,6 +5,7 @@
 
 use super::connection::Connection;
 use super::database::{Database, Event, Stopped, Subject};
+use super::spill::Buffers;
 use super::{ServeError, Settings};
 use crate::engine::YoungEngine;
 use std::collections::HashMap;
@@ -175,6 +176,7 @@ impl Registry {
         let (events, receiver) = channel();
         let sender = events.clone();
         let (kind, limits) = (self.settings.kind, self.settings.limits);
+        let spill_directory = self.settings.spill_directory.clone().unwrap_or_default();
         let session_count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&session_count);
         let subject = Subject { path: path.to_owned(), kind, session_count: counted };
@@ -196,7 +198,9 @@ impl Registry {
                 tracing::info!(path = %subject.path.display(), "a database is open");
                 // Nobody need wait for it.
                 let _ = opened.send(());
-                let served = Database::new(subject, engine, limits, poller, (sender, receiver));
+                let buffers = Buffers::new(limits, &spill_directory);
+                let machine = (engine, buffers, limits);
+                let served = Database::new(subject, machine, poller, (sender, receiver));
                 let result = served.and_then(|mut database| database.run());
                 mourner.say(End::Served(result));
             })

@@ -60,6 +60,30 @@ struct Session<B> {
     /// What it has sent of a transaction, and in how many pieces.
     buffer: Option<B>,
     pieces: u32,
+    /// Why that was given up, if it was.
+    given_up: Option<GivenUp>,
+}
+
+/// What was sent of a transaction cannot be read again, nor committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum GivenUp {
+    /// It could not be kept.
+    NotKept(EngineError),
+    /// The turn was held for too long.
+    TurnLost,
+}
+
+impl GivenUp {
+    /// For who reads what it has sent. What the snapshot has in its place would be wrong.
+    fn error(&self) -> EngineError {
+        match self {
+            GivenUp::NotKept(error) => error.clone(),
+            GivenUp::TurnLost => {
+                let message = "the turn to write was held for too long".to_owned();
+                EngineError { code: ResultCode::IOERR, errno: None, message }
+            }
+        }
+    }
 }
 
 /// How far a session's transaction is.
@@ -168,8 +192,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(start) = page.first_chunk::<HEADER_BYTES>() {
             *header = *start;
         }
-        self.sessions
-            .insert(session, Session { access, stage: Stage::Idle, buffer: None, pieces: 0 });
+        self.sessions.insert(
+            session,
+            Session { access, stage: Stage::Idle, buffer: None, pieces: 0, given_up: None },
+        );
         Ok(Reply::Opened { shape, header })
     }
 
@@ -230,7 +256,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
             .map(|held| held.session);
         if let Some(session) = expired {
             self.counts.lost_turns += 1;
+            let has_sent = self.sessions.get(&session).is_some_and(|state| state.pieces > 0);
             self.end_writing(session, now_ms);
+            if has_sent && let Some(state) = self.sessions.get_mut(&session) {
+                state.given_up = Some(GivenUp::TurnLost);
+            }
         }
         for session in self.turn.expire(now_ms) {
             let busy = crate::wire::reply::Reservation::Busy;

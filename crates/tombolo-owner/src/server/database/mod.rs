@@ -7,6 +7,7 @@ mod ending;
 mod telling;
 
 use super::connection::{Connection, Ended, Flushed};
+use super::spill::Buffers;
 use super::sync::{self, Order};
 use crate::engine::{EngineKind, YoungEngine};
 use std::collections::HashMap;
@@ -17,7 +18,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
-use tombolo_core::owner::buffer::{MemoryBuffer, Store};
 use tombolo_core::owner::engine::{Engine as _, EngineError, Version};
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
@@ -42,20 +42,6 @@ pub(super) enum Event {
     Status(Sender<DatabaseStatus>),
     /// It is to end.
     Stop,
-}
-
-/// Buffers for transactions.
-#[derive(Debug)]
-struct Buffers {
-    limits: Limits,
-}
-
-impl Store for Buffers {
-    type Buffer = MemoryBuffer;
-
-    fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-        MemoryBuffer::new(self.limits.transaction_bytes_max)
-    }
 }
 
 /// Why a database is served no longer.
@@ -121,8 +107,7 @@ enum Going {
 impl Database {
     pub(super) fn new(
         subject: Subject,
-        engine: YoungEngine,
-        limits: Limits,
+        (engine, buffers, limits): (YoungEngine, Buffers, Limits),
         poller: Poller,
         (sender, events): (Sender<Event>, Receiver<Event>),
     ) -> Result<Self, Stopped> {
@@ -130,7 +115,7 @@ impl Database {
         let (orders, _) = sync::start(sender, poller.waker())?;
         Ok(Database {
             subject,
-            machine: Machine::new(engine, Buffers { limits }, incarnation, limits),
+            machine: Machine::new(engine, buffers, incarnation, limits),
             connections: HashMap::new(),
             next_session: 0,
             poller,
