@@ -3,6 +3,7 @@
 //! * [`worker`]: child processes that can be abandoned when a mount hangs.
 //! * [`scratch`]: hidden directories for experiments beside a user's file.
 //! * [`lock`] and [`map`]: the calls that SQLite lives by, with their error numbers kept.
+//! * [`descriptors`]: how many this process may have.
 //! * [`hand`] and [`mailbox`]: what doctors on several kernels do and say, in a scratch directory.
 //! * [`tcp`]: the same messages over a network.
 //! * [`socket`]: connections between doors and owners.
@@ -22,6 +23,7 @@
 
 mod bounded;
 pub mod container;
+pub mod descriptors;
 pub mod error;
 pub mod hand;
 pub mod kernel;

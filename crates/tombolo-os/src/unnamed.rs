@@ -4,6 +4,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 /// A file without a name, in `$TMPDIR` or `/var/tmp`, as SQLite's own temporary files; in memory
 /// where no directory takes one.
@@ -25,6 +26,16 @@ impl UnnamedFile {
             .or_else(|_| rustix::fs::open("/tmp", flags, mode))
             .or_else(|_| rustix::fs::memfd_create("tombolo", MemfdFlags::CLOEXEC))?;
         Ok(UnnamedFile { file: found.into() })
+    }
+
+    /// An empty file in this directory, or none at all.
+    ///
+    /// # Errors
+    /// `open(2)` with `O_TMPFILE`: `EOPNOTSUPP` where the file system has no such files.
+    pub fn within(directory: &Path) -> io::Result<Self> {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR)?;
+        Ok(UnnamedFile { file: file.into() })
     }
 
     /// Reads bytes; how many there were.

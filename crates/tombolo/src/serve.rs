@@ -7,7 +7,7 @@ use crate::log;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::report::{Judgement, Mode, Openers, Report, Verdict};
 use tombolo_doctor::diagnosis::Probes;
-use tombolo_os::signal;
+use tombolo_os::{descriptors, signal};
 use tombolo_owner::engine::EngineKind;
 use tombolo_owner::server::{ServeError, Server, Settings};
 
@@ -19,8 +19,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
         kind,
         limits: Limits::default(),
         socket: arguments.listen.clone(),
+        spill_directory: arguments.spill_directory.clone(),
     };
     signal::catch_stop();
+    raise_descriptor_limit(settings.limits.sessions_max);
     let server = Server::start(settings).map_err(failure)?;
     let name = match kind {
         EngineKind::Shared => "shared",
@@ -31,6 +33,15 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<Exit, Failure> {
     tracing::info!(%path, "it is served at {address}");
     server.run(&signal::stop_wanted).map_err(failure)?;
     Ok(Exit::Healthy)
+}
+
+/// A session is a descriptor, and many systems give a program 1024 unless it asks for more.
+fn raise_descriptor_limit(sessions_max: usize) {
+    match descriptors::raise_limit() {
+        Ok(limit) if limit >= sessions_max as u64 => {}
+        Ok(limit) => tracing::info!(limit, "fewer descriptors than {sessions_max} sessions take"),
+        Err(error) => tracing::warn!(%error, "the limit of descriptors cannot be raised"),
+    }
 }
 
 fn failure(error: ServeError) -> Failure {

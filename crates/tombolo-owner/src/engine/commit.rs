@@ -71,6 +71,10 @@ impl StockEngine {
         let WriteLock::Held { first } = std::mem::replace(&mut self.lock, WriteLock::Free) else {
             return Err(error(ResultCode::MISUSE, "a commit without the write lock"));
         };
+        if let Err(elsewhere) = self.place.check() {
+            self.give_write_lock();
+            return Err(elsewhere);
+        }
         let before = self.known.header;
         let written = write(&mut self.writer, first, before.size_pages, transaction);
         // Nothing was committed where this rolls back; after a commit it does nothing.

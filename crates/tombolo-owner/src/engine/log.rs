@@ -3,11 +3,14 @@
 
 use super::error::{during, error, system};
 use super::page_set::PageSet;
+use super::place::Identity;
 use crate::ffi::Connection;
+use std::cell::Cell;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, EngineError, PageNumber};
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::sqlite::wal::{
@@ -15,47 +18,99 @@ use tombolo_core::sqlite::wal::{
 };
 use tombolo_core::sqlite::wal_index::WalIndexHeader;
 
-/// The log beside the database, by a descriptor of our own that only reads. SQLite has no POSIX
-/// locks on this file, so closing the descriptor costs it none.
+/// The log that the connections of an engine have open, by a descriptor of our own that only
+/// reads. SQLite has no POSIX locks on this file, so closing the descriptor costs it none.
+///
+/// 1. It is one file for as long as the engine lives: SQLite opens the log with a connection's
+///    first read and keeps it, and deletes none that another connection has open.
+#[derive(Debug)]
+pub struct LogFile {
+    path: PathBuf,
+    identity: Identity,
+    file: File,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let identity = Identity::of_open(&file)?;
+        Ok(LogFile { path: path.to_owned(), identity, file })
+    }
+
+    /// Whether the name of the log still leads to it. What is written to one that was renamed or
+    /// deleted is lost to whoever opens the database next.
+    ///
+    /// # Errors
+    ///
+    /// That of looking; and where another file or none has the name.
+    pub fn check(&self) -> io::Result<()> {
+        match Identity::of(&self.path)? {
+            Some(found) if found == self.identity => Ok(()),
+            Some(_) => Err(io::Error::other("another file is in the place of the log")),
+            None => Err(io::Error::other("the log was removed")),
+        }
+    }
+
+    /// Waits until all that was written to it is on the disk, where its name leads to.
+    ///
+    /// # Errors
+    ///
+    /// `fdatasync(2)`; as [`LogFile::check`], which comes after it: whatever has happened until
+    /// then to the name is seen.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.check()
+    }
+}
+
+/// The log, and whether it was lost.
 #[derive(Debug)]
 pub(super) struct Log {
-    path: PathBuf,
-    file: Option<File>,
+    file: Arc<LogFile>,
+    is_lost: Cell<bool>,
 }
 
 impl Log {
-    /// The log of this connection's database, opened when it is needed.
-    pub(super) fn of(connection: &Connection) -> Result<Self, EngineError> {
+    /// What the log of this connection is called.
+    pub(super) fn name(connection: &Connection) -> Result<PathBuf, EngineError> {
         let unknown = || error(ResultCode::ERROR, "SQLite names no log for the database");
-        Ok(Log { path: connection.log_path().ok_or_else(unknown)?, file: None })
+        connection.log_path().ok_or_else(unknown)
     }
 
-    fn open(&mut self) -> io::Result<&File> {
-        let file = match self.file.take() {
-            Some(file) => file,
-            None => File::open(&self.path)?,
-        };
-        Ok(self.file.insert(file))
-    }
-
-    /// A descriptor for whoever syncs the log: of the file that the path names now.
-    pub(super) fn descriptor(&mut self) -> Result<File, EngineError> {
+    /// The log of a connection that has read since the file of this identity, if any, had the name.
+    /// `None` where that is another one now, so that nobody knows which one the connection has:
+    /// the last stock app may have deleted it when it closed.
+    pub(super) fn open(path: &Path, before: Option<Identity>) -> Result<Option<Self>, EngineError> {
         let failed = system(ResultCode::IOERR, "the log cannot be opened");
-        let named = std::fs::metadata(&self.path).map_err(&failed)?;
-        let open = self.open().and_then(File::metadata).map_err(&failed)?;
-        if (named.dev(), named.ino()) != (open.dev(), open.ino()) {
-            self.file = None;
-        }
-        self.open().and_then(File::try_clone).map_err(&failed)
+        let file = LogFile::open(path).map_err(failed)?;
+        let is_same = before.is_none_or(|before| before == file.identity);
+        Ok(is_same.then(|| Log { file: Arc::new(file), is_lost: Cell::new(false) }))
     }
 
-    /// Bytes of the log; 0 where there is none.
-    pub(super) fn bytes(&self) -> u64 {
-        let found = match &self.file {
-            Some(file) => file.metadata(),
-            None => std::fs::metadata(&self.path),
+    /// For whoever syncs it.
+    pub(super) fn file(&self) -> Arc<LogFile> {
+        Arc::clone(&self.file)
+    }
+
+    /// As [`LogFile::check`]; what was once lost stays lost.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        let failed = system(ResultCode::IOERR, "the log is not where it was");
+        let checked = match self.is_lost.get() {
+            true => Err(io::Error::other("it was lost before")),
+            false => self.file.check(),
         };
-        found.map_or(0, |metadata| metadata.len())
+        self.is_lost.set(checked.is_err());
+        checked.map_err(failed)
+    }
+
+    /// Whether a check has failed.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.get()
+    }
+
+    /// Bytes of the log.
+    pub(super) fn bytes(&self) -> u64 {
+        self.file.file.metadata().map_or(0, |metadata| metadata.len())
     }
 
     /// Shows the pages of the frames after `after` up to the last one of `until`, with the number
@@ -66,17 +121,12 @@ impl Log {
     /// `until`, the last one its checksum, and the log's own header is read after them: a restart
     /// writes that one before it writes over any frame (`sqlite3WalFrames` in wal.c).
     pub(super) fn frames(
-        &mut self,
+        &self,
         until: &WalIndexHeader,
         after: u32,
         each: &mut dyn FnMut(u32, PageNumber),
     ) -> bool {
-        if let Ok(true) = self.open().and_then(|file| frames(file, until, after, each)) {
-            return true;
-        }
-        // The descriptor may be of a log that was deleted.
-        self.file = None;
-        matches!(self.open().and_then(|file| frames(file, until, after, each)), Ok(true))
+        matches!(frames(&self.file.file, until, after, each), Ok(true))
     }
 }
 
@@ -141,7 +191,7 @@ impl Framed {
     /// of the generation after the last one known, or all. Returns whether it is known then.
     pub(super) fn advance(
         &mut self,
-        log: &mut Log,
+        log: &Log,
         until: &WalIndexHeader,
         each: &mut dyn FnMut(u32, PageNumber),
     ) -> bool {
@@ -208,7 +258,7 @@ pub(super) fn checkpoint(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Seek as _, SeekFrom, Write as _};
+    use std::io::Write as _;
     use tombolo_core::sqlite::wal::{Checksum, ChecksumOrder};
 
     const PAGE: usize = 512;
@@ -247,69 +297,85 @@ mod tests {
     fn log(bytes: &[u8]) -> (Log, tempfile::NamedTempFile) {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        (Log { path: file.path().to_owned(), file: None }, file)
+        (Log::open(file.path(), None).unwrap().unwrap(), file)
     }
 
-    fn seen(log: &mut Log, until: &WalIndexHeader, after: u32) -> Option<Vec<(u32, PageNumber)>> {
+    fn seen(log: &Log, until: &WalIndexHeader, after: u32) -> Option<Vec<(u32, PageNumber)>> {
         let mut seen = Vec::new();
         log.frames(until, after, &mut |number, page| seen.push((number, page))).then_some(seen)
     }
 
     #[test]
     fn the_frames_between_two_states_are_shown() {
-        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
-        assert_eq!(seen(&mut log, &header([5, 6], 3), 1), Some(vec![(2, 9), (3, 4)]));
-        assert_eq!(seen(&mut log, &header([5, 6], 3), 0).map(|seen| seen.len()), Some(3));
-        assert_eq!(seen(&mut log, &header([5, 6], 3), 3), Some(vec![]));
+        let (log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        assert_eq!(seen(&log, &header([5, 6], 3), 1), Some(vec![(2, 9), (3, 4)]));
+        assert_eq!(seen(&log, &header([5, 6], 3), 0).map(|seen| seen.len()), Some(3));
+        assert_eq!(seen(&log, &header([5, 6], 3), 3), Some(vec![]));
     }
 
     #[test]
     fn frames_of_another_generation_or_another_end_mean_nothing() {
-        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
-        assert_eq!(seen(&mut log, &header([6, 7], 3), 1), None, "other salts");
-        assert_eq!(seen(&mut log, &header([5, 6], 4), 1), None, "frames are missing");
+        let (log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        assert_eq!(seen(&log, &header([6, 7], 3), 1), None, "other salts");
+        assert_eq!(seen(&log, &header([5, 6], 4), 1), None, "frames are missing");
         let other = WalIndexHeader { frame_checksum: Checksum::default(), ..header([5, 6], 3) };
-        assert_eq!(seen(&mut log, &other, 1), None, "another commit");
+        assert_eq!(seen(&log, &other, 1), None, "another commit");
         let other = WalIndexHeader { size_pages: 7, ..header([5, 6], 3) };
-        assert_eq!(seen(&mut log, &other, 1), None, "another size");
+        assert_eq!(seen(&log, &other, 1), None, "another size");
     }
 
     #[test]
     fn a_log_that_is_restarted_meanwhile_is_noticed_by_its_header() {
         let mut bytes = written([5, 6], &[3, 9, 4]);
         bytes.splice(..32, written([6, 99], &[]));
-        let (mut log, _file) = log(&bytes);
-        assert_eq!(seen(&mut log, &header([5, 6], 3), 0), None);
+        let (log, _file) = log(&bytes);
+        assert_eq!(seen(&log, &header([5, 6], 3), 0), None);
     }
 
     #[test]
-    fn another_file_of_the_same_name_is_opened() {
-        let (mut log, file) = log(&written([5, 6], &[3]));
-        assert!(seen(&mut log, &header([5, 6], 1), 0).is_some());
-        let old = log.descriptor().unwrap();
+    fn a_log_whose_name_leads_elsewhere_is_lost_for_good() {
+        let (log, file) = log(&written([5, 6], &[3]));
+        log.check().unwrap();
+        log.file().sync().unwrap();
+        let aside = file.path().with_extension("aside");
+        std::fs::rename(file.path(), &aside).unwrap();
+        let gone = log.file().sync().unwrap_err();
+        assert!(gone.to_string().contains("was removed"), "{gone}");
+        assert!(!log.is_lost(), "that was the other thread's look");
         let (_, next) = self::log(&written([5, 6], &[3, 8]));
         std::fs::rename(next.path(), file.path()).unwrap();
-        assert_eq!(seen(&mut log, &header([5, 6], 2), 1), Some(vec![(2, 8)]));
-        let (_, next) = self::log(&[]);
-        std::fs::rename(next.path(), file.path()).unwrap();
-        let mut new = log.descriptor().unwrap();
-        assert_eq!(new.seek(SeekFrom::End(0)).unwrap(), 0);
-        assert!(old.metadata().unwrap().len() > 0);
+        let other = log.file().sync().unwrap_err();
+        assert!(other.to_string().contains("another file"), "{other}");
+        assert!(seen(&log, &header([5, 6], 1), 0).is_some(), "what is open is readable");
+        assert!(log.check().is_err() && log.is_lost());
+        std::fs::rename(&aside, file.path()).unwrap();
+        log.file().sync().unwrap();
+        assert!(log.check().is_err(), "nobody knows what was missed meanwhile");
+    }
+
+    #[test]
+    fn a_log_that_changed_while_it_was_opened_is_not_taken() {
+        let (_, file) = log(&written([5, 6], &[3]));
+        let (_, other) = self::log(&[]);
+        let path = file.path();
+        let before = Identity::of(path).unwrap();
+        assert!(Log::open(path, before).unwrap().is_some());
+        assert!(Log::open(path, Identity::of(other.path()).unwrap()).unwrap().is_none());
     }
 
     #[test]
     fn only_pages_without_a_frame_are_read_from_the_file() {
-        let (mut log, _file) = log(&written([5, 6], &[3, 9, 4]));
+        let (log, _file) = log(&written([5, 6], &[3, 9, 4]));
         let mut framed = Framed::default();
         let old = header([5, 6], 2);
         assert!(!framed.is_in_file(&old, 7), "nothing is known yet");
-        assert!(framed.advance(&mut log, &old, &mut |_, _| ()));
+        assert!(framed.advance(&log, &old, &mut |_, _| ()));
         assert!(framed.is_in_file(&old, 7) && framed.is_in_file(&old, 4));
         assert!(!framed.is_in_file(&old, 3) && !framed.is_in_file(&old, 9));
         let new = header([5, 6], 3);
         assert!(!framed.is_in_file(&new, 7), "it does not reach so far");
         let mut looked_at = Vec::new();
-        assert!(framed.advance(&mut log, &new, &mut |number, _| looked_at.push(number)));
+        assert!(framed.advance(&log, &new, &mut |number, _| looked_at.push(number)));
         assert_eq!(looked_at, [3]);
         assert!(!framed.is_in_file(&new, 4) && !framed.is_in_file(&old, 4));
         // The log is restarted: whoever still reads the old versions reads the file.
@@ -318,7 +384,7 @@ mod tests {
         assert!(!framed.is_in_file(&header([6, 1], 1), 8));
         assert!(framed.is_in_file(&header([6, 1], 1), 3));
         assert!(!framed.append(&header([6, 1], 2), &header([6, 1], 3), &[1]), "a gap");
-        assert!(!framed.advance(&mut log, &header([7, 1], 1), &mut |_, _| ()));
+        assert!(!framed.advance(&log, &header([7, 1], 1), &mut |_, _| ()));
         assert!(!framed.is_in_file(&header([7, 1], 1), 1), "nothing is known any more");
     }
 }

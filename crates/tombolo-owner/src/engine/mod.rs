@@ -24,15 +24,15 @@ mod redo;
 mod versions;
 mod young;
 
-use crate::ffi::{self, Connection};
+use crate::ffi::{self, Connection, Switch};
 use error::{during, error};
 use history::History;
-use log::{Framed, Log};
+use log::Framed;
 use place::Place;
 use readers::{Idle, Pinned};
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use tombolo_core::owner::engine::{
     Changes, CheckpointMode, Checkpointed, Engine, EngineError, PageNumber, Reserved, Shape,
     Transaction, Version,
@@ -42,6 +42,7 @@ use tombolo_core::sqlite::wal::{Checksum, ChecksumOrder, Salts};
 use tombolo_core::sqlite::wal_index::{COPY_BYTES, WalIndexHeader};
 use tombolo_core::wire::request::Access;
 
+pub use log::LogFile;
 pub use place::EngineKind;
 pub use redo::{POSITION_BYTES, Position, Redone};
 pub use young::YoungEngine;
@@ -90,7 +91,8 @@ enum WriteLock {
 /// One database, by stock SQLite. It is used by one thread at a time.
 ///
 /// 1. `anchor` has the log open, and no transaction, as long as the engine lives: nobody can leave
-///    WAL mode or delete the log meanwhile (`sqlite3WalClose` needs the file for itself).
+///    WAL mode or delete the log meanwhile (`sqlite3WalClose` needs the file for itself). It is
+///    closed last.
 /// 2. Nobody in this process but these connections opens the database or its `-shm`.
 #[derive(Debug)]
 pub struct StockEngine {
@@ -100,9 +102,9 @@ pub struct StockEngine {
     /// The schema that `writer` read last, by its number on page 1.
     writer_schema: Option<u32>,
     checkpointer: Connection,
+    // Behind all other connections, for the order in which fields are dropped.
     anchor: Connection,
     place: Place,
-    log: Log,
     framed: Framed,
     known: Known,
     history: History,
@@ -138,7 +140,6 @@ impl StockEngine {
             writer: place.connect()?,
             writer_schema: None,
             checkpointer: place.connect()?,
-            log: Log::of(&anchor)?,
             anchor,
             place,
             framed: Framed::default(),
@@ -151,14 +152,54 @@ impl StockEngine {
         Ok(engine)
     }
 
-    /// A descriptor of the log for a thread that syncs it (`fdatasync`), good until the log is
-    /// deleted; so ask again for each commit or look for the inode.
+    /// The log, for a thread that syncs it.
+    #[must_use]
+    pub fn log_file(&self) -> Arc<LogFile> {
+        self.place.log_file()
+    }
+
+    /// Whether it was seen that the name of the log leads to another file than the one that is
+    /// written: then whoever opens the database next does not find what is committed here. No
+    /// commit is made any more, and no connection opened.
+    #[must_use]
+    pub fn is_log_lost(&self) -> bool {
+        self.place.log().is_lost()
+    }
+
+    /// Looks whether it is.
     ///
     /// # Errors
     ///
-    /// `SQLITE_IOERR` with the error number.
-    pub fn log_file(&mut self) -> Result<File, EngineError> {
-        self.log.descriptor()
+    /// `SQLITE_IOERR` where it is; that of looking.
+    pub fn check_log(&self) -> Result<(), EngineError> {
+        self.place.check()
+    }
+
+    /// Copies what is in a lost log into the database, where it is found. A stock app that has
+    /// opened the other log shares the wal-index with this one: what it has written means nothing
+    /// here, so then nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn rescue_log(&mut self) -> Result<Checkpointed, EngineError> {
+        let is_as_known = self.look()?.is_some_and(|found| found.bytes == self.known.bytes);
+        if !is_as_known || !self.place.is_in_place()? {
+            return Err(error(ResultCode::IOERR, "others have written since the log was lost"));
+        }
+        log::checkpoint(&mut self.checkpointer, CheckpointMode::Full)
+    }
+
+    /// Makes the drop remove the log and the wal-index where nobody else has the database open, as
+    /// stock SQLite does with the last connection. What is left in the log is copied then.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's own.
+    pub fn remove_log_at_end(&mut self) -> Result<(), EngineError> {
+        self.place.check()?;
+        let switched = self.anchor.switch(Switch::NoCheckpointOnClose, false);
+        switched.map_err(during("the log cannot be removed"))
     }
 
     /// What names the newest version that is known, without a look.
@@ -243,7 +284,7 @@ impl Engine for StockEngine {
     }
 
     fn log_bytes(&self) -> u64 {
-        self.log.bytes()
+        self.place.log().bytes()
     }
 
     fn reopen(&mut self, access: Access) -> Result<(), EngineError> {

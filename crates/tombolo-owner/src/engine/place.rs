@@ -1,12 +1,15 @@
 //! Where the database is: its path, the file that was opened there, and how SQLite opens it.
 
 use super::error::{during, error, system};
+use super::log::{Log, LogFile};
 use crate::ffi::{Connection, Creation, Failure, Sql, Switch, Value};
 use std::ffi::{CStr, CString};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::sqlite::result_code::ResultCode;
 
@@ -41,24 +44,37 @@ impl Identity {
     /// descriptor on it drops SQLite's locks (fcntl(2), "POSIX locks").
     pub(super) fn of(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
-            Ok(found) => Ok(Some(Identity { device: found.dev(), inode: found.ino() })),
+            Ok(found) => Ok(Some(Self::told_by(&found))),
             Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(other) => Err(other),
         }
+    }
+
+    /// That of an open file.
+    pub(super) fn of_open(file: &File) -> io::Result<Self> {
+        file.metadata().map(|found| Self::told_by(&found))
+    }
+
+    fn told_by(found: &Metadata) -> Self {
+        Identity { device: found.dev(), inode: found.ino() }
     }
 }
 
 /// The file of one engine.
 ///
 /// 1. Every connection that [`Place::connect`] returns has the file of `identity` open: the path
-///    named it before SQLite opened it and after.
+///    named it before SQLite opened it and after. The same holds of the log.
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
     name: CString,
     kind: EngineKind,
     identity: Identity,
+    log: Log,
 }
+
+/// How often a database is opened whose log is deleted meanwhile.
+const OPEN_ATTEMPTS: usize = 4;
 
 impl Place {
     /// Opens the first connection, which makes the file where there is none, and brings the
@@ -68,53 +84,45 @@ impl Place {
         kind: EngineKind,
         new_page_size_bytes: u32,
     ) -> Result<(Self, Connection), EngineError> {
-        let cannot = system(ResultCode::CANTOPEN, "the path cannot be looked at");
         // Absolute: SQLite here takes what begins with `file:` for a URI.
-        let path = std::path::absolute(path).map_err(&cannot)?;
+        let path = std::path::absolute(path).map_err(cannot_look())?;
         let name = CString::new(path.as_os_str().as_bytes())
             .map_err(|_| error(ResultCode::CANTOPEN, "the path has a null byte"))?;
-        let before = Identity::of(&path).map_err(&cannot)?;
-        let failed = during("the database cannot be opened");
-        let mut connection =
-            Connection::open(&name, kind.vfs(), Creation::Create).map_err(&failed)?;
-        configure(&mut connection).map_err(&failed)?;
-        let after = Identity::of(&path).map_err(&cannot)?;
-        let identity = match (before, after) {
-            (None, Some(made)) => made,
-            (Some(before), Some(after)) if before == after => after,
-            _ => return Err(moved()),
-        };
-        let failed = during("the database cannot be brought into WAL mode");
-        let page_size = format!("PRAGMA page_size={new_page_size_bytes}");
-        connection.once(&page_size).map_err(&failed)?;
-        let mode = connection.once("PRAGMA journal_mode=WAL").map_err(&failed)?;
-        if mode != "wal" {
-            let message = format!("the database stays in journal mode {mode}");
-            return Err(error(ResultCode::ERROR, message));
+        for _ in 0..OPEN_ATTEMPTS {
+            let (connection, identity, log) = open_first(&path, &name, kind, new_page_size_bytes)?;
+            if let Some(log) = log {
+                return Ok((Place { path, name, kind, identity, log }, connection));
+            }
         }
-        let place = Place { path, name, kind, identity };
-        place.look(&mut connection)?;
-        Ok((place, connection))
+        Err(error(ResultCode::BUSY, "the log is deleted again and again"))
     }
 
     /// Opens one more.
     pub(super) fn connect(&self) -> Result<Connection, EngineError> {
         let failed = during("another connection cannot be opened");
-        if !self.is_in_place()? {
-            return Err(moved());
-        }
+        self.check()?;
         let mut connection =
             Connection::open(&self.name, self.kind.vfs(), Creation::Existing).map_err(&failed)?;
         configure(&mut connection).map_err(&failed)?;
-        self.look(&mut connection)?;
+        look(&mut connection)?;
+        self.check()?;
         Ok(connection)
     }
 
-    /// Reads once, so that the connection has the log open: before, it could neither tell the
-    /// newest version nor make a checkpoint.
-    fn look(&self, connection: &mut Connection) -> Result<(), EngineError> {
-        read_first(connection).map_err(during("the database cannot be read"))?;
-        if self.is_in_place()? { Ok(()) } else { Err(moved()) }
+    /// Both the database and its log are those that are open. Where another database is, it is
+    /// not the log that is lost.
+    pub(super) fn check(&self) -> Result<(), EngineError> {
+        if self.is_in_place()? { self.log.check() } else { Err(moved()) }
+    }
+
+    /// The log of the database.
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// It for whoever syncs it.
+    pub(super) fn log_file(&self) -> Arc<LogFile> {
+        self.log.file()
     }
 
     /// The path, and who else opens it.
@@ -138,6 +146,51 @@ impl Place {
         let cannot = system(ResultCode::IOERR, "the path cannot be looked at");
         Ok(Identity::of(&self.path).map_err(cannot)? == Some(self.identity))
     }
+}
+
+type Opened = (Connection, Identity, Option<Log>);
+
+fn open_first(
+    path: &Path,
+    name: &CStr,
+    kind: EngineKind,
+    new_page_size_bytes: u32,
+) -> Result<Opened, EngineError> {
+    let before = Identity::of(path).map_err(cannot_look())?;
+    let failed = during("the database cannot be opened");
+    let mut connection = Connection::open(name, kind.vfs(), Creation::Create).map_err(&failed)?;
+    let log = Log::name(&connection)?;
+    let log_before = Identity::of(&log).map_err(cannot_look())?;
+    configure(&mut connection).map_err(&failed)?;
+    let after = Identity::of(path).map_err(cannot_look())?;
+    let identity = match (before, after) {
+        (None, Some(made)) => made,
+        (Some(before), Some(after)) if before == after => after,
+        _ => return Err(moved()),
+    };
+    let failed = during("the database cannot be brought into WAL mode");
+    let page_size = format!("PRAGMA page_size={new_page_size_bytes}");
+    connection.once(&page_size).map_err(&failed)?;
+    let mode = connection.once("PRAGMA journal_mode=WAL").map_err(&failed)?;
+    if mode != "wal" {
+        let message = format!("the database stays in journal mode {mode}");
+        return Err(error(ResultCode::ERROR, message));
+    }
+    look(&mut connection)?;
+    if Identity::of(path).map_err(cannot_look())? != Some(identity) {
+        return Err(moved());
+    }
+    Ok((connection, identity, Log::open(&log, log_before)?))
+}
+
+/// Reads once, so that the connection has the log open: before, it could neither tell the newest
+/// version nor make a checkpoint.
+fn look(connection: &mut Connection) -> Result<(), EngineError> {
+    read_first(connection).map(drop).map_err(during("the database cannot be read"))
+}
+
+fn cannot_look() -> impl Fn(io::Error) -> EngineError {
+    system(ResultCode::CANTOPEN, "the path cannot be looked at")
 }
 
 /// Makes a file without a byte where there is none, by SQLite, which alone may open it.

@@ -76,7 +76,7 @@ impl YoungEngine {
 
     fn sync_log(&mut self) -> Result<(), EngineError> {
         let failed = system(ResultCode::IOERR, "the log cannot be synced");
-        self.log_file()?.sync_data().map_err(failed)
+        self.log_file()?.sync().map_err(failed)
     }
 
     /// Whether a pinned version has all pages of a transaction.

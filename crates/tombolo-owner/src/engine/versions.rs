@@ -111,7 +111,7 @@ impl StockEngine {
     fn changes_to(&mut self, new: &WalIndexHeader) -> Changes {
         let old = self.known.header;
         let mut pages: Vec<PageNumber> = Vec::new();
-        let known = self.framed.advance(&mut self.log, new, &mut |frame, page| {
+        let known = self.framed.advance(self.place.log(), new, &mut |frame, page| {
             // One more than there is room for, so that it is noticed.
             if frame > old.max_frame && pages.len() <= PAGES_MAX {
                 pages.push(page);
@@ -158,7 +158,7 @@ impl StockEngine {
         let as_many = u32::try_from(pages.len()) == Ok(frames);
         if !(as_many && self.framed.append(&before, &found.header, &pages)) {
             // More frames than pages: the cache was spilled, and a page written again after it.
-            self.framed.advance(&mut self.log, &found.header, &mut |_, _| ());
+            self.framed.advance(self.place.log(), &found.header, &mut |_, _| ());
         }
         self.known = Known { version, ..found };
         self.history.push(version, Changes::Pages(pages));

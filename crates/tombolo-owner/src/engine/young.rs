@@ -6,9 +6,9 @@
 
 use super::error::{error, system};
 use super::place::{EngineKind, Identity, make};
-use super::{NEW_PAGE_SIZE_BYTES, Position, StockEngine};
-use std::fs::File;
+use super::{LogFile, NEW_PAGE_SIZE_BYTES, Position, StockEngine};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tombolo_core::owner::engine::{
     Changes, CheckpointMode, Checkpointed, Engine, EngineError, PageNumber, Reserved, Shape,
     Transaction, Version,
@@ -66,17 +66,58 @@ impl YoungEngine {
         Ok(engine)
     }
 
-    /// A descriptor of the log, as [`StockEngine::log_file`].
+    /// The log, as [`StockEngine::log_file`].
     ///
     /// # Errors
     ///
-    /// `SQLITE_IOERR` with the error number, or where there is no log.
-    pub fn log_file(&mut self) -> Result<File, EngineError> {
+    /// `SQLITE_IOERR` where there is no log.
+    pub fn log_file(&self) -> Result<Arc<LogFile>, EngineError> {
+        self.stock().map(StockEngine::log_file)
+    }
+
+    /// As [`StockEngine::is_log_lost`].
+    #[must_use]
+    pub fn is_log_lost(&self) -> bool {
+        self.stock().is_ok_and(StockEngine::is_log_lost)
+    }
+
+    /// As [`StockEngine::check_log`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and where there is no log.
+    pub fn check_log(&self) -> Result<(), EngineError> {
+        self.stock()?.check_log()
+    }
+
+    /// As [`StockEngine::rescue_log`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and where there is no log.
+    pub fn rescue_log(&mut self) -> Result<Checkpointed, EngineError> {
         match &mut self.stage {
-            Stage::Grown(engine) => engine.log_file(),
-            Stage::Empty { .. } | Stage::Gone { .. } => {
-                Err(error(ResultCode::IOERR, "there is no log"))
-            }
+            Stage::Grown(engine) => engine.rescue_log(),
+            Stage::Empty { .. } | Stage::Gone { .. } => Err(no_log()),
+        }
+    }
+
+    /// As [`StockEngine::remove_log_at_end`].
+    ///
+    /// # Errors
+    ///
+    /// As there. Where there is no log, there is nothing to remove.
+    pub fn remove_log_at_end(&mut self) -> Result<(), EngineError> {
+        match &mut self.stage {
+            Stage::Grown(engine) => engine.remove_log_at_end(),
+            Stage::Empty { .. } | Stage::Gone { .. } => Ok(()),
+        }
+    }
+
+    fn stock(&self) -> Result<&StockEngine, EngineError> {
+        match &self.stage {
+            Stage::Grown(engine) => Ok(engine),
+            Stage::Empty { .. } | Stage::Gone { .. } => Err(no_log()),
         }
     }
 
@@ -167,6 +208,10 @@ impl YoungEngine {
             }
         }
     }
+}
+
+fn no_log() -> EngineError {
+    error(ResultCode::IOERR, "there is no log")
 }
 
 fn gone() -> EngineError {

@@ -4,10 +4,12 @@ use super::connection::{Caller, Connection, Ended, Flushed};
 use super::groups::Groups;
 use super::place::Served;
 use super::registry::{Registry, refuse};
+use super::room::Room;
 use super::teller::{self, Answer, Question};
 use super::{ServeError, Settings, document, status};
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -18,8 +20,8 @@ use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::text::printable;
 use tombolo_core::wire::request::{Access, Request};
 use tombolo_core::wire::{PROTOCOL, Reply};
-use tombolo_os::socket::Listener;
 use tombolo_os::socket::poll::{Interest, Poller, Waker};
+use tombolo_os::socket::{Listener, Stream};
 
 /// The key of the listener, which no connection has.
 const LISTENER: u64 = 0;
@@ -55,6 +57,7 @@ pub struct Server {
     poller: Poller,
     newcomers: HashMap<u64, Newcomer>,
     next_key: u64,
+    room: Room,
     registry: Registry,
     questions: Sender<Question>,
     answers: Receiver<Answer>,
@@ -73,6 +76,7 @@ impl Server {
         settings.path = match &served {
             Served::Database(path) | Served::Directory(path) => path.clone(),
         };
+        settings.spill_directory = Some(settings.spill_directory()?);
         let lock = served.take()?;
         let socket = settings.socket.clone().unwrap_or_else(|| served.socket());
         let poller = Poller::new().map_err(ServeError::io(&socket))?;
@@ -92,6 +96,7 @@ impl Server {
             poller,
             newcomers: HashMap::new(),
             next_key: LISTENER + 1,
+            room: Room::new(),
             registry,
             questions,
             answers,
@@ -137,6 +142,7 @@ impl Server {
             self.registry.take_farewells()?;
             self.take_answers();
             let now = Instant::now();
+            self.listen_again(now)?;
             self.forget_silent(now);
             if matches!(self.served, Served::Directory(_)) {
                 self.registry.end_idle(now);
@@ -153,21 +159,41 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        while let Ok(Some(stream)) = self.listener.accept() {
-            if self.newcomers.len() >= self.settings.limits.newcomers_max {
-                tracing::warn!(
-                    "a connection is turned away: too many have not said what they want"
-                );
-                continue;
+        let why = loop {
+            match self.listener.accept() {
+                Ok(None) => return,
+                Ok(Some(stream)) if self.room.is_for(&stream) => self.admit(stream),
+                Ok(Some(_)) => {
+                    break io::Error::other("the descriptors that are left are the databases'");
+                }
+                Err(error) => break error,
             }
-            let key = self.next_key;
-            self.next_key += 1;
-            if self.poller.add(&stream, key, Interest::Receive).is_ok() {
-                let connection = Connection::new(stream);
-                let heard = Instant::now();
-                self.newcomers.insert(key, Newcomer { connection, stage: Stage::Stranger, heard });
-            }
+        };
+        let _ = self.poller.remove(&self.listener);
+        self.room.pause(&why, Instant::now());
+    }
+
+    fn admit(&mut self, stream: Stream) {
+        if self.newcomers.len() >= self.settings.limits.newcomers_max {
+            tracing::warn!("a connection is turned away: too many have not said what they want");
+            return;
         }
+        let key = self.next_key;
+        self.next_key += 1;
+        if self.poller.add(&stream, key, Interest::Receive).is_ok() {
+            self.room.accepted();
+            let connection = Connection::new(stream);
+            let heard = Instant::now();
+            self.newcomers.insert(key, Newcomer { connection, stage: Stage::Stranger, heard });
+        }
+    }
+
+    fn listen_again(&mut self, now: Instant) -> Result<(), ServeError> {
+        if !self.room.resumes(now) {
+            return Ok(());
+        }
+        let added = self.poller.add(&self.listener, LISTENER, Interest::Receive);
+        added.map_err(ServeError::io(self.listener.path()))
     }
 
     /// Ends connections that have long said nothing, and so keep others out.

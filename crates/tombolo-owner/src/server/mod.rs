@@ -5,6 +5,8 @@
 //! * `connection`: one connection, never waited for.
 //! * `registry`: the databases that are open, and their ends.
 //! * `groups`: transactions over several databases.
+//! * `room`: whether connections can be accepted.
+//! * `spill`: transactions that are larger than memory is to be.
 //! * `teller`: a thread that asks them how they are.
 //! * `sync`: a second thread for each database, which waits for the disk.
 //! * `place`: where socket and lock file of an owner are.
@@ -15,6 +17,8 @@ mod front;
 mod groups;
 mod place;
 mod registry;
+mod room;
+mod spill;
 mod sync;
 mod teller;
 
@@ -24,6 +28,8 @@ use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::status::{DATABASES_SHOWN_MAX, DatabaseStatus, SCHEMA, Status};
+
+use tombolo_os::unnamed::UnnamedFile;
 
 pub use database::Stopped;
 pub use front::Server;
@@ -40,9 +46,21 @@ pub struct Settings {
     pub limits: Limits,
     /// Where to listen instead of beside the database.
     pub socket: Option<PathBuf>,
+    /// A directory on a local disk for what transactions take beyond their share of memory; without
+    /// one, that for temporary files.
+    pub spill_directory: Option<PathBuf>,
 }
 
 impl Settings {
+    /// The directory for large transactions, which was tried.
+    fn spill_directory(&self) -> Result<PathBuf, ServeError> {
+        let directory = self.spill_directory.clone().unwrap_or_else(spill::default_directory);
+        match UnnamedFile::within(&directory) {
+            Ok(_) => Ok(directory),
+            Err(error) => Err(ServeError::Io { path: directory, error }),
+        }
+    }
+
     fn path_is_database(&self) -> bool {
         !self.path.is_dir()
     }

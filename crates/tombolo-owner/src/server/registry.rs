@@ -6,6 +6,7 @@
 use super::connection::Connection;
 use super::database::{Database, Event, Stopped, Subject};
 use super::groups::Groups;
+use super::spill::Buffers;
 use super::{ServeError, Settings};
 use crate::engine::YoungEngine;
 use std::collections::HashMap;
@@ -46,29 +47,39 @@ enum Stage {
 #[derive(Debug)]
 struct Farewell {
     path: PathBuf,
-    result: Result<(), Stopped>,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    Served(Result<(), Stopped>),
+    /// It was never served; who wanted it is among the events.
+    NotOpened {
+        error: EngineError,
+        unheard: Receiver<Event>,
+    },
 }
 
 /// Says farewell however its thread ends.
 struct Mourner {
     path: PathBuf,
-    result: Option<Result<(), Stopped>>,
+    end: Option<End>,
     farewells: Sender<Farewell>,
     front: Waker,
 }
 
 impl Mourner {
-    fn say(mut self, result: Result<(), Stopped>) {
-        self.result = Some(result);
+    fn say(mut self, end: End) {
+        self.end = Some(end);
     }
 }
 
 impl Drop for Mourner {
     fn drop(&mut self) {
-        let result = self.result.take().unwrap_or(Err(Stopped::Panicked));
+        let end = self.end.take().unwrap_or(End::Served(Err(Stopped::Panicked)));
         let path = std::mem::take(&mut self.path);
         // Without a front nobody wants to know.
-        let _ = self.farewells.send(Farewell { path, result });
+        let _ = self.farewells.send(Farewell { path, end });
         self.front.wake();
     }
 }
@@ -136,7 +147,7 @@ impl Registry {
     /// The thread of a database, which is started where there is none.
     fn running(&mut self, path: &Path) -> Result<&mut Running, EngineError> {
         if !self.databases.contains_key(path) {
-            let running = self.start(path)?;
+            let running = self.start(path, channel().0)?;
             self.databases.insert(path.to_owned(), running);
         }
         self.databases.get_mut(path).ok_or_else(|| EngineError {
@@ -146,12 +157,27 @@ impl Registry {
         })
     }
 
-    /// Opens a database, for sessions to come.
+    /// Opens a database, for sessions to come, and waits until it is open.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not open.
     pub(super) fn open(&mut self, path: &Path) -> Result<(), EngineError> {
-        self.running(path).map(|_| ())
+        let (opened, is_open) = channel();
+        let running = self.start(path, opened)?;
+        if is_open.recv().is_ok() {
+            self.databases.insert(path.to_owned(), running);
+            return Ok(());
+        }
+        let message = "its thread panicked".to_owned();
+        match self.farewells.1.recv() {
+            Ok(Farewell { end: End::NotOpened { error, .. }, .. }) => Err(error),
+            _ => Err(EngineError { code: ResultCode::ERROR, errno: None, message }),
+        }
     }
 
-    fn start(&self, path: &Path) -> Result<Running, EngineError> {
+    /// Starts a thread that opens a database, says so to `opened`, and serves it.
+    fn start(&self, path: &Path, opened: Sender<()>) -> Result<Running, EngineError> {
         let failed = |error: io::Error| EngineError {
             code: ResultCode::CANTOPEN,
             errno: error.raw_os_error(),
@@ -160,28 +186,42 @@ impl Registry {
         let poller = Poller::new().map_err(failed)?;
         let waker = poller.waker();
         let (events, receiver) = channel();
-        let channel = (events.clone(), receiver);
+        let sender = events.clone();
         let (kind, limits) = (self.settings.kind, self.settings.limits);
-        let engine = YoungEngine::open(path, kind)?;
+        let spill_directory = self.settings.spill_directory.clone().unwrap_or_default();
         let session_count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&session_count);
         let groups = Arc::clone(&self.groups);
         let subject = Subject { path: path.to_owned(), kind, session_count: counted };
         let mourner = Mourner {
             path: path.to_owned(),
-            result: None,
+            end: None,
             farewells: self.farewells.0.clone(),
             front: self.front.clone(),
         };
         let builder = std::thread::Builder::new().name("tombolo-database".into());
         let thread = builder
             .spawn(move || {
-                let served = Database::new(subject, engine, limits, poller, channel, groups);
+                let opened_engine =
+                    YoungEngine::open(&subject.path, kind).and_then(|mut engine| {
+                        groups.recover(&subject.path, &mut engine).map(|()| engine)
+                    });
+                let engine = match opened_engine {
+                    Ok(engine) => engine,
+                    Err(error) => {
+                        return mourner.say(End::NotOpened { error, unheard: receiver });
+                    }
+                };
+                tracing::info!(path = %subject.path.display(), "a database is open");
+                // Nobody need wait for it.
+                let _ = opened.send(());
+                let buffers = Buffers::new(limits, &spill_directory);
+                let machine = (engine, buffers, limits);
+                let served = Database::new(subject, machine, poller, (sender, receiver), groups);
                 let result = served.and_then(|mut database| database.run());
-                mourner.say(result);
+                mourner.say(End::Served(result));
             })
             .map_err(failed)?;
-        tracing::info!(path = %path.display(), "a database is open");
         let stage = Stage::Serving { idle_since: None };
         Ok(Running { events, waker, thread, session_count, stage })
     }
@@ -192,20 +232,24 @@ impl Registry {
     ///
     /// That of the only database that is served.
     pub(super) fn take_farewells(&mut self) -> Result<(), ServeError> {
-        while let Ok(Farewell { path, result }) = self.farewells.1.try_recv() {
+        while let Ok(Farewell { path, end }) = self.farewells.1.try_recv() {
             let Some(running) = self.databases.remove(&path) else { continue };
             let _ = running.thread.join();
-            match &result {
-                Ok(()) => tracing::info!(path = %path.display(), "a database is closed"),
-                Err(error) => {
-                    tracing::error!(path = %path.display(), %error, "it is served no longer");
+            let stopped = match end {
+                End::Served(result) => {
+                    log_end(&path, &result);
+                    result.err()
                 }
-            }
+                End::NotOpened { error, unheard } => {
+                    refuse_all(&path, &unheard, &error);
+                    Some(Stopped::Engine(error))
+                }
+            };
             if let Stage::Ending { waiting } = running.stage {
                 for (connection, access) in waiting {
                     self.hand_over(connection, &path, access);
                 }
-            } else if let Err(why) = result
+            } else if let Some(why) = stopped
                 && self.settings.path_is_database()
             {
                 return Err(ServeError::Stopped { path, why });
@@ -243,13 +287,14 @@ impl Registry {
         for (_, running) in self.databases.drain() {
             let _ = running.thread.join();
         }
-        while let Ok(Farewell { path, result }) = self.farewells.1.try_recv() {
-            match result {
-                Ok(()) => tracing::info!(path = %path.display(), "a database is closed"),
-                Err(why) => {
-                    tracing::error!(path = %path.display(), error = %why, "it did not end well");
-                    first = first.and(Err(ServeError::Stopped { path, why }));
+        while let Ok(Farewell { path, end }) = self.farewells.1.try_recv() {
+            match end {
+                End::Served(result) => {
+                    log_end(&path, &result);
+                    let stopped = result.map_err(|why| ServeError::Stopped { path, why });
+                    first = first.and(stopped);
                 }
+                End::NotOpened { error, unheard } => refuse_all(&path, &unheard, &error),
             }
         }
         first
@@ -291,6 +336,24 @@ impl Running {
         let _ = self.events.send(Event::Stop);
         self.waker.wake();
         self.stage = Stage::Ending { waiting: Vec::new() };
+    }
+}
+
+fn log_end(path: &Path, result: &Result<(), Stopped>) {
+    let path = path.display();
+    match result {
+        Ok(()) => tracing::info!(%path, "a database is closed"),
+        Err(error) => tracing::error!(%path, %error, "it is served no longer"),
+    }
+}
+
+/// Tells all why they do not get what they want.
+fn refuse_all(path: &Path, events: &Receiver<Event>, error: &EngineError) {
+    tracing::warn!(path = %path.display(), %error, "a database does not open");
+    while let Ok(event) = events.try_recv() {
+        if let Event::Session(connection, _) = event {
+            refuse(connection, error.clone());
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A thread that waits for the disk, so that nobody else has to.
 
 use super::database::Event;
-use std::fs::File;
+use crate::engine::LogFile;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use tombolo_core::owner::engine::Version;
@@ -10,7 +11,7 @@ use tombolo_os::socket::Waker;
 /// The log is to be synced: it holds all commits up to a version.
 #[derive(Debug)]
 pub(super) struct Order {
-    pub(super) log: File,
+    pub(super) log: Arc<LogFile>,
     pub(super) until: Version,
 }
 
@@ -27,7 +28,7 @@ pub(super) fn start(
 
 fn run(orders: &Receiver<Order>, events: &Sender<Event>, waker: &Waker) {
     while let Ok(Order { log, until }) = orders.recv() {
-        let event = match log.sync_data() {
+        let event = match log.sync() {
             Ok(()) => Event::Synced(until),
             Err(error) => Event::SyncFailed(error),
         };
@@ -35,5 +36,32 @@ fn run(orders: &Receiver<Order>, events: &Sender<Event>, waker: &Waker) {
             return;
         }
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{EngineKind, StockEngine};
+    use tombolo_os::socket::Poller;
+
+    #[test]
+    fn a_log_that_was_renamed_meanwhile_is_not_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("app.db");
+        let engine = StockEngine::open(&database, EngineKind::Shared, 4096).unwrap();
+        let (events, happened) = channel();
+        let poller = Poller::new().unwrap();
+        let (orders, thread) = start(events, poller.waker()).unwrap();
+        let order = |number| Order { log: engine.log_file(), until: Version(number) };
+        orders.send(order(1)).unwrap();
+        assert!(matches!(happened.recv(), Ok(Event::Synced(Version(1)))));
+        let log = directory.path().join("app.db-wal");
+        std::fs::rename(&log, directory.path().join("aside")).unwrap();
+        std::fs::write(&log, b"").unwrap();
+        orders.send(order(2)).unwrap();
+        assert!(matches!(happened.recv(), Ok(Event::SyncFailed(_))));
+        drop(orders);
+        thread.join().unwrap();
     }
 }

@@ -1,6 +1,6 @@
 //! Mixed access: stock apps and the engine write at the same time, and nothing is lost.
 
-use super::{Scene, pin_newest, read_all, session};
+use super::{Scene, log_of, pin_newest, read_all, session};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::engine::{Changes, Engine as _, Reserved};
@@ -99,7 +99,7 @@ fn nothing_that_the_engine_does_drops_its_locks() {
         engine.shape(version).unwrap();
         engine.unpin(version);
         assert_eq!(engine.is_in_place(), Ok(true));
-        drop(engine.log_file().unwrap());
+        drop(std::fs::File::open(log_of(&scene.database)).unwrap());
         engine.log_bytes();
         engine.checkpoint(tombolo_core::owner::engine::CheckpointMode::Passive).unwrap();
     }

@@ -36,11 +36,15 @@ fn no_connection_is_opened_to_another_file() {
     let mut engine = scene.open();
     pin_newest(&mut engine);
     let (mut sent, _) = session(&scene.image(), &rows(1, 9));
-    std::fs::rename(&other.database, &scene.database).unwrap();
     engine.reserve().unwrap();
     let version = engine.commit(&mut sent).unwrap();
+    std::fs::rename(&other.database, &scene.database).unwrap();
     let error = engine.pin(version).unwrap_err();
     assert_eq!(error.code, ResultCode::READONLY_DBMOVED, "{error}");
+    engine.reserve().unwrap();
+    let error = engine.commit(&mut sent).unwrap_err();
+    assert_eq!(error.code, ResultCode::READONLY_DBMOVED, "{error}");
+    assert!(!engine.is_log_lost());
 }
 
 #[test]
@@ -117,6 +121,33 @@ fn nobody_leaves_wal_mode_or_takes_the_log_away() {
 }
 
 #[test]
+fn the_log_is_removed_with_the_last_connection_where_that_is_wanted() {
+    for kind in [EngineKind::Shared, EngineKind::Sole] {
+        let scene = Scene::with_rows(4096);
+        let open = || StockEngine::open(&scene.database, kind, 4096).unwrap();
+        let files = || {
+            let names = std::fs::read_dir(scene.database.parent().unwrap()).unwrap();
+            names.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+        };
+        let mut engine = open();
+        pin_newest(&mut engine);
+        engine.remove_log_at_end().unwrap();
+        drop(engine);
+        assert_eq!(files(), ["app.db"], "{kind:?}");
+        scene.assert_sound();
+    }
+    // Not under somebody who has it open.
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    let mut stock = Shell::new(&scene.database);
+    stock.ask("BEGIN; SELECT count(*) FROM t;");
+    engine.remove_log_at_end().unwrap();
+    drop(engine);
+    assert!(log_of(&scene.database).exists());
+    assert_eq!(stock.ask("SELECT count(*) FROM t; COMMIT;").trim(), "200");
+}
+
+#[test]
 fn a_database_in_rollback_mode_is_brought_into_wal_mode() {
     let scene = Scene::new();
     scene.stock("CREATE TABLE t(id INTEGER PRIMARY KEY, x)");
@@ -189,4 +220,61 @@ fn a_backup_in_another_encoding_can_be_restored_over_it() {
     engine.commit(&mut sent).expect("by a connection that read the old schema");
     assert_newest(&mut engine, &scene);
     scene.assert_sound();
+}
+
+#[test]
+fn nothing_is_committed_to_a_log_that_nobody_will_find() {
+    for other_log in ["none", "empty", "another"] {
+        let scene = Scene::with_rows(4096);
+        let mut engine = scene.open();
+        let held = pin_newest(&mut engine);
+        let (mut sent, _) = session(&scene.image(), &rows(1, 9));
+        engine.reserve().unwrap();
+        engine.commit(&mut sent).unwrap();
+        let after = scene.image();
+        let (log, aside) = (log_of(&scene.database), scene.database.with_extension("aside"));
+        std::fs::rename(&log, aside).unwrap();
+        match other_log {
+            "empty" => std::fs::write(&log, b"").unwrap(),
+            "another" => {
+                let other = Scene::with_rows(4096);
+                commit(&mut other.open(), &other, &rows(1, 3));
+                std::fs::rename(log_of(&other.database), &log).unwrap();
+            }
+            _ => {}
+        }
+        assert!(engine.log_file().sync().is_err(), "{other_log}: what is written is not there");
+        assert!(!engine.is_log_lost());
+        let newest = engine.newest().unwrap();
+        // No connection is idle, and a new one would have the other log.
+        let error = engine.pin(newest).unwrap_err();
+        assert_eq!(error.code, ResultCode::IOERR, "{other_log}: {error}");
+        assert!(engine.is_log_lost());
+        engine.reserve().unwrap();
+        let error = engine.commit(&mut sent).unwrap_err();
+        assert_eq!(error.code, ResultCode::IOERR, "{other_log}: {error}");
+        engine.unpin(held);
+        let done = engine.rescue_log().unwrap();
+        assert_eq!(done.log_frames, done.checkpointed_frames, "{other_log}");
+        drop(engine);
+        if other_log != "another" {
+            scene.image().assert_same(&after);
+            scene.assert_sound();
+        }
+    }
+}
+
+#[test]
+fn a_lost_log_is_left_alone_where_others_have_written_since() {
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    commit(&mut engine, &scene, &rows(1, 9));
+    let log = log_of(&scene.database);
+    let mut stock = Shell::new(&scene.database);
+    stock.ask("SELECT count(*) FROM t;");
+    std::fs::rename(&log, scene.database.with_extension("aside")).unwrap();
+    assert!(engine.check_log().is_err() && engine.is_log_lost());
+    // One that had the log open before.
+    stock.ask("UPDATE t SET x = 'later' WHERE id = 3;");
+    engine.rescue_log().unwrap_err();
 }

@@ -227,9 +227,7 @@ fn the_log_can_be_synced_by_another_descriptor() {
     let scene = Scene::with_rows(4096);
     let mut engine = scene.open();
     commit(&mut engine, &scene, &rows(1, 9));
-    let file = engine.log_file().unwrap();
-    file.sync_data().unwrap();
-    assert_eq!(file.metadata().unwrap().len(), engine.log_bytes());
+    engine.log_file().sync().unwrap();
     let log = std::fs::metadata(log_of(&scene.database)).unwrap();
     assert_eq!(log.len(), engine.log_bytes());
 }

@@ -1,11 +1,12 @@
 //! How an owner and its databases end.
 
-use crate::harness::{Owner, Serving, stock};
+use crate::harness::{Client, Owner, Serving, stock};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::limits::Limits;
+use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
 use tombolo_core::wire::reply::{Outcome, Turn};
-use tombolo_core::wire::request::TurnWish;
+use tombolo_core::wire::request::{Ending, Request, TurnWish};
 use tombolo_owner::server::{ServeError, Stopped};
 
 fn log_bytes(owner: &Owner) -> u64 {
@@ -28,7 +29,10 @@ fn what_was_to_be_committed_is_acknowledged_before_the_end() {
         }
         owner.ended().expect("it ended well");
         assert!(!owner.socket.exists(), "nobody is to knock there any more");
-        assert_eq!(log_bytes(&owner), 0, "the log is in the database");
+        for ending in ["-wal", "-shm"] {
+            let left = owner.directory.path().join(format!("app.db{ending}"));
+            assert!(!left.exists(), "{ending} is left");
+        }
         assert_eq!(stock(&owner.database(), "PRAGMA integrity_check; SELECT a FROM t;"), "ok\n1");
     }
 }
@@ -103,24 +107,37 @@ fn who_comes_while_a_database_is_being_closed_does_not_notice() {
     owner.ended().expect("it ended well");
 }
 
-/// Puts a device in the place of the log, which cannot be synced (`EINVAL`, fdatasync(2)).
+/// Renames the log, and puts a device in its place.
 fn break_log(owner: &Owner) {
     let log = owner.directory.path().join("app.db-wal");
     std::fs::rename(&log, owner.directory.path().join("elsewhere")).expect("renamed");
     std::os::unix::fs::symlink("/dev/null", &log).expect("linked");
 }
 
+/// The log is broken while a client commits.
+fn assert_not_committed(owner: &Owner, client: &mut Client) {
+    client.commit_after(|| break_log(owner));
+    let reply = client.heard();
+    let Some(Reply::Failed(error)) = reply else { panic!("{reply:?}") };
+    assert_eq!(error.code, ResultCode::IOERR, "{error}");
+    assert_eq!(client.heard(), None);
+}
+
 #[test]
 fn a_database_that_cannot_be_served_any_longer_ends_its_owner() {
     let mut owner = Owner::new(Serving::Database, Limits::default());
     let mut client = owner.session();
-    client.commit_after(|| break_log(&owner));
+    client.send_commit();
     let reply = client.heard();
-    assert_eq!(reply, Some(Reply::Outcome(Outcome::Unknown)), "it may be on the disk or not");
-    assert_eq!(client.heard(), None);
+    assert!(matches!(reply, Some(Reply::Outcome(Outcome::Committed(_)))), "{reply:?}");
+    client.tell(&Request::End(Ending::Transaction));
+    assert_not_committed(&owner, &mut client);
     let error = owner.ended().expect_err("it cannot go on");
-    assert!(matches!(error, ServeError::Stopped { why: Stopped::Sync(_), .. }), "{error:?}");
+    assert!(matches!(error, ServeError::Stopped { why: Stopped::LogLost, .. }), "{error:?}");
     assert!(!owner.socket.exists());
+    // What was acknowledged before was saved from the log.
+    std::fs::remove_file(owner.directory.path().join("app.db-wal")).expect("removed");
+    assert_eq!(stock(&owner.database(), "PRAGMA integrity_check; SELECT a FROM t;"), "ok\n1");
 }
 
 #[test]
@@ -133,9 +150,7 @@ fn one_of_several_that_cannot_be_served_any_longer_ends_alone() {
         Some(Reply::Opened { .. })
     ));
     let mut client = owner.session();
-    client.commit_after(|| break_log(&owner));
-    assert_eq!(client.heard(), Some(Reply::Outcome(Outcome::Unknown)));
-    assert_eq!(client.heard(), None);
+    assert_not_committed(&owner, &mut client);
     while owner.status().database_count > 1 {}
     assert_eq!(other.begin(TurnWish::None).shape.size_pages, 2);
     owner.end();

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -22,6 +22,15 @@ use tombolo_owner::server::{ServeError, Server, Settings};
 const PATIENCE: Duration = Duration::from_secs(30);
 /// What a connection calls its kernel, which is not that of the tests.
 pub(crate) const ELSEWHERE: &str = "00000000-0000-0000-0000-000000000000";
+
+/// No two commits have one name, whoever makes them.
+static NEXT_COMMIT: AtomicU64 = AtomicU64::new(1);
+
+const TABLE: &str = "PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1);";
+
+pub(crate) fn settings(path: PathBuf, limits: Limits) -> Settings {
+    Settings { path, kind: EngineKind::Shared, limits, socket: None, spill_directory: None }
+}
 
 /// What is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,13 +52,35 @@ impl Owner {
     pub(crate) fn new(serving: Serving, limits: Limits) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let database = directory.path().join("app.db");
-        stock(&database, "PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1);");
+        stock(&database, TABLE);
         let path = match serving {
             Serving::Database => database,
             Serving::Directory => directory.path().to_owned(),
         };
-        let kind = EngineKind::Shared;
-        let server = Server::start(Settings { path, kind, limits, socket: None }).expect("started");
+        Self::serving(directory, path, limits)
+    }
+
+    /// An owner of a directory that is somewhere else.
+    pub(crate) fn elsewhere(path: &Path) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self::serving(directory, path.to_owned(), Limits::default())
+    }
+
+    fn serving(directory: TempDir, path: PathBuf, limits: Limits) -> Self {
+        Self::started(directory, settings(path, limits))
+    }
+
+    /// An owner of a database that spills to this directory.
+    pub(crate) fn spilling(directory: &Path, limits: Limits) -> Self {
+        let home = tempfile::tempdir().expect("a directory");
+        let database = home.path().join("app.db");
+        stock(&database, TABLE);
+        let spill_directory = Some(directory.to_owned());
+        Self::started(home, Settings { spill_directory, ..settings(database, limits) })
+    }
+
+    fn started(directory: TempDir, settings: Settings) -> Self {
+        let server = Server::start(settings).expect("started");
         let address = server.address();
         let socket = PathBuf::from(address.strip_prefix("unix:").expect("a Unix socket"));
         let over = Arc::new(AtomicBool::new(false));
@@ -77,7 +108,7 @@ impl Owner {
     pub(crate) fn stranger(&self) -> Client {
         let stream = Stream::connect_unix(&self.socket).expect("it listens");
         stream.set_timeout(PATIENCE).expect("set");
-        Client { stream, reader: FrameReader::default(), next_commit: 0 }
+        Client { stream, reader: FrameReader::default() }
     }
 
     /// One that has said who it is.
@@ -117,7 +148,6 @@ pub(crate) fn hello() -> Request<'static> {
 pub(crate) struct Client {
     pub(crate) stream: Stream,
     reader: FrameReader,
-    next_commit: u128,
 }
 
 impl Client {
@@ -180,6 +210,14 @@ impl Client {
 
     /// The same, with something in between.
     pub(crate) fn commit_after(&mut self, between: impl FnOnce()) -> Version {
+        let (begun, pages) = self.begin_all();
+        between();
+        self.send_commit_of(&begun, 0, &pages);
+        begun.version
+    }
+
+    /// Begins with the turn, and reads all pages, as they are sent.
+    pub(crate) fn begin_all(&mut self) -> (Begun, Vec<u8>) {
         let begun = self.begin(TurnWish::IfFree);
         assert_eq!(begun.turn, Turn::Granted);
         let Shape { page_size_bytes, size_pages } = begun.shape;
@@ -190,17 +228,21 @@ impl Client {
         for (number, page) in (1..).zip(read.chunks(page_size_bytes as usize)) {
             Pages::append(&mut bytes, number, page);
         }
-        self.next_commit += 1;
-        between();
+        (begun, bytes)
+    }
+
+    /// Sends a commit of these pages and of the pieces before it.
+    pub(crate) fn send_commit_of(&mut self, begun: &Begun, pieces: u32, pages: &[u8]) {
+        let Shape { page_size_bytes, size_pages } = begun.shape;
+        let id = NEXT_COMMIT.fetch_add(1, Ordering::Relaxed);
         self.tell(&Request::Commit(Commit {
-            id: CommitId(self.next_commit),
+            id: CommitId(id.into()),
             base: begun.version,
             size_pages,
             durability: Durability::Power,
-            pieces: 0,
-            pages: Pages::new(page_size_bytes, &bytes).expect("whole pages"),
+            pieces,
+            pages: Pages::new(page_size_bytes, pages).expect("whole pages"),
         }));
-        begun.version
     }
 }
 

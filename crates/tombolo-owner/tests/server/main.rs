@@ -2,5 +2,7 @@
 
 mod ending;
 mod harness;
+mod limits;
+mod slow;
 mod strangers;
 mod told;

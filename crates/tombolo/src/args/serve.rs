@@ -54,6 +54,10 @@ pub(crate) struct ServeArguments {
     /// Where to listen, instead of beside the database: unix:/absolute/path
     #[arg(long, value_name = "ADDRESS", value_parser = socket)]
     pub(crate) listen: Option<PathBuf>,
+    /// Where transactions go that are larger than memory is to be: on a local disk [default:
+    /// $SQLITE_TMPDIR, $TMPDIR, /var/tmp or /tmp]
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) spill_directory: Option<PathBuf>,
     /// How lines of the log are written, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,

@@ -1,6 +1,6 @@
 //! An owner that is started and ended, and programs at its door.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use tempfile::TempDir;
@@ -36,6 +36,29 @@ impl Owner {
     pub(crate) fn of(directory: TempDir) -> Self {
         let (child, errors) = serve(&directory.path().join("app.db"));
         Owner { directory, child, errors: Some(errors) }
+    }
+
+    /// Of a new database, by an owner that cannot have more descriptors than so many.
+    pub(crate) fn with_descriptors(count: usize) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={count}:{count}")).arg(env!("CARGO_BIN_EXE_tombolo"));
+        let (child, errors) = start_by(command, &directory.path().join("app.db"));
+        Owner { directory, child, errors: Some(errors) }
+    }
+
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it still has to say, once it has ended.
+    pub(crate) fn said(&mut self) -> String {
+        let mut said = String::new();
+        if let Some(errors) = &mut self.errors {
+            errors.read_to_string(&mut said).expect("text");
+        }
+        said
     }
 
     pub(crate) fn database(&self) -> PathBuf {
@@ -112,7 +135,11 @@ impl Drop for Owner {
 
 /// Starts an owner, and waits until it says that it serves.
 pub(crate) fn serve(path: &Path) -> (Child, BufReader<ChildStderr>) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_tombolo"))
+    start_by(Command::new(env!("CARGO_BIN_EXE_tombolo")), path)
+}
+
+fn start_by(mut command: Command, path: &Path) -> (Child, BufReader<ChildStderr>) {
+    let mut child = command
         .args(["serve", "--engine", "shared"])
         .arg(path)
         .stdin(Stdio::null())

@@ -67,6 +67,30 @@ struct Session<B> {
     buffer: Option<B>,
     pieces: u32,
     prepared: Option<Prepared>,
+    /// Why that was given up, if it was.
+    given_up: Option<GivenUp>,
+}
+
+/// What was sent of a transaction cannot be read again, nor committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum GivenUp {
+    /// It could not be kept.
+    NotKept(EngineError),
+    /// The turn was held for too long.
+    TurnLost,
+}
+
+impl GivenUp {
+    /// For who reads what it has sent. What the snapshot has in its place would be wrong.
+    fn error(&self) -> EngineError {
+        match self {
+            GivenUp::NotKept(error) => error.clone(),
+            GivenUp::TurnLost => {
+                let message = "the turn to write was held for too long".to_owned();
+                EngineError { code: ResultCode::IOERR, errno: None, message }
+            }
+        }
+    }
 }
 
 /// How far a session's transaction is.
@@ -177,8 +201,14 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(start) = page.first_chunk::<HEADER_BYTES>() {
             *header = *start;
         }
-        let (buffer, prepared) = (None, None);
-        let state = Session { access, stage: Stage::Idle, buffer, pieces: 0, prepared };
+        let state = Session {
+            access,
+            stage: Stage::Idle,
+            buffer: None,
+            pieces: 0,
+            given_up: None,
+            prepared: None,
+        };
         self.sessions.insert(session, state);
         Ok(Reply::Opened { shape, header })
     }
@@ -241,11 +271,15 @@ impl<E: Engine, S: Store> Machine<E, S> {
             .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
             .map(|held| held.session);
         if let Some(session) = expired {
+            let has_sent = self.sessions.get(&session).is_some_and(|state| state.pieces > 0);
             self.end_writing(session, now_ms);
             if self.turn.is_held_by(session) {
                 self.turn.extend(now_ms);
             } else {
                 self.counts.lost_turns += 1;
+                if has_sent && let Some(state) = self.sessions.get_mut(&session) {
+                    state.given_up = Some(GivenUp::TurnLost);
+                }
             }
         }
         for session in self.turn.expire(now_ms) {

@@ -21,6 +21,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
         now_ms: u64,
     ) -> Result<Reply, EngineError> {
         self.leave_snapshot(session);
+        if let Some(state) = self.sessions.get_mut(&session) {
+            state.given_up = None;
+        }
         self.follow_the_path(Access::Write, now_ms)?;
         let has_turn = self.turn.is_held_by(session)
             || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
@@ -134,6 +137,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         for session in self.sessions.values_mut() {
             session.buffer = None;
             session.pieces = 0;
+            session.given_up = None;
             if session.stage != Stage::Idle {
                 session.stage = Stage::Expired;
             }
@@ -155,6 +159,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
             Stage::Idle => return Err(no_transaction()),
             Stage::Expired => return Err(expired()),
         };
+        if let Some(given_up) = &state.given_up {
+            return Err(given_up.error());
+        }
         let mut bytes = Vec::new();
         if let Some(buffer) = &mut state.buffer
             && buffer.get(first, &mut bytes)? == Found::Here

@@ -6,7 +6,7 @@ use super::super::engine::{CheckpointMode, Checkpointed, Engine, EngineError, Re
 use super::super::fairness::Others;
 use super::super::shown::Pending;
 use super::reading::{expired, no_transaction};
-use super::{Machine, Stage};
+use super::{GivenUp, Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Outcome, Reply, Reservation};
 use crate::wire::request::{Access, Commit, CommitId, Durability, Pages, Seen};
@@ -109,8 +109,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 
     pub(super) fn write(&mut self, session: SessionId, pages: Pages<'_>) {
-        if !self.turn.is_held_by(session) {
-            // The commit that follows will be a conflict.
+        let is_given_up = self.sessions.get(&session).is_none_or(|state| state.given_up.is_some());
+        if is_given_up || !self.turn.is_held_by(session) {
+            // The commit that follows will hear why, or be a conflict.
             return;
         }
         match self.put(session, pages) {
@@ -119,8 +120,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
                     state.pieces += 1;
                 }
             }
-            // Its commit will name more pieces than are here.
-            Err(_) => self.drop_buffer(session),
+            Err(error) => {
+                self.drop_buffer(session);
+                if let Some(state) = self.sessions.get_mut(&session) {
+                    state.given_up = Some(GivenUp::NotKept(error));
+                }
+            }
         }
     }
 
@@ -138,6 +143,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(state) = self.sessions.get_mut(&session) {
             state.buffer = None;
             state.pieces = 0;
+            state.given_up = None;
         }
     }
 
@@ -151,7 +157,14 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(outcome) = self.outcomes.get(commit.id) {
             return Ok(Some(outcome));
         }
-        let pieces = self.sessions.get(&session).map_or(0, |state| state.pieces);
+        let state = self.sessions.get(&session);
+        if let Some(GivenUp::NotKept(error)) = state.and_then(|state| state.given_up.clone()) {
+            self.end_writing(session, now_ms);
+            self.counts.failed_commits += 1;
+            self.outcomes.insert(commit.id, commit.base, Outcome::NotCommitted);
+            return Err(error);
+        }
+        let pieces = state.map_or(0, |state| state.pieces);
         if pieces == commit.pieces && self.may_commit(session, commit.base, now_ms)? {
             return Ok(None);
         }

@@ -34,6 +34,9 @@ impl Database {
             Ok(done) => {
                 let (frames, copied) = (done.log_frames, done.checkpointed_frames);
                 tracing::info!(path, frames, copied, busy = done.busy, "the last checkpoint");
+                if let Err(error) = self.machine.engine_mut().remove_log_at_end() {
+                    tracing::warn!(path, %error, "the log stays");
+                }
             }
             // Nothing is lost by it: the log stays.
             Err(error) => tracing::warn!(path, %error, "the last checkpoint failed"),

@@ -9,6 +9,7 @@ mod telling;
 
 use super::connection::{Connection, Ended, Flushed};
 use super::groups::{Groups, Shared};
+use super::spill::Buffers;
 use super::sync::{self, Order};
 use crate::engine::{EngineKind, YoungEngine};
 use std::collections::HashMap;
@@ -19,8 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
-use tombolo_core::owner::buffer::{MemoryBuffer, Store};
-use tombolo_core::owner::engine::{EngineError, Version};
+use tombolo_core::owner::engine::{Engine as _, EngineError, Version};
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
 use tombolo_core::owner::status::{DatabaseStatus, Latencies};
@@ -48,26 +48,15 @@ pub(super) enum Event {
     Stop,
 }
 
-/// Buffers for transactions.
-#[derive(Debug)]
-struct Buffers {
-    limits: Limits,
-}
-
-impl Store for Buffers {
-    type Buffer = MemoryBuffer;
-
-    fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-        MemoryBuffer::new(self.limits.transaction_bytes_max)
-    }
-}
-
 /// Why a database is served no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum Stopped {
     /// The disk did not take what was committed; what waited for it has an unknown outcome.
     #[error("the log could not be synced: {0}")]
     Sync(io::Error),
+    /// What was written to the log is not where whoever opens the database next looks for it.
+    #[error("the log was renamed, replaced or removed under the owner")]
+    LogLost,
     /// SQLite's.
     #[error("{0}")]
     Engine(#[from] EngineError),
@@ -129,18 +118,16 @@ enum Going {
 impl Database {
     pub(super) fn new(
         subject: Subject,
-        mut engine: YoungEngine,
-        limits: Limits,
+        (engine, buffers, limits): (YoungEngine, Buffers, Limits),
         poller: Poller,
         (sender, events): (Sender<Event>, Receiver<Event>),
         groups: Arc<Groups>,
     ) -> Result<Self, Stopped> {
-        groups.recover(&subject.path, &mut engine)?;
         let incarnation = Incarnation(tombolo_os::kernel::random_bits());
         let (orders, _) = sync::start(sender.clone(), poller.waker())?;
         Ok(Database {
             subject,
-            machine: Machine::new(engine, Buffers { limits }, incarnation, limits)
+            machine: Machine::new(engine, buffers, incarnation, limits)
                 .with_arbiter(Box::new(Shared(Arc::clone(&groups)))),
             connections: HashMap::new(),
             next_session: 0,
@@ -174,6 +161,7 @@ impl Database {
         if served.is_err() {
             self.machine.sync_failed();
             self.answer();
+            self.rescue_log();
         }
         served
     }
@@ -219,7 +207,7 @@ impl Database {
                 Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
                 Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 Ok(Event::Synced(until)) => self.synced(until),
-                Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
+                Ok(Event::SyncFailed(error)) => self.sync_failed(error)?,
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Stop) | Err(TryRecvError::Disconnected) => return Ok(Going::Ending),
                 Err(TryRecvError::Empty) => return Ok(Going::On),
@@ -235,6 +223,40 @@ impl Database {
         self.forget_decided(until);
         self.machine.synced(until);
         self.answer();
+    }
+
+    /// It is final, unless it is of a file that is served no longer because another one is in its
+    /// place: the next transaction begins there.
+    fn sync_failed(&mut self, error: io::Error) -> Result<(), Stopped> {
+        if self.machine.engine_mut().is_in_place() != Ok(false) {
+            return Err(Stopped::Sync(error));
+        }
+        self.syncing = Syncing::Idle;
+        self.machine.sync_failed();
+        self.answer();
+        Ok(())
+    }
+
+    /// What was acknowledged and is in a log that nobody will find is brought into the database.
+    fn rescue_log(&mut self) {
+        let engine = self.machine.engine_mut();
+        // The thread that syncs may have seen what the engine has not.
+        let _ = engine.check_log();
+        if !engine.is_log_lost() {
+            return;
+        }
+        let path = self.subject.path.display();
+        match engine.rescue_log() {
+            Ok(done) if done.checkpointed_frames == done.log_frames => {
+                let frames = done.log_frames;
+                tracing::warn!(%path, frames, "the lost log was copied into the database");
+            }
+            Ok(done) => {
+                let (frames, copied) = (done.log_frames, done.checkpointed_frames);
+                tracing::error!(%path, frames, copied, "the lost log could not be copied whole");
+            }
+            Err(error) => tracing::error!(%path, %error, "the lost log could not be copied"),
+        }
     }
 
     fn begin_session(&mut self, connection: Connection, access: Access) {
@@ -354,6 +376,9 @@ impl Database {
     }
 
     fn order_sync(&mut self) -> Result<(), Stopped> {
+        if self.machine.engine_mut().is_log_lost() {
+            return Err(Stopped::LogLost);
+        }
         let Some(until) = self.machine.sync_wanted() else { return Ok(()) };
         if self.syncing != Syncing::Idle {
             return Ok(());
