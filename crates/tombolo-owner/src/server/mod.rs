@@ -1,5 +1,6 @@
 //! The owner as a process: connections in, replies out.
 //!
+//! * `entrance`: where connections come in; `keys`: how they are known on a network.
 //! * `front`: accepts connections and finds out which database they want.
 //! * `database`: one thread for each database, which does all that is asked of it.
 //! * `connection`: one connection, never waited for.
@@ -10,7 +11,9 @@
 
 mod connection;
 mod database;
+mod entrance;
 mod front;
+mod keys;
 mod place;
 mod registry;
 mod sync;
@@ -22,9 +25,11 @@ use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::status::{DATABASES_SHOWN_MAX, DatabaseStatus, SCHEMA, Status};
+use tombolo_core::wire::address::NetworkAddress;
 
 pub use database::Stopped;
 pub use front::Server;
+pub use keys::KeysError;
 pub use place::Served;
 
 /// What is served, and how.
@@ -38,6 +43,17 @@ pub struct Settings {
     pub limits: Limits,
     /// Where to listen instead of beside the database.
     pub socket: Option<PathBuf>,
+    /// Where to listen for other kernels.
+    pub network: Network,
+}
+
+/// How other kernels reach an owner.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Where it listens.
+    pub listen: Vec<NetworkAddress>,
+    /// The directory of its keys, instead of that of its socket beside the database.
+    pub keys: Option<PathBuf>,
 }
 
 impl Settings {
@@ -93,6 +109,9 @@ pub enum ServeError {
     /// Another owner of this kernel serves the same.
     #[error("{0} is served already: its lock file is held")]
     ServedAlready(PathBuf),
+    /// The keys for a network cannot be had.
+    #[error("nobody can be let in over a network")]
+    Keys(#[from] KeysError),
     /// The database does not open.
     #[error("{path} does not open")]
     Engine {

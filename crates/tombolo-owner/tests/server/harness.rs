@@ -16,7 +16,7 @@ use tombolo_core::wire::request::{Access, Commit, CommitId, Durability, Pages, R
 use tombolo_core::wire::{FrameReader, PROTOCOL, Reply};
 use tombolo_os::socket::{Stream, Waker};
 use tombolo_owner::engine::EngineKind;
-use tombolo_owner::server::{ServeError, Server, Settings};
+use tombolo_owner::server::{Network, ServeError, Server, Settings};
 
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -49,7 +49,14 @@ impl Owner {
             Serving::Directory => directory.path().to_owned(),
         };
         let kind = EngineKind::Shared;
-        let server = Server::start(Settings { path, kind, limits, socket: None }).expect("started");
+        let server = Server::start(Settings {
+            path,
+            kind,
+            limits,
+            socket: None,
+            network: Network::default(),
+        })
+        .expect("started");
         let address = server.address();
         let socket = PathBuf::from(address.strip_prefix("unix:").expect("a Unix socket"));
         let over = Arc::new(AtomicBool::new(false));
@@ -121,11 +128,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.send_all(bytes).expect("sent");
     }
 
-    pub(crate) fn tell(&self, request: &Request<'_>) {
+    pub(crate) fn tell(&mut self, request: &Request<'_>) {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
         self.send(&bytes);

@@ -3,7 +3,7 @@
 use super::abi::{File, NAME, Symbol, Vfs};
 use super::methods::{METHODS, State};
 use super::{ERROR, Host, LAST_ERROR, OK, TOLD_BUSY, guarded};
-use crate::file::{OpenFile, open_database};
+use crate::file::{OpenFile, Said, open_database};
 use crate::names::{self, Kind};
 use crate::scratch::Scratch;
 use libc::{c_char, c_int, c_void};
@@ -164,7 +164,9 @@ unsafe fn open_main(
     };
     // SAFETY: the caller's promise.
     let path = unsafe { bytes(name) };
-    let mut door = open_database(path, parameter(c"owner").or(address), access)?;
+    let said =
+        Said { owner: parameter(c"owner").or(address), credentials: parameter(c"credentials") };
+    let mut door = open_database(path, said, access)?;
     if is_immutable {
         // SQLite takes no locks then: one version for as long as the file is open.
         door.lock(Lock::Shared)?;

@@ -5,6 +5,8 @@ mod faults;
 mod harness;
 mod history;
 mod mixed;
+mod network;
+mod proxy;
 mod run;
 mod shipped;
 mod told;
