@@ -1,16 +1,24 @@
 //! One connection to an owner: a request, then its reply.
 
-use crate::Address;
+use crate::address::Owner;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tombolo_core::facade::Refusal;
 use tombolo_core::sqlite::result_code::ResultCode;
+use tombolo_core::wire::address::NetworkAddress;
+use tombolo_core::wire::keys::{Credentials, FILE_BYTES_MAX};
 use tombolo_core::wire::{FrameReader, Malformed, PROTOCOL, Reply, Request};
 use tombolo_os::socket::Stream;
+use tombolo_os::socket::tls::{DoorTls, TlsError};
 
 /// How long an answer may take, beyond what the owner was allowed to wait.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// How long a connection over a network may take, and then the handshake of TLS.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long the machine of the owner may be gone, or its owner take nothing, until the connection
+/// ends.
+const SILENCE: Duration = ANSWER_TIME;
 /// Bytes that are received at a time.
 const RECEIVE_BYTES: usize = 64 << 10;
 
@@ -30,6 +38,12 @@ pub(crate) enum Lost {
 
 impl Lost {
     pub(crate) fn refusal(&self) -> Refusal {
+        if let Lost::Broken(error) = self
+            && let Some(TlsError::NotAccepted) = TlsError::of(error)
+        {
+            let message = "the owner does not accept these credentials: they are another's, or old";
+            return Refusal::new(ResultCode::CANTOPEN, message);
+        }
         let errno = match self {
             Lost::Broken(error) => error.raw_os_error(),
             Lost::Closed | Lost::Malformed(_) => None,
@@ -47,15 +61,8 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects, and introduces itself.
-    pub(crate) fn new(address: &Address) -> Result<Self, Refusal> {
-        let Address::Unix(path) = address;
-        let stream = Stream::connect_unix(path)
-            .and_then(|stream| stream.set_timeout(ANSWER_TIME).map(|()| stream))
-            .map_err(|error| Refusal {
-                code: ResultCode::CANTOPEN,
-                errno: error.raw_os_error(),
-                message: format!("no owner answers at {}: {error}", path.display()),
-            })?;
+    pub(crate) fn new(owner: &Owner) -> Result<Self, Refusal> {
+        let stream = connect(owner)?;
         let mut connection = Connection { stream, reader: FrameReader::default(), out: Vec::new() };
         let boot_id = tombolo_os::kernel::boot_id(Path::new("/")).unwrap_or_default();
         let program = program();
@@ -102,6 +109,47 @@ impl Connection {
             self.reader.push(buffer.get(..count).unwrap_or_default());
         }
     }
+}
+
+fn connect(owner: &Owner) -> Result<Stream, Refusal> {
+    let no_owner = |at: String| {
+        move |error: io::Error| Refusal {
+            code: ResultCode::CANTOPEN,
+            errno: error.raw_os_error(),
+            message: format!("no owner answers at {at}: {error}"),
+        }
+    };
+    let call = |network: &NetworkAddress| {
+        Stream::connect_network(network.endpoint, CONNECT_TIME, SILENCE)
+            .map_err(no_owner(network.to_string()))
+    };
+    let (stream, at) = match owner {
+        Owner::Unix(path) => {
+            let at = path.display().to_string();
+            (Stream::connect_unix(path).map_err(no_owner(at.clone()))?, at)
+        }
+        Owner::Bare(network) => (call(network)?, network.to_string()),
+        Owner::Tls(network, file) => {
+            let tls = credentials(file)?;
+            let (mut stream, at) = (call(network)?, network.to_string());
+            stream.secure_as_door(&tls, CONNECT_TIME).map_err(no_owner(at.clone()))?;
+            (stream, at)
+        }
+    };
+    stream.set_timeout(ANSWER_TIME).map_err(no_owner(at))?;
+    Ok(stream)
+}
+
+/// Read each time: an owner may have made new ones.
+fn credentials(file: &Path) -> Result<DoorTls, Refusal> {
+    let refused = |why: &dyn std::fmt::Display| {
+        let message = format!("the credentials in {}: {why}", file.display());
+        Refusal::new(ResultCode::CANTOPEN, &message)
+    };
+    let opened = tombolo_os::read::open(file).map_err(|error| refused(&error))?;
+    let text = opened.bytes_at(0, FILE_BYTES_MAX + 1).map_err(|error| refused(&error))?;
+    let credentials = Credentials::parse(&text).map_err(|error| refused(&error))?;
+    DoorTls::new(&credentials).map_err(|error| refused(&error))
 }
 
 /// The name of this program, for the owner's list of sessions.

@@ -1,6 +1,7 @@
 //! One open file.
 
 use crate::Address;
+use crate::address::Owner;
 use crate::connection::{Connection, Lost};
 use std::time::Duration;
 use tombolo_core::facade::commit::Commit;
@@ -41,7 +42,7 @@ pub enum Prepare {
 /// 1. Without a connection the facade is idle or broken.
 #[derive(Debug)]
 pub struct Door {
-    address: Address,
+    owner: Owner,
     path: Vec<u8>,
     access: Access,
     facade: Facade,
@@ -62,20 +63,23 @@ struct Prepared {
 }
 
 impl Door {
-    /// Opens a file by its absolute path, as the owner has it.
+    /// Opens a file by its absolute path: over a network from the directory in which the owner has
+    /// left its credentials, if that is found, else as the owner has it.
     ///
     /// # Errors
     ///
-    /// `SQLITE_CANTOPEN` where no owner answers, or it does not open the file.
-    pub fn open(address: Address, path: &[u8], access: Access) -> Result<Self, Refusal> {
+    /// `SQLITE_CANTOPEN` where no owner answers, or it lets nobody in with these credentials, or
+    /// does not open the file.
+    pub fn open(address: &Address, path: &[u8], access: Access) -> Result<Self, Refusal> {
         let mut random = [0; 16];
         tombolo_os::random::fill(&mut random)
             .map_err(|error| Refusal::new(ResultCode::CANTOPEN, &error.to_string()))?;
-        let (connection, reply) = connect(&address, path, access)?;
+        let (owner, path) = Owner::of(address, path)?;
+        let (connection, reply) = connect(&owner, &path, access)?;
         let Reply::Opened { shape, header } = reply else { return Err(unexpected()) };
         Ok(Door {
-            address,
-            path: path.to_vec(),
+            owner,
+            path,
             access,
             facade: Facade::new(access, shape, header, CACHE_BYTES),
             connection: Some(connection),
@@ -85,16 +89,10 @@ impl Door {
         })
     }
 
-    /// The path by which it was opened.
+    /// Whether another file has the same owner.
     #[must_use]
-    pub fn path(&self) -> &[u8] {
-        &self.path
-    }
-
-    /// Where its owner is.
-    #[must_use]
-    pub fn address(&self) -> &Address {
-        &self.address
+    pub fn shares_owner(&self, other: &Door) -> bool {
+        self.owner == other.owner
     }
 
     fn lose(&mut self, lost: &Lost) -> Refusal {
@@ -124,7 +122,7 @@ impl Door {
                 Err(_) => self.connection = None,
             }
         }
-        self.connection = Some(connect(&self.address, &self.path, self.access)?.0);
+        self.connection = Some(connect(&self.owner, &self.path, self.access)?.0);
         self.ask(request)
     }
 
@@ -370,7 +368,7 @@ impl Door {
     #[expect(clippy::disallowed_methods, reason = "nothing tells that an owner listens again")]
     fn settle(&mut self, id: CommitId, commit: &Commit) -> Outcome {
         for _ in 0..SETTLE_ATTEMPTS {
-            if let Ok((mut connection, _)) = connect(&self.address, &self.path, self.access)
+            if let Ok((mut connection, _)) = connect(&self.owner, &self.path, self.access)
                 && let Ok(Reply::Outcome(outcome)) =
                     connection.ask(&Request::Outcome { id, seen: commit.base })
             {
@@ -412,8 +410,8 @@ impl Door {
     }
 }
 
-fn connect(address: &Address, path: &[u8], access: Access) -> Result<(Connection, Reply), Refusal> {
-    let mut connection = Connection::new(address)?;
+fn connect(owner: &Owner, path: &[u8], access: Access) -> Result<(Connection, Reply), Refusal> {
+    let mut connection = Connection::new(owner)?;
     match connection.ask(&Request::Open { path, access }) {
         Ok(Reply::Failed(error)) => Err(error.into()),
         Ok(reply) => Ok((connection, reply)),

@@ -17,6 +17,7 @@
 //! * [`ptrace`]: the system calls of a program and of all that it starts.
 //! * [`process`]: running processes and the files that they have open.
 //! * [`random`]: random bytes.
+//! * [`private_file`]: files that hold secrets.
 //! * [`unnamed`]: files without a name.
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
@@ -34,6 +35,7 @@ pub mod medium;
 pub mod mount_table;
 pub mod namespace;
 pub mod network;
+pub mod private_file;
 pub mod private_mount;
 pub mod process;
 pub mod ptrace;

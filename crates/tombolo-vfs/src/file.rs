@@ -2,7 +2,7 @@
 
 use crate::groups;
 use crate::scratch::Scratch;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -14,6 +14,8 @@ use tombolo_door::{Address, Door, ReadOutcome};
 
 /// The environment variable that names the owner.
 pub(crate) const OWNER_VARIABLE: &str = "TOMBOLO_OWNER";
+/// The environment variable that names the file of credentials for an owner on a network.
+const CREDENTIALS_VARIABLE: &str = "TOMBOLO_CREDENTIALS";
 
 /// An open file.
 #[derive(Debug)]
@@ -34,16 +36,28 @@ pub(crate) enum OpenFile {
 /// Longest list of names: `SQLITE_MAX_ATTACHED` is 125 at most.
 const NAMES_BYTES_MAX: u64 = 128 * (PATH_BYTES_MAX as u64 + 16);
 
-/// Opens a database. `owner` is what the program said of its owner's address.
-pub(crate) fn open_database(
-    path: &[u8],
-    owner: Option<&[u8]>,
-    access: Access,
-) -> Result<Door, Refusal> {
-    let from_environment = std::env::var_os(OWNER_VARIABLE);
-    let said = owner.or(from_environment.as_ref().map(|value| value.as_encoded_bytes()));
-    let address = match said {
-        Some(text) => Address::parse(text)?,
+/// What a program said of the owner of a database.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Said<'a> {
+    /// Its address.
+    pub(crate) owner: Option<&'a [u8]>,
+    /// The file of credentials.
+    pub(crate) credentials: Option<&'a [u8]>,
+}
+
+/// Opens a database.
+pub(crate) fn open_database(path: &[u8], said: Said<'_>, access: Access) -> Result<Door, Refusal> {
+    let (owner, file) = (variable(OWNER_VARIABLE), variable(CREDENTIALS_VARIABLE));
+    let owner = said.owner.or(owner.as_ref().map(|value| value.as_encoded_bytes()));
+    let file = said.credentials.or(file.as_ref().map(|value| value.as_encoded_bytes()));
+    let address = match owner {
+        Some(text) => {
+            let address = Address::parse(text)?;
+            match file {
+                Some(file) => address.with_credentials(OsStr::from_bytes(file).into()),
+                None => address,
+            }
+        }
         None => {
             let path = Path::new(OsStr::from_bytes(path));
             Address::find(path).ok_or_else(|| {
@@ -56,7 +70,12 @@ pub(crate) fn open_database(
             })?
         }
     };
-    Door::open(address, path, access)
+    Door::open(&address, path, access)
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 impl OpenFile {

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tombolo_core::facade::Refusal;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::request::GroupId;
-use tombolo_door::{Address, Door, Prepare};
+use tombolo_door::{Door, Prepare};
 
 /// A super-journal.
 #[derive(Debug)]
@@ -54,21 +54,33 @@ fn is_it(group: &Group, path: &[u8]) -> bool {
     group.path == path && group.process == std::process::id()
 }
 
-/// A database is open at an owner.
-pub(crate) fn opened(path: &[u8]) {
-    AT_OWNERS.lock().unwrap_or_else(PoisonError::into_inner).push(path.to_vec());
-}
+/// A database that is open at an owner, as long as this lives.
+#[derive(Debug)]
+pub(crate) struct AtOwner(Vec<u8>);
 
-/// It is closed.
-pub(crate) fn closed(path: &[u8]) {
-    let mut open = AT_OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(place) = open.iter().position(|one| one == path) {
-        open.swap_remove(place);
+impl AtOwner {
+    /// By the path that SQLite has for it.
+    pub(crate) fn new(path: &[u8]) -> Self {
+        at_owners().push(path.to_vec());
+        AtOwner(path.to_vec())
     }
 }
 
+impl Drop for AtOwner {
+    fn drop(&mut self) {
+        let mut open = at_owners();
+        if let Some(place) = open.iter().position(|one| *one == self.0) {
+            open.swap_remove(place);
+        }
+    }
+}
+
+fn at_owners() -> MutexGuard<'static, Vec<Vec<u8>>> {
+    AT_OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn is_journal_at_owner(journal: &[u8]) -> bool {
-    let open = AT_OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = at_owners();
     journal.strip_suffix(b"-journal").is_some_and(|path| open.iter().any(|one| one == path))
 }
 
@@ -206,20 +218,20 @@ fn commit_group(group: &Group) -> Result<(), Refusal> {
             OpenFile::SuperJournal { .. } | OpenFile::Scratch(_) => None,
         })
         .collect();
-    while let Some(door) = doors.first() {
-        let owner: Address = door.address().clone();
-        let (ours, others) = doors.into_iter().partition(|door| *door.address() == owner);
-        commit_at_one_owner(group.id, ours)?;
-        doors = others;
+    while let Some(first) = doors.pop() {
+        let (others, rest) = doors.into_iter().partition(|door| door.shares_owner(first));
+        commit_at_one_owner(group.id, first, others)?;
+        doors = rest;
     }
     Ok(())
 }
 
-fn commit_at_one_owner(id: GroupId, doors: Vec<&mut Door>) -> Result<(), Refusal> {
-    let members = u32::try_from(doors.len()).unwrap_or(u32::MAX);
-    let mut doors = doors.into_iter();
-    if let Some(first) = doors.next() {
-        first.decide(id, members)?;
-    }
-    doors.try_for_each(Door::decided)
+fn commit_at_one_owner(
+    id: GroupId,
+    first: &mut Door,
+    others: Vec<&mut Door>,
+) -> Result<(), Refusal> {
+    let members = u32::try_from(others.len() + 1).unwrap_or(u32::MAX);
+    first.decide(id, members)?;
+    others.into_iter().try_for_each(Door::decided)
 }

@@ -65,9 +65,12 @@ impl Wanted {
         if self.pattern_of(path).is_some() {
             return Way::Door(None);
         }
+        if self.owner == OwnerNamed::Yes && self.patterns.is_empty() {
+            // Before what is found: a share shows the socket of an owner on another kernel.
+            return Way::Door(None);
+        }
         match Address::find(Path::new(OsStr::from_bytes(path))) {
             Some(address) => Way::Door(Some(address)),
-            None if self.owner == OwnerNamed::Yes && self.patterns.is_empty() => Way::Door(None),
             None => Way::Stock,
         }
     }
@@ -155,6 +158,7 @@ mod tests {
         assert_eq!(way(&wanted, "other.db"), Way::Stock);
         let named = Wanted { patterns: Vec::new(), owner: OwnerNamed::Yes };
         assert_eq!(way(&named, "other.db"), Way::Door(None));
+        assert_eq!(way(&named, "owned.db"), Way::Door(None));
         assert_eq!(way(&Wanted::default(), "other.db"), Way::Stock);
     }
 }

@@ -15,8 +15,10 @@ use tombolo_os::signal;
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(arguments: &StatusArguments) -> Result<Exit, Failure> {
-    let address = address(arguments)?;
-    let mut owner = OwnerStatus::connect(&address).map_err(no_owner)?;
+    let path = arguments.path.as_deref().unwrap_or(Path::new("."));
+    let address = address(arguments, path)?;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut owner = OwnerStatus::connect(&address, &absolute).map_err(no_owner)?;
     signal::catch_stop();
     loop {
         let document = owner.ask().map_err(no_owner)?;
@@ -41,12 +43,16 @@ fn no_owner(refusal: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::NotExamined, refusal.to_string())
 }
 
-fn address(arguments: &StatusArguments) -> Result<Address, Failure> {
-    if let Some(owner) = &arguments.owner {
-        return Address::parse(owner.as_bytes())
-            .map_err(|refusal| Failure::new(Exit::Usage, refusal.to_string()));
+fn address(arguments: &StatusArguments, path: &Path) -> Result<Address, Failure> {
+    if let Some(owner) = arguments.owner.as_ref().filter(|owner| !owner.is_empty()) {
+        let address = Address::parse(owner.as_bytes())
+            .map_err(|refusal| Failure::new(Exit::Usage, refusal.to_string()))?;
+        let credentials = arguments.credentials.clone();
+        return Ok(match credentials.filter(|file| !file.as_os_str().is_empty()) {
+            Some(file) => address.with_credentials(file),
+            None => address,
+        });
     }
-    let path = arguments.path.as_deref().unwrap_or(Path::new("."));
     let real = std::fs::canonicalize(path)
         .map_err(|error| Failure::new(Exit::NotExamined, format!("{}: {error}", path.display())))?;
     let own = socket_within(&real);

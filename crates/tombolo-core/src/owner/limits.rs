@@ -9,6 +9,15 @@ pub struct Limits {
     pub newcomers_max: usize,
     /// How long such a connection may say nothing before it is closed, in milliseconds.
     pub newcomer_silence_ms: u64,
+    /// How long a connection may take to say who it is, the handshake of TLS included, in
+    /// milliseconds.
+    pub introduction_ms: u64,
+    /// Connections over a network that have not said who they are; a further one takes the place of
+    /// the oldest.
+    pub strangers_max: usize,
+    /// How long a machine at the other end of a network may be gone until its connections end, in
+    /// milliseconds.
+    pub network_silence_ms: u64,
     /// How long a database of a directory stays open that no session has, in milliseconds.
     pub idle_database_ms: u64,
     /// Sessions that wait for the turn; a further one is told busy at once.
@@ -39,6 +48,9 @@ impl Default for Limits {
             sessions_max: 20_000,
             newcomers_max: 4096,
             newcomer_silence_ms: 30_000,
+            introduction_ms: 10_000,
+            strangers_max: 256,
+            network_silence_ms: 30_000,
             idle_database_ms: 10_000,
             queue_max: 10_000,
             turn_hold_ms: 10_000,

@@ -19,13 +19,31 @@ pub struct Frame<'a> {
 /// Gathers bytes until they are frames.
 ///
 /// 1. It never holds more than one longest frame and what came along with its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FrameReader {
     buffer: Vec<u8>,
     used: usize,
+    frame_bytes_max: usize,
+}
+
+impl Default for FrameReader {
+    fn default() -> Self {
+        FrameReader::with_limit(FRAME_BYTES_MAX)
+    }
 }
 
 impl FrameReader {
+    /// One that takes shorter frames only, without their lengths.
+    #[must_use]
+    pub fn with_limit(frame_bytes_max: usize) -> Self {
+        FrameReader { buffer: Vec::new(), used: 0, frame_bytes_max }
+    }
+
+    /// From now on frames may be as long as any.
+    pub fn lift_limit(&mut self) {
+        self.frame_bytes_max = FRAME_BYTES_MAX;
+    }
+
     /// Takes what arrived.
     pub fn push(&mut self, bytes: &[u8]) {
         self.compact();
@@ -42,7 +60,7 @@ impl FrameReader {
         let Some(length) = waiting.first_chunk::<4>() else { return Ok(None) };
         let announced = u32::from_le_bytes(*length);
         let length = usize::try_from(announced).unwrap_or(usize::MAX);
-        if length == 0 || length > FRAME_BYTES_MAX {
+        if length == 0 || length > self.frame_bytes_max {
             return Err(Malformed::Length(announced));
         }
         let Some(frame) = waiting.get(4..4 + length) else { return Ok(None) };
@@ -64,7 +82,7 @@ impl FrameReader {
 
     /// Forgets all bytes, as after a new connection.
     pub fn clear(&mut self) {
-        *self = FrameReader::default();
+        *self = FrameReader::with_limit(self.frame_bytes_max);
     }
 
     fn compact(&mut self) {

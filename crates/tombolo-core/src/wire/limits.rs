@@ -2,6 +2,8 @@
 
 /// Longest frame, without its length: a window of pages, or a piece of a transaction.
 pub const FRAME_BYTES_MAX: usize = (4 << 20) + 4096;
+/// The same of a connection that has not said which database it wants.
+pub const NEWCOMER_FRAME_BYTES_MAX: usize = PATH_BYTES_MAX + 2 * TEXT_BYTES_MAX + 64;
 /// Most bytes of pages in one frame.
 pub const PAGES_BYTES_MAX: usize = 4 << 20;
 /// Longest path, as `PATH_MAX` of Linux (limits.h).

@@ -11,9 +11,13 @@
 //! * [`request`], [`reply`]: what is said.
 //! * [`limits`]: how much of it.
 //! * [`place`]: by which names an owner is found.
+//! * [`address`]: where it listens.
+//! * [`keys`]: how both ends know each other on a network.
 
+pub mod address;
 mod fields;
 pub mod frame;
+pub mod keys;
 pub mod limits;
 pub mod place;
 pub mod reply;

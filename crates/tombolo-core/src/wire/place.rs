@@ -4,6 +4,10 @@ use std::path::{Path, PathBuf};
 
 /// The name of an owner's socket in its directory.
 pub const SOCKET: &str = "owner.sock";
+/// The name of the file in that directory that lets doors in over a network.
+pub const CREDENTIALS: &str = "credentials";
+/// The name of the file with the keys of the owner.
+pub const OWNER_KEYS: &str = "owner.key";
 
 /// The directory beside a database, of what belongs to its owner.
 #[must_use]

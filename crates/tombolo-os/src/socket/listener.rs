@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// Connections that wait to be accepted.
-const BACKLOG: i32 = 1024;
+pub(super) const BACKLOG: i32 = 1024;
 
 /// A Unix socket in the file system, for its user alone (mode 0600).
 ///
@@ -60,14 +60,19 @@ impl Listener {
     /// # Errors
     /// `accept(2)`.
     pub fn accept(&self) -> io::Result<Option<Stream>> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        loop {
-            match rustix::net::accept_with(&self.descriptor, flags) {
-                Ok(descriptor) => return Ok(Some(Stream::new(descriptor))),
-                Err(rustix::io::Errno::AGAIN) => return Ok(None),
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => {}
-                Err(error) => return Err(error.into()),
-            }
+        Ok(accept(&self.descriptor)?.map(|descriptor| Stream::new(descriptor, None)))
+    }
+}
+
+/// The next connection, if one waits.
+pub(super) fn accept(listener: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    loop {
+        match rustix::net::accept_with(listener, flags) {
+            Ok(descriptor) => return Ok(Some(descriptor)),
+            Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

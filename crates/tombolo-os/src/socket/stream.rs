@@ -1,17 +1,26 @@
 //! One connection.
 
+use super::network;
+use super::tls::{DoorTls, OwnerTls, Session};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt,
 };
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tombolo_core::wire::address::Endpoint;
+
+/// Fewest bytes that a buffer must have which is received into: those of the longest record of TLS.
+/// What a record held is given whole, or who polls the descriptor would miss the rest.
+pub const BUFFER_BYTES_MIN: usize = 32 << 10;
 
 /// A connection, over whatever.
 #[derive(Debug)]
 pub struct Stream {
     descriptor: OwnedFd,
+    peer: Option<Endpoint>,
+    tls: Option<Box<Session>>,
 }
 
 /// Whether a call waits for the other side.
@@ -24,8 +33,8 @@ pub enum Waiting {
 }
 
 impl Stream {
-    pub(super) fn new(descriptor: OwnedFd) -> Self {
-        Stream { descriptor }
+    pub(super) fn new(descriptor: OwnedFd, peer: Option<Endpoint>) -> Self {
+        Stream { descriptor, peer, tls: None }
     }
 
     /// Connects to a Unix socket.
@@ -41,7 +50,56 @@ impl Stream {
         )?;
         let address = super::path::address(path)?;
         rustix::net::connect(&descriptor, &address.address)?;
-        Ok(Stream { descriptor })
+        Ok(Stream::new(descriptor, None))
+    }
+
+    /// Connects over a network, `within` a time. A side that has been silent for about `silence`
+    /// without being there is given up.
+    ///
+    /// # Errors
+    /// `connect(2)`, `setsockopt(2)`.
+    pub fn connect_network(
+        endpoint: Endpoint,
+        within: Duration,
+        silence: Duration,
+    ) -> io::Result<Self> {
+        network::connect(endpoint, within, silence)
+    }
+
+    /// Who is at the other end of a network; `None` of a Unix socket.
+    #[must_use]
+    pub fn peer(&self) -> Option<Endpoint> {
+        self.peer
+    }
+
+    /// Encrypts all that follows, as who was called. Nothing is received before the other side has
+    /// shown that it has the credentials, and nothing is waited for.
+    ///
+    /// # Errors
+    /// Where TLS cannot be set up.
+    pub fn secure_as_owner(&mut self, tls: &OwnerTls) -> io::Result<()> {
+        self.tls = Some(Box::new(tls.session()?));
+        Ok(())
+    }
+
+    /// Encrypts all that follows, as who has called; `within` a time, for each call on the
+    /// connection as well until [`Stream::set_timeout`] says otherwise. Whether the other side
+    /// accepts the credentials is told when something is received.
+    ///
+    /// # Errors
+    /// [`super::tls::TlsError`] within the error, `send(2)`, `recv(2)`; `TimedOut`.
+    pub fn secure_as_door(&mut self, tls: &DoorTls, within: Duration) -> io::Result<()> {
+        self.set_timeout(within)?;
+        let deadline = Instant::now() + within;
+        let mut session = tls.session()?;
+        while session.is_handshaking() {
+            session.advance(&mut Raw(&self.descriptor))?;
+            if Instant::now() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        self.tls = Some(Box::new(session));
+        Ok(())
     }
 
     /// Sets whether calls wait.
@@ -63,16 +121,27 @@ impl Stream {
         Ok(())
     }
 
-    /// Sends some of the bytes; how many.
+    /// Takes some of the bytes; how many. Those that it has encrypted may be left: see
+    /// [`Stream::flush`].
     ///
     /// # Errors
     /// `send(2)`, but for `EINTR`.
-    pub fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            match rustix::net::send(&self.descriptor, bytes, SendFlags::NOSIGNAL) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => return Ok(other?),
-            }
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let raw = &mut Raw(&self.descriptor);
+        match &mut self.tls {
+            Some(session) => session.send(raw, bytes),
+            None => io::Write::write(raw, bytes),
+        }
+    }
+
+    /// Sends what was taken and is left.
+    ///
+    /// # Errors
+    /// `send(2)`: `EAGAIN` where the other side has to read first.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            Some(session) => session.flush(&mut Raw(&self.descriptor)),
+            None => Ok(()),
         }
     }
 
@@ -80,24 +149,25 @@ impl Stream {
     ///
     /// # Errors
     /// `send(2)`.
-    pub fn send_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub fn send_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let sent = self.send(bytes)?;
             bytes = bytes.get(sent..).unwrap_or_default();
         }
-        Ok(())
+        self.flush()
     }
 
     /// Receives what is there; 0 bytes at the end.
     ///
     /// # Errors
-    /// `recv(2)`, but for `EINTR`.
-    pub fn receive(&self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match rustix::net::recv(&self.descriptor, &mut *into, RecvFlags::empty()) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => return Ok(other?.0),
-            }
+    /// `recv(2)`, but for `EINTR`; [`super::tls::TlsError`] within the error; `InvalidInput` for a
+    /// buffer of less than [`BUFFER_BYTES_MIN`] bytes on an encrypted connection.
+    pub fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let raw = &mut Raw(&self.descriptor);
+        match &mut self.tls {
+            Some(_) if into.len() < BUFFER_BYTES_MIN => Err(io::ErrorKind::InvalidInput.into()),
+            Some(session) => session.receive(raw, into),
+            None => io::Read::read(raw, into),
         }
     }
 
@@ -110,5 +180,34 @@ impl Stream {
 impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.descriptor.as_fd()
+    }
+}
+
+/// The bytes as they are on the way.
+pub(super) struct Raw<'a>(&'a OwnedFd);
+
+impl io::Read for Raw<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match rustix::net::recv(self.0, &mut *into, RecvFlags::empty()) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => return Ok(other?.0),
+            }
+        }
+    }
+}
+
+impl io::Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::net::send(self.0, bytes, SendFlags::NOSIGNAL) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -2,8 +2,10 @@
 
 use std::io::ErrorKind;
 use tombolo_core::wire::frame::Frame;
+use tombolo_core::wire::limits::NEWCOMER_FRAME_BYTES_MAX;
 use tombolo_core::wire::{FrameReader, Malformed, Reply};
 use tombolo_os::socket::Stream;
+use tombolo_os::socket::tls::TlsError;
 
 /// Bytes that are received at a time.
 const RECEIVE_BYTES: usize = 64 << 10;
@@ -17,6 +19,12 @@ pub(super) enum Ended {
     /// What came is no message.
     #[error("what came is no message: {0}")]
     Malformed(Malformed),
+    /// It came over a network, and has other credentials than it should, or none.
+    #[error("it has not the credentials of this owner")]
+    Stranger,
+    /// It came over a network where everything is encrypted.
+    #[error("it does not speak TLS")]
+    NotTls,
     /// What came is one, at a time when nobody says that.
     #[error("this was not to be said now")]
     OutOfPlace,
@@ -41,6 +49,8 @@ pub(super) struct Connection {
     stream: Stream,
     reader: FrameReader,
     unsent: Vec<u8>,
+    /// What was encrypted is not sent.
+    is_sealed_unsent: bool,
     pub(super) caller: Caller,
 }
 
@@ -61,8 +71,24 @@ pub(super) enum Flushed {
 
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
-        let reader = FrameReader::default();
-        Connection { stream, reader, unsent: Vec::new(), caller: Caller::default() }
+        let reader = FrameReader::with_limit(NEWCOMER_FRAME_BYTES_MAX);
+        Connection {
+            stream,
+            reader,
+            unsent: Vec::new(),
+            is_sealed_unsent: false,
+            caller: Caller::default(),
+        }
+    }
+
+    /// It has said what it wants: from now on it may say as much as a session.
+    pub(super) fn let_in(&mut self) {
+        self.reader.lift_limit();
+    }
+
+    /// Where it comes from; `None` of a Unix socket.
+    pub(super) fn address(&self) -> Option<String> {
+        self.stream.peer().map(|peer| peer.to_string())
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -71,7 +97,7 @@ impl Connection {
 
     /// Whether the other side has to read first.
     pub(super) fn is_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.is_sealed_unsent
     }
 
     /// Receives what is there, once.
@@ -84,13 +110,17 @@ impl Connection {
                 Ok(Received::Bytes)
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(_) => Err(Ended::Gone),
+            Err(error) => Err(match TlsError::of(&error) {
+                Some(TlsError::NotTls) => Ended::NotTls,
+                Some(_) => Ended::Stranger,
+                None => Ended::Gone,
+            }),
         }
     }
 
     /// The next message, unless the other side has to read first.
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Ended> {
-        if !self.unsent.is_empty() {
+        if self.is_unsent() {
             return Ok(None);
         }
         self.reader.next_frame().map_err(Ended::Malformed)
@@ -116,6 +146,12 @@ impl Connection {
         }
         // What a window of pages took is given back.
         self.unsent = Vec::new();
-        Ok(Flushed::All)
+        let flushed = self.stream.flush();
+        self.is_sealed_unsent = flushed.is_err();
+        match flushed {
+            Ok(()) => Ok(Flushed::All),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Flushed::Waiting),
+            Err(_) => Err(Ended::Gone),
+        }
     }
 }

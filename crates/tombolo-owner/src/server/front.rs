@@ -1,12 +1,13 @@
 //! Accepts connections, and finds out which database they want.
 
 use super::connection::{Caller, Connection, Ended, Flushed};
+use super::entrance::Entrances;
 use super::groups::Groups;
 use super::place::Served;
 use super::registry::{Registry, refuse};
 use super::room::Room;
 use super::teller::{self, Answer, Question};
-use super::{ServeError, Settings, document, status};
+use super::{ServeError, Settings, document, keys, status};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
@@ -18,13 +19,12 @@ use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::status::DATABASES_SHOWN_MAX;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::text::printable;
+use tombolo_core::wire::address::NetworkAddress;
 use tombolo_core::wire::request::{Access, Request};
 use tombolo_core::wire::{PROTOCOL, Reply};
+use tombolo_os::socket::Stream;
 use tombolo_os::socket::poll::{Interest, Poller, Waker};
-use tombolo_os::socket::{Listener, Stream};
 
-/// The key of the listener, which no connection has.
-const LISTENER: u64 = 0;
 /// How often it is looked for what only time brings.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
@@ -53,7 +53,7 @@ enum Stage {
 pub struct Server {
     settings: Settings,
     served: Served,
-    listener: Listener,
+    entrances: Entrances,
     poller: Poller,
     newcomers: HashMap<u64, Newcomer>,
     next_key: u64,
@@ -86,16 +86,19 @@ impl Server {
         if let Served::Database(path) = &served {
             registry.open(path).map_err(ServeError::engine(path))?;
         }
-        let listener = Listener::unix(&socket).map_err(ServeError::io(&socket))?;
-        poller.add(&listener, LISTENER, Interest::Receive).map_err(ServeError::io(&socket))?;
+        let silence = Duration::from_millis(settings.limits.network_silence_ms);
+        let entrances = Entrances::open(&socket, &settings.network, silence, || {
+            Ok(keys::owner_tls(&served, settings.network.keys.as_deref())?)
+        })?;
+        entrances.watch(&poller).map_err(ServeError::io(&socket))?;
         let (questions, answers) =
             teller::start(poller.waker()).map_err(ServeError::io(&socket))?;
         Ok(Server {
             settings,
-            listener,
             poller,
             newcomers: HashMap::new(),
-            next_key: LISTENER + 1,
+            next_key: entrances.count(),
+            entrances,
             room: Room::new(),
             registry,
             questions,
@@ -106,10 +109,15 @@ impl Server {
         })
     }
 
-    /// Where doors reach it, as `owner=` wants it.
+    /// Where doors of this kernel reach it, as `owner=` wants it.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("unix:{}", self.listener.path().display())
+        self.entrances.unix_address()
+    }
+
+    /// Where those of other kernels do.
+    pub fn network_addresses(&self) -> impl Iterator<Item = NetworkAddress> {
+        self.entrances.network_addresses()
     }
 
     /// What ends [`Server::run`], from another thread or a signal handler's flag.
@@ -134,7 +142,7 @@ impl Server {
                 .map_err(ServeError::io(&self.settings.path))?;
             for event in events {
                 match event.key {
-                    LISTENER => self.accept(),
+                    entrance if entrance < self.entrances.count() => self.accept(entrance),
                     key if event.is_readable => self.hear(key),
                     key => self.flush(key),
                 }
@@ -149,18 +157,18 @@ impl Server {
             }
         }
         tracing::info!(path = %self.settings.path.display(), "it ends");
-        let Server { listener, newcomers, registry, lock, .. } = self;
+        let Server { entrances, newcomers, registry, lock, .. } = self;
         // The name of the socket goes first, so that nobody comes who could not be served.
-        drop(listener);
+        drop(entrances);
         drop(newcomers);
         let stopped = registry.stop();
         drop(lock);
         stopped
     }
 
-    fn accept(&mut self) {
+    fn accept(&mut self, entrance: u64) {
         let why = loop {
-            match self.listener.accept() {
+            match self.entrances.accept(entrance) {
                 Ok(None) => return,
                 Ok(Some(stream)) if self.room.is_for(&stream) => self.admit(stream),
                 Ok(Some(_)) => {
@@ -169,11 +177,14 @@ impl Server {
                 Err(error) => break error,
             }
         };
-        let _ = self.poller.remove(&self.listener);
+        self.entrances.look_away(&self.poller);
         self.room.pause(&why, Instant::now());
     }
 
     fn admit(&mut self, stream: Stream) {
+        if stream.peer().is_some() {
+            self.make_room_for_stranger();
+        }
         if self.newcomers.len() >= self.settings.limits.newcomers_max {
             tracing::warn!("a connection is turned away: too many have not said what they want");
             return;
@@ -192,15 +203,37 @@ impl Server {
         if !self.room.resumes(now) {
             return Ok(());
         }
-        let added = self.poller.add(&self.listener, LISTENER, Interest::Receive);
-        added.map_err(ServeError::io(self.listener.path()))
+        let watched = self.entrances.watch(&self.poller);
+        watched.map_err(ServeError::io(&self.settings.path))
+    }
+
+    /// Whoever a network brings keeps none of this kernel out: the one that has been a stranger
+    /// longest goes.
+    fn make_room_for_stranger(&mut self) {
+        let strangers = self.newcomers.iter().filter(|(_, newcomer)| {
+            newcomer.stage == Stage::Stranger && newcomer.connection.stream().peer().is_some()
+        });
+        let (oldest, count) = strangers.fold((None, 0), |(oldest, count), (key, newcomer)| {
+            let this = Some((newcomer.heard, *key));
+            (oldest.map_or(this, |oldest| this.min(Some(oldest))), count + 1)
+        });
+        if let Some((_, key)) = oldest.filter(|_| count >= self.settings.limits.strangers_max) {
+            self.newcomers.remove(&key);
+        }
     }
 
     /// Ends connections that have long said nothing, and so keep others out.
     fn forget_silent(&mut self, now: Instant) {
-        let time = Duration::from_millis(self.settings.limits.newcomer_silence_ms);
+        let limits = &self.settings.limits;
+        let silence = Duration::from_millis(limits.newcomer_silence_ms);
+        let introduction = Duration::from_millis(limits.introduction_ms).min(silence);
         self.newcomers.retain(|_, newcomer| {
-            newcomer.stage == Stage::Asking || now.duration_since(newcomer.heard) < time
+            let time = now.duration_since(newcomer.heard);
+            match newcomer.stage {
+                Stage::Stranger => time < introduction,
+                Stage::Known => time < silence,
+                Stage::Asking => true,
+            }
         });
     }
 
@@ -227,12 +260,13 @@ impl Server {
         if newcomer.connection.is_unsent() {
             return self.flush(key);
         }
-        newcomer.heard = Instant::now();
+        // Of a stranger the time goes on: each byte of it could come late.
+        if newcomer.stage != Stage::Stranger {
+            newcomer.heard = Instant::now();
+        }
         match newcomer.connection.receive() {
             Ok(_) => self.obey(key),
-            Err(_) => {
-                self.newcomers.remove(&key);
-            }
+            Err(why) => self.end(key, why),
         }
     }
 
@@ -249,20 +283,23 @@ impl Server {
                     let _ = self.poller.remove(newcomer.connection.stream());
                     return self.hand_over(newcomer.connection, &path, access);
                 }
-                Err(why) => {
-                    if why != Ended::Gone {
-                        let caller = &newcomer.connection.caller;
-                        let (program, process) = (&caller.program, caller.process);
-                        tracing::warn!(program, process, %why, "a connection is ended");
-                    }
-                    self.newcomers.remove(&key);
-                    return;
-                }
+                Err(why) => return self.end(key, why),
             }
         }
     }
 
-    fn hand_over(&mut self, newcomer: Connection, wanted: &[u8], access: Access) {
+    fn end(&mut self, key: u64, why: Ended) {
+        let Some(newcomer) = self.newcomers.remove(&key) else { return };
+        if why != Ended::Gone {
+            let caller = &newcomer.connection.caller;
+            let (program, process) = (&caller.program, caller.process);
+            let address = newcomer.connection.address();
+            tracing::warn!(program, process, address, %why, "a connection is ended");
+        }
+    }
+
+    fn hand_over(&mut self, mut newcomer: Connection, wanted: &[u8], access: Access) {
+        newcomer.let_in();
         match self.wanted(wanted, access) {
             Ok(path) => self.registry.hand_over(newcomer, &path, access),
             Err(error) => refuse(newcomer, error),
@@ -355,6 +392,7 @@ impl Newcomer {
         }
         self.connection.caller = caller;
         self.stage = Stage::Known;
+        self.heard = Instant::now();
         match self.connection.send(&Reply::Welcome { protocol: PROTOCOL })? {
             Flushed::All => Ok(Wish::Greeted),
             Flushed::Waiting => Err(Ended::Gone),

@@ -1,5 +1,6 @@
 //! The owner as a process: connections in, replies out.
 //!
+//! * `entrance`: where connections come in; `keys`: how they are known on a network.
 //! * `front`: accepts connections and finds out which database they want.
 //! * `database`: one thread for each database, which does all that is asked of it.
 //! * `connection`: one connection, never waited for.
@@ -13,8 +14,10 @@
 
 mod connection;
 mod database;
+mod entrance;
 mod front;
 mod groups;
+mod keys;
 mod place;
 mod registry;
 mod room;
@@ -28,11 +31,13 @@ use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::status::{DATABASES_SHOWN_MAX, DatabaseStatus, SCHEMA, Status};
+use tombolo_core::wire::address::NetworkAddress;
 
 use tombolo_os::unnamed::UnnamedFile;
 
 pub use database::Stopped;
 pub use front::Server;
+pub use keys::KeysError;
 pub use place::Served;
 
 /// What is served, and how.
@@ -49,6 +54,17 @@ pub struct Settings {
     /// A directory on a local disk for what transactions take beyond their share of memory; without
     /// one, that for temporary files.
     pub spill_directory: Option<PathBuf>,
+    /// Where to listen for other kernels.
+    pub network: Network,
+}
+
+/// How other kernels reach an owner.
+#[derive(Clone, Debug, Default)]
+pub struct Network {
+    /// Where it listens.
+    pub listen: Vec<NetworkAddress>,
+    /// The directory of its keys, instead of that of its socket beside the database.
+    pub keys: Option<PathBuf>,
 }
 
 impl Settings {
@@ -113,6 +129,9 @@ pub enum ServeError {
     /// Another owner of this kernel serves the same.
     #[error("{0} is served already: its lock file is held")]
     ServedAlready(PathBuf),
+    /// The keys for a network cannot be had.
+    #[error("nobody can be let in over a network")]
+    Keys(#[from] KeysError),
     /// The database does not open.
     #[error("{path} does not open")]
     Engine {

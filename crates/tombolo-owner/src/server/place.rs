@@ -4,7 +4,7 @@ use super::ServeError;
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use tombolo_core::wire::place;
 
@@ -34,7 +34,7 @@ impl Served {
     }
 
     /// The directory of socket and lock file.
-    fn own_directory(&self) -> PathBuf {
+    pub(super) fn own_directory(&self) -> PathBuf {
         match self {
             Served::Database(path) => place::beside(path),
             Served::Directory(path) => place::within(path),
@@ -66,6 +66,8 @@ impl Served {
             .create(true)
             .truncate(false)
             .write(true)
+            // Who can open it can hold the lock.
+            .mode(0o600)
             .open(&path)
             .map_err(ServeError::io(&path))?;
         match file.try_lock() {
@@ -75,13 +77,15 @@ impl Served {
         }
     }
 
-    /// The database that a door means by a path; `None` where it is not served here.
+    /// The database that a door means by a path; `None` where it is not served here. A relative
+    /// one is told from the directory that both see, by whatever name the door has it.
     pub(super) fn database(&self, wanted: &[u8]) -> Option<PathBuf> {
         let wanted = Path::new(OsStr::from_bytes(wanted));
-        if !wanted.is_absolute() {
-            return None;
-        }
-        let wanted = real_path(wanted).ok()?;
+        let from = match self {
+            Served::Database(path) => path.parent()?,
+            Served::Directory(path) => path,
+        };
+        let wanted = real_path(&from.join(wanted)).ok()?;
         let is_ours = match self {
             Served::Database(path) => wanted == *path,
             Served::Directory(path) => wanted.starts_with(path) && wanted != *path,
@@ -123,7 +127,12 @@ mod tests {
         assert_eq!(all.database(&bytes("sub/new.db")), Some(root.join("sub/new.db")));
         assert_eq!(all.database(&bytes("none/new.db")), None);
         assert_eq!(all.database(b"/etc/passwd"), None);
-        assert_eq!(all.database(b"app.db"), None);
+        assert_eq!(one.database(b"app.db"), Some(root.join("app.db")));
+        assert_eq!(one.database(b"other.db"), None);
+        assert_eq!(all.database(b"app.db"), Some(root.join("app.db")));
+        assert_eq!(all.database(b"sub/new.db"), Some(root.join("sub/new.db")));
+        assert_eq!(all.database(b"../elsewhere.db"), None);
+        assert_eq!(all.database(b""), None);
         assert_eq!(all.database(&bytes("")), None);
     }
 

@@ -16,7 +16,7 @@ use tombolo_core::wire::request::{Access, Commit, CommitId, Durability, Pages, R
 use tombolo_core::wire::{FrameReader, PROTOCOL, Reply};
 use tombolo_os::socket::{Stream, Waker};
 use tombolo_owner::engine::EngineKind;
-use tombolo_owner::server::{ServeError, Server, Settings};
+use tombolo_owner::server::{Network, ServeError, Server, Settings};
 
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +29,14 @@ static NEXT_COMMIT: AtomicU64 = AtomicU64::new(1);
 const TABLE: &str = "PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES(1);";
 
 pub(crate) fn settings(path: PathBuf, limits: Limits) -> Settings {
-    Settings { path, kind: EngineKind::Shared, limits, socket: None, spill_directory: None }
+    Settings {
+        path,
+        kind: EngineKind::Shared,
+        limits,
+        socket: None,
+        spill_directory: None,
+        network: Network::default(),
+    }
 }
 
 /// What is served.
@@ -151,11 +158,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn send(&self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.stream.send_all(bytes).expect("sent");
     }
 
-    pub(crate) fn tell(&self, request: &Request<'_>) {
+    pub(crate) fn tell(&mut self, request: &Request<'_>) {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
         self.send(&bytes);

@@ -14,7 +14,7 @@ use tombolo_owner::server::{ServeError, Server};
 const PAGE: usize = 4096;
 
 /// Sends pages with these numbers as one piece of a transaction.
-fn send_piece(client: &Client, numbers: std::ops::Range<u32>) {
+fn send_piece(client: &mut Client, numbers: std::ops::Range<u32>) {
     let mut bytes = Vec::new();
     for number in numbers {
         Pages::append(&mut bytes, number, &[7; PAGE]);
@@ -38,11 +38,11 @@ fn failed(reply: Option<Reply>) -> ResultCode {
 fn assert_full(owner: &Owner, pages: u32) {
     let (mut client, mut other) = (owner.session(), owner.session());
     let (begun, sent) = client.begin_all();
-    send_piece(&client, 1..3);
+    send_piece(&mut client, 1..3);
     let reply = client.ask(&Request::Read { first: 2, count: 1 });
     assert!(matches!(reply, Reply::Pages(page) if page == [7; PAGE]), "what was sent");
-    send_piece(&client, 3..pages);
-    send_piece(&client, pages..pages + 2);
+    send_piece(&mut client, 3..pages);
+    send_piece(&mut client, pages..pages + 2);
     // Not what the snapshot has in its place.
     assert_eq!(failed(Some(client.ask(&Request::Read { first: 2, count: 1 }))), ResultCode::FULL);
     client.send_commit_of(&begun, 3, &sent);
@@ -105,7 +105,7 @@ fn who_has_the_turn_for_too_long_cannot_read_what_it_has_sent_nor_commit_it() {
     let owner = Owner::new(Serving::Database, limits);
     let (mut client, mut other) = (owner.session(), owner.session());
     let (begun, sent): (Begun, _) = client.begin_all();
-    send_piece(&client, 1..3);
+    send_piece(&mut client, 1..3);
     loop {
         match client.ask(&Request::Read { first: 2, count: 1 }) {
             Reply::Pages(page) => assert!(page == [7; PAGE], "not what is in the snapshot"),

@@ -23,7 +23,7 @@ fn a_database_that_does_not_come_to_open_holds_nobody_up() {
         let mut waiting = [owner.known(), owner.known()];
         mount.hang(&[Operation::Data]);
         let path = slow.as_os_str().as_bytes();
-        for client in &waiting {
+        for client in &mut waiting {
             client.tell(&Request::Open { path, access: Access::Write });
         }
         assert!(mount.wait_until_one_hangs(Duration::from_secs(30)), "it is being opened");

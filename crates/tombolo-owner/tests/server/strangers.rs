@@ -64,7 +64,7 @@ fn a_malformed_frame_ends_that_session_alone() {
 
 /// Sends requests and reads nothing, until nothing more is taken or the connection is ended; how
 /// many bytes were.
-fn flood(client: &Client, request: &Request<'_>, bytes_max: usize) -> usize {
+fn flood(client: &mut Client, request: &Request<'_>, bytes_max: usize) -> usize {
     let mut bytes = Vec::new();
     while bytes.len() < 64 << 10 {
         request.encode(&mut bytes);
@@ -100,11 +100,11 @@ fn a_client_that_never_reads_is_not_heard_on_and_blocks_nobody() {
     let mut other = owner.session();
     let mut deaf = owner.session();
     deaf.begin(TurnWish::None);
-    let taken = flood(&deaf, &Request::Read { first: 1, count: 2 }, BYTES_MAX);
+    let taken = flood(&mut deaf, &Request::Read { first: 1, count: 2 }, BYTES_MAX);
     assert!(taken < BYTES_MAX, "its requests pile up: {taken} bytes");
     // Neither does one that has only said who it is.
-    let newcomer = owner.known();
-    let taken = flood(&newcomer, &Request::Status, BYTES_MAX);
+    let mut newcomer = owner.known();
+    let taken = flood(&mut newcomer, &Request::Status, BYTES_MAX);
     assert!(taken < BYTES_MAX, "its requests pile up: {taken} bytes");
     for _ in 0..20 {
         assert_eq!(other.begin(TurnWish::None).shape.size_pages, 2);

@@ -4,7 +4,7 @@ use super::abi::{File, Methods};
 use super::vfs::bytes;
 use super::{Host, NOTFOUND, OK, TOLD_BUSY, guarded};
 use crate::file::OpenFile;
-use crate::groups;
+use crate::groups::{self, AtOwner};
 use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::slice;
@@ -70,6 +70,8 @@ pub(super) struct State {
     pub(super) level: AtomicI32,
     /// The super-journal of the transaction that has ended; empty without one.
     pub(super) group: Mutex<Vec<u8>>,
+    /// While it is a database.
+    pub(super) _at_owner: Option<AtOwner>,
 }
 
 impl State {
@@ -112,9 +114,6 @@ unsafe extern "C" fn close(file: *mut File) -> c_int {
             (*file).state.assume_init_read()
         };
         state.host.closed(state.name);
-        if let OpenFile::Database(door) = &*state.file() {
-            groups::closed(door.path());
-        }
         if state.process != std::process::id() {
             // The connection is the parent's; to close the copy of its descriptor is harmless,
             // but what would be said over it is not.

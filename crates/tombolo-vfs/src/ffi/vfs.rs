@@ -3,8 +3,8 @@
 use super::abi::{File, NAME, Symbol, Vfs};
 use super::methods::{METHODS, State};
 use super::{ERROR, Host, LAST_ERROR, OK, TOLD_BUSY, guarded};
-use crate::file::{OpenFile, open_database};
-use crate::groups;
+use crate::file::{OpenFile, Said, open_database};
+use crate::groups::{self, AtOwner};
 use crate::names::{self, Kind};
 use crate::scratch::Scratch;
 use libc::{c_char, c_int, c_void};
@@ -116,6 +116,9 @@ pub(super) unsafe fn open_at_owner(
     };
     match opened {
         Ok(open) => {
+            // SAFETY: the name of a main database is SQLite's own.
+            let at_owner =
+                (flags & flag::MAIN_DB != 0).then(|| AtOwner::new(unsafe { bytes(name) }));
             let file_state = State {
                 host,
                 file: Arc::new(Mutex::new(open)),
@@ -123,6 +126,7 @@ pub(super) unsafe fn open_at_owner(
                 name: name.addr(),
                 level: AtomicI32::new(0),
                 group: Mutex::default(),
+                _at_owner: at_owner,
             };
             // SAFETY: SQLite gives room for a file, and a place for flags or null.
             unsafe {
@@ -172,12 +176,13 @@ unsafe fn open_main(
     };
     // SAFETY: the caller's promise.
     let path = unsafe { bytes(name) };
-    let mut door = open_database(path, parameter(c"owner").or(address), access)?;
+    let said =
+        Said { owner: parameter(c"owner").or(address), credentials: parameter(c"credentials") };
+    let mut door = open_database(path, said, access)?;
     if is_immutable {
         // SQLite takes no locks then: one version for as long as the file is open.
         door.lock(Lock::Shared)?;
     }
-    groups::opened(path);
     Ok(OpenFile::Database(Box::new(door)))
 }
 

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+use tombolo_core::wire::address::{Endpoint, NetworkAddress, Protection};
+use tombolo_door::Address;
 
 /// Which engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -43,7 +45,10 @@ pub(crate) enum LogLevel {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Programs reach it by the SQLite VFS `tombolo`, of libtombolo.so:
-  sqlite3 -cmd '.load ./libtombolo' 'file:app.db?vfs=tombolo'")]
+  sqlite3 -cmd '.load ./libtombolo' 'file:app.db?vfs=tombolo'
+Those of another kernel by an address, and credentials that are in the directory they share:
+  tombolo serve /srv/app.db --listen tcp://192.0.2.1:7000
+  sqlite3 -cmd '.load ./libtombolo' 'file:/mnt/app.db?vfs=tombolo&owner=tcp://192.0.2.1:7000'")]
 pub(crate) struct ServeArguments {
     /// A database, which may be new, or a directory of databases
     #[arg(value_name = "PATH")]
@@ -51,13 +56,25 @@ pub(crate) struct ServeArguments {
     /// Which engine does the work
     #[arg(long, value_enum, default_value_t)]
     pub(crate) engine: EngineChoice,
-    /// Where to listen, instead of beside the database: unix:/absolute/path
-    #[arg(long, value_name = "ADDRESS", value_parser = socket)]
-    pub(crate) listen: Option<PathBuf>,
     /// Where transactions go that are larger than memory is to be: on a local disk [default:
     /// $SQLITE_TMPDIR, $TMPDIR, /var/tmp or /tmp]
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) spill_directory: Option<PathBuf>,
+    /// Where to listen: unix:/absolute/path, instead of beside the database; tcp://IP:PORT and
+    /// vsock://CID:PORT (CID `any` is every guest), besides it. May be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = listen)]
+    pub(crate) listen: Vec<Listen>,
+    /// The directory of the keys for tcp:// and vsock://, instead of beside the database; for this
+    /// user alone
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Nothing is encrypted at tcp:// and vsock://, and whoever reaches the port is let in; only on
+    /// addresses that no other machine reaches
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// With --insecure: also on addresses that other machines reach
+    #[arg(long, requires = "insecure")]
+    pub(crate) insecure_for_others: bool,
     /// How lines of the log are written, on standard error
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -66,11 +83,22 @@ pub(crate) struct ServeArguments {
     pub(crate) log_level: LogLevel,
 }
 
-fn socket(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text.strip_prefix("unix:").unwrap_or(text));
-    if path.is_absolute() {
-        Ok(path)
-    } else {
-        Err("an address is unix: and an absolute path".to_owned())
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Listen {
+    /// At a Unix socket.
+    Unix(PathBuf),
+    /// On a network.
+    Network(Endpoint),
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    // Whether a network is encrypted is for a flag of its own to say.
+    match Address::parse(text.as_bytes()).map_err(|refusal| refusal.message)? {
+        Address::Unix(path) => Ok(Listen::Unix(path)),
+        Address::Network(NetworkAddress { endpoint, protection: Protection::Tls }, _) => {
+            Ok(Listen::Network(endpoint))
+        }
+        Address::Network(..) => Err("say --insecure besides an address without it".to_owned()),
     }
 }

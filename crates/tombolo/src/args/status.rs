@@ -19,11 +19,16 @@ pub(crate) enum StatusFormat {
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     /// A database that is served, or a directory; without one, the current directory
-    #[arg(value_name = "PATH", conflicts_with = "owner")]
+    #[arg(value_name = "PATH")]
     pub(crate) path: Option<PathBuf>,
-    /// Where the owner listens, instead of looking beside PATH: unix:/absolute/path
-    #[arg(long, value_name = "ADDRESS")]
+    /// Where the owner listens, instead of looking beside PATH: unix:/absolute/path,
+    /// tcp://IP:PORT, vsock://CID:PORT; the last two with insecure- before them where nothing is
+    /// encrypted
+    #[arg(long, value_name = "ADDRESS", env = "TOMBOLO_OWNER")]
     pub(crate) owner: Option<String>,
+    /// The file of credentials for tcp:// and vsock://, instead of looking beside PATH
+    #[arg(long, value_name = "FILE", env = "TOMBOLO_CREDENTIALS")]
+    pub(crate) credentials: Option<PathBuf>,
     /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: StatusFormat,

@@ -7,6 +7,9 @@ use tombolo_core::owner::status::{
 };
 use tombolo_core::text::printable;
 
+/// Characters of a boot id in the table.
+const BOOT_ID_CHARS_SHOWN: usize = 8;
+
 pub(crate) fn status(page: &mut Page, status: &Status) {
     let databases = match status.database_count {
         1 => "1 database".to_owned(),
@@ -95,7 +98,7 @@ fn sessions(page: &mut Page, of: &DatabaseStatus) {
     if of.sessions.is_empty() {
         return;
     }
-    let head = row(["program", "process", "kernel", "transaction", "turn"]);
+    let head = row(["program", "process", "kernel", "from", "transaction", "turn"]);
     page.line(2, &styled(Tone::Heading, &head));
     for session in &of.sessions {
         page.line(2, &session_row(session));
@@ -108,11 +111,17 @@ fn sessions(page: &mut Page, of: &DatabaseStatus) {
 
 fn session_row(of: &SessionStatus) -> String {
     let age = |ms: Option<u64>| ms.map(duration).unwrap_or_default();
-    let kernel = match of.kernel {
-        SessionKernel::Same => "same",
-        SessionKernel::Other => "another",
-        SessionKernel::NotKnown => "not known",
+    let kernel = match (of.kernel, &of.boot_id) {
+        (SessionKernel::Same, _) => "same".to_owned(),
+        // Enough of a boot id to tell one from another.
+        (SessionKernel::Other, Some(id)) => {
+            printable(id.as_bytes()).chars().take(BOOT_ID_CHARS_SHOWN).collect()
+        }
+        (SessionKernel::Other, None) => "another".to_owned(),
+        (SessionKernel::NotKnown, _) => "not known".to_owned(),
     };
+    let from = of.address.as_deref().unwrap_or("socket");
+    let from = printable(from.as_bytes());
     let transaction = match of.transaction {
         TransactionState::None => "none".to_owned(),
         TransactionState::Open => format!("for {}", age(of.transaction_ms)),
@@ -124,12 +133,12 @@ fn session_row(of: &SessionStatus) -> String {
         TurnState::Held => format!("for {}", age(of.turn_ms)),
     };
     let program = printable(of.program.as_bytes());
-    row([&program, &of.process.to_string(), kernel, &transaction, &turn])
+    row([&program, &of.process.to_string(), &kernel, &from, &transaction, &turn])
 }
 
-fn row(cells: [&str; 5]) -> String {
-    let [program, process, kernel, transaction, turn] = cells;
-    format!("{program:<20} {process:>8}  {kernel:<10} {transaction:<16} {turn}")
+fn row(cells: [&str; 6]) -> String {
+    let [program, process, kernel, from, transaction, turn] = cells;
+    format!("{program:<20} {process:>8}  {kernel:<10} {from:<24} {transaction:<16} {turn}")
 }
 
 fn duration(duration_ms: u64) -> String {
@@ -168,6 +177,8 @@ mod tests {
             program: "evil\x1b[2J".into(),
             process: 9,
             kernel: SessionKernel::Other,
+            boot_id: Some("\x1b[31mbad".into()),
+            address: Some("tcp://10.0.2.15:4242".into()),
             access: SessionAccess::Write,
             transaction: TransactionState::Open,
             transaction_ms: Some(1500),
@@ -209,7 +220,8 @@ mod tests {
             "1 of them are not listed",
             "/srv/a?b.db",
             "sole, for 0 ms; 2 pages of 4096 bytes (8192 bytes); log 0 bytes",
-            "evil?[2J                    9  another    for 1 s          for 70 ms",
+            "evil?[2J                    9  ?[31mbad   tcp://10.0.2.15:4242     for 1 s          \
+             for 70 ms",
             "and 2 more",
             "none yet",
         ] {

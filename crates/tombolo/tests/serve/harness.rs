@@ -24,6 +24,8 @@ pub(crate) struct Owner {
     directory: TempDir,
     child: Child,
     errors: Option<BufReader<ChildStderr>>,
+    arguments: Vec<String>,
+    addresses: Vec<String>,
 }
 
 impl Owner {
@@ -34,8 +36,19 @@ impl Owner {
 
     /// Of the database in this directory.
     pub(crate) fn of(directory: TempDir) -> Self {
-        let (child, errors) = serve(&directory.path().join("app.db"));
-        Owner { directory, child, errors: Some(errors) }
+        Self::with(directory, &[])
+    }
+
+    /// Of the database in this directory, with further arguments.
+    pub(crate) fn with(directory: TempDir, arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+        let (child, errors, addresses) = start(&directory.path().join("app.db"), &arguments);
+        Owner { directory, child, errors: Some(errors), arguments, addresses }
+    }
+
+    /// Where it listens, first on its Unix socket, then as it was told by `--listen`.
+    pub(crate) fn addresses(&self) -> &[String] {
+        &self.addresses
     }
 
     /// Of a new database, by an owner that cannot have more descriptors than so many.
@@ -43,8 +56,8 @@ impl Owner {
         let directory = tempfile::tempdir().expect("a directory");
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={count}:{count}")).arg(env!("CARGO_BIN_EXE_tombolo"));
-        let (child, errors) = start_by(command, &directory.path().join("app.db"));
-        Owner { directory, child, errors: Some(errors) }
+        let (child, errors, addresses) = start_by(command, &directory.path().join("app.db"), &[]);
+        Owner { directory, child, errors: Some(errors), arguments: Vec::new(), addresses }
     }
 
     /// The process.
@@ -68,8 +81,8 @@ impl Owner {
     /// Ends it without a word, and starts it anew.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        let (child, errors) = serve(&self.database());
-        (self.child, self.errors) = (child, Some(errors));
+        let (child, errors, addresses) = start(&self.database(), &self.arguments);
+        (self.child, self.errors, self.addresses) = (child, Some(errors), addresses);
     }
 
     pub(crate) fn kill(&mut self) {
@@ -87,7 +100,7 @@ impl Owner {
 
     /// Runs SQL in the distribution's shell, through the door.
     pub(crate) fn door(&self, sql: &str) -> Output {
-        run_at_door(&self.database(), sql)
+        door(&self.database(), "", sql)
     }
 
     /// Runs SQL in the distribution's shell, on the file itself.
@@ -99,26 +112,28 @@ impl Owner {
 
     /// Starts one of the programs in `programs/`.
     pub(crate) fn program(&self, name: &str, arguments: &[&str]) -> Child {
-        program(&self.database(), name, arguments)
+        self.program_at(None, name, arguments)
     }
-}
 
-/// Runs SQL on a database in the distribution's shell, through the door.
-pub(crate) fn run_at_door(database: &Path, sql: &str) -> Output {
-    let mut command = Command::new("sqlite3");
-    command.args(["-bail", "-cmd", &format!(".load {}", library().display())]);
-    let open = format!(".open 'file:{}?vfs=tombolo'\n", database.display());
-    run(command, &(open + ".timeout 20000\n" + sql))
+    /// The same, with the address of an owner in its environment.
+    pub(crate) fn program_at(&self, owner: Option<&str>, name: &str, arguments: &[&str]) -> Child {
+        program_at(&self.database(), owner, name, arguments)
+    }
 }
 
 /// Starts one of the programs in `programs/` on a database.
 pub(crate) fn program(database: &Path, name: &str, arguments: &[&str]) -> Child {
+    program_at(database, None, name, arguments)
+}
+
+fn program_at(database: &Path, owner: Option<&str>, name: &str, arguments: &[&str]) -> Child {
     let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/programs");
     Command::new(PYTHON)
         .arg(programs.join(name))
         .arg(database)
         .args(arguments)
         .env("TOMBOLO_LIBRARY", library())
+        .envs(owner.map(|address| ("TOMBOLO_OWNER", address)))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -134,26 +149,51 @@ impl Drop for Owner {
 }
 
 /// Starts an owner, and waits until it says that it serves.
-pub(crate) fn serve(path: &Path) -> (Child, BufReader<ChildStderr>) {
-    start_by(Command::new(env!("CARGO_BIN_EXE_tombolo")), path)
+pub(crate) fn serve(path: &Path) -> Child {
+    start(path, &[]).0
 }
 
-fn start_by(mut command: Command, path: &Path) -> (Child, BufReader<ChildStderr>) {
+/// Runs SQL in the distribution's shell, through the door, with further parameters of the URI: each
+/// with an ampersand before it.
+pub(crate) fn door(database: &Path, parameters: &str, sql: &str) -> Output {
+    let mut command = Command::new("sqlite3");
+    command.args(["-bail", "-cmd", &format!(".load {}", library().display())]);
+    let open = format!(".open 'file:{}?vfs=tombolo{parameters}'\n", database.display());
+    run(command, &(open + ".timeout 20000\n" + sql))
+}
+
+/// Starts an owner, and waits until it says where it serves.
+fn start(database: &Path, arguments: &[String]) -> (Child, BufReader<ChildStderr>, Vec<String>) {
+    start_by(Command::new(env!("CARGO_BIN_EXE_tombolo")), database, arguments)
+}
+
+fn start_by(
+    mut command: Command,
+    database: &Path,
+    arguments: &[String],
+) -> (Child, BufReader<ChildStderr>, Vec<String>) {
     let mut child = command
         .args(["serve", "--engine", "shared"])
-        .arg(path)
+        .args(arguments)
+        .arg(database)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
     let mut errors = BufReader::new(child.stderr.take().expect("piped"));
-    let mut said = String::new();
-    while !said.contains("is served at") {
+    let (mut said, mut addresses) = (String::new(), Vec::new());
+    let expected = 1 + arguments.iter().filter(|word| *word == "--listen").count();
+    while addresses.len() < expected {
+        let from = said.len();
         let count = errors.read_line(&mut said).expect("it speaks");
         assert!(count > 0, "the owner ended: {said}");
+        if let Some((_, rest)) = said.get(from..).unwrap_or_default().split_once("is served at ") {
+            let address = rest.split_whitespace().next().expect("an address");
+            addresses.push(address.to_owned());
+        }
     }
-    (child, errors)
+    (child, errors, addresses)
 }
 
 fn run(mut command: Command, input: &str) -> Output {

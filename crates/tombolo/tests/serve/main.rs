@@ -6,6 +6,8 @@ mod faults;
 mod harness;
 mod history;
 mod mixed;
+mod network;
+mod proxy;
 mod run;
 mod several;
 mod shipped;

@@ -1,6 +1,6 @@
 //! Transactions over several databases.
 
-use crate::harness::{finished, printed, program, run_at_door, serve};
+use crate::harness::{door, finished, printed, program, serve};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::Child;
@@ -15,7 +15,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let owner = serve(directory.path()).0;
+        let owner = serve(directory.path());
         let pair = Pair { directory, owner };
         pair.both("CREATE TABLE main.counter(n); INSERT INTO main.counter VALUES(0);");
         pair.both("CREATE TABLE other.counter(n); INSERT INTO other.counter VALUES(0);");
@@ -30,7 +30,7 @@ impl Pair {
     fn both(&self, sql: &str) -> String {
         let other = self.path("b.db");
         let attach = format!("ATTACH 'file:{}?vfs=tombolo' AS other;\n", other.display());
-        printed(&run_at_door(&self.path("a.db"), &(attach + sql)))
+        printed(&door(&self.path("a.db"), "", &(attach + sql)))
     }
 
     fn counts(&self) -> String {
@@ -44,7 +44,7 @@ impl Pair {
 
     fn restart(&mut self) {
         self.end();
-        self.owner = serve(self.directory.path()).0;
+        self.owner = serve(self.directory.path());
     }
 
     /// What is kept of transactions that are under way.
@@ -71,7 +71,7 @@ fn a_transaction_over_two_databases_is_in_both_or_in_none() {
     assert_eq!(pair.counts(), "1|1");
     assert_eq!(pair.kept(), 0, "nothing is left of it");
     for name in ["a.db", "b.db"] {
-        assert_eq!(printed(&run_at_door(&pair.path(name), "PRAGMA integrity_check;")), "ok");
+        assert_eq!(printed(&door(&pair.path(name), "", "PRAGMA integrity_check;")), "ok");
     }
 }
 

@@ -31,6 +31,10 @@ pub struct Who {
     pub process: u32,
     /// Where that runs.
     pub kernel: SessionKernel,
+    /// The boot id of that kernel, if it told.
+    pub boot_id: Option<String>,
+    /// Where its connection comes from; `None` of a Unix socket.
+    pub address: Option<String>,
 }
 
 impl<E: Engine, S: Store> Machine<E, S> {
@@ -103,6 +107,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
             program: who.program,
             process: who.process,
             kernel: who.kernel,
+            boot_id: who.boot_id,
+            address: who.address,
             access: match session.access {
                 Access::Read => SessionAccess::Read,
                 Access::Write | Access::Create => SessionAccess::Write,
@@ -158,6 +164,8 @@ mod tests {
             program: number.to_string(),
             process: 1,
             kernel: SessionKernel::NotKnown,
+            boot_id: None,
+            address: None,
         };
         machine.status(surroundings, who, now_ms)
     }

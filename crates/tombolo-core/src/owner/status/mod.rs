@@ -23,6 +23,9 @@ pub const DATABASES_SHOWN_MAX: usize = 64;
 /// Longest name of a program in the list, in characters.
 pub const PROGRAM_CHARS_MAX: usize = 64;
 
+/// Longest boot id in the list, in characters (random(4)).
+pub const BOOT_ID_CHARS_MAX: usize = 36;
+
 /// An owner, or one database of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -116,6 +119,12 @@ pub struct SessionStatus {
     pub process: u32,
     /// Whether that is the owner's kernel.
     pub kernel: SessionKernel,
+    /// The boot id of its kernel, as it says; `null` where it does not.
+    #[serde(default)]
+    pub boot_id: Option<String>,
+    /// Where it comes from, as `tcp://IP:PORT` or `vsock://CID:PORT`; `null` of a Unix socket.
+    #[serde(default)]
+    pub address: Option<String>,
     /// Whether it may write.
     pub access: SessionAccess,
     /// Its transaction.
@@ -216,6 +225,14 @@ pub struct Rates {
     pub conflicts_per_second: f64,
     /// Syncs.
     pub syncs_per_second: f64,
+}
+
+/// A boot id from outside, for the list; `None` where none was told.
+#[must_use]
+pub fn boot_id(said: &str) -> Option<String> {
+    let text = crate::text::printable(said.as_bytes());
+    let cut: String = text.chars().take(BOOT_ID_CHARS_MAX).collect();
+    (!cut.is_empty()).then_some(cut)
 }
 
 /// A name from outside, for the list.

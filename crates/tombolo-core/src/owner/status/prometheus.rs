@@ -124,6 +124,8 @@ mod tests {
         let session = SessionStatus {
             program: "app".into(),
             process: 1,
+            boot_id: None,
+            address: None,
             kernel: SessionKernel::Same,
             access: SessionAccess::Write,
             transaction: TransactionState::Open,

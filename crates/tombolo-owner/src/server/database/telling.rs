@@ -7,7 +7,7 @@ use std::sync::mpsc::Sender;
 use tombolo_core::owner::SessionId;
 use tombolo_core::owner::machine::{Surroundings, Who};
 use tombolo_core::owner::status::{
-    DatabaseLatencies, DatabaseStatus, EngineName, SessionKernel, program_name,
+    DatabaseLatencies, DatabaseStatus, EngineName, SessionKernel, boot_id, program_name,
 };
 use tombolo_core::text::printable;
 use tombolo_core::wire::Reply;
@@ -32,10 +32,16 @@ impl Database {
         let own = super::super::boot_id();
         let connections = &self.connections;
         let who = |session| {
-            let caller = connections.get(&session).map(|connection| connection.caller.clone());
+            let connection = connections.get(&session);
+            let caller = connection.map(|connection| connection.caller.clone());
             let caller = caller.unwrap_or_default();
-            let kernel = kernel(&caller, own.as_deref());
-            Who { program: program_name(&caller.program), process: caller.process, kernel }
+            Who {
+                program: program_name(&caller.program),
+                process: caller.process,
+                kernel: kernel(&caller, own.as_deref()),
+                boot_id: boot_id(&caller.boot_id),
+                address: connection.and_then(Connection::address),
+            }
         };
         self.machine.status(surroundings, who, now_ms)
     }
@@ -57,7 +63,8 @@ impl Database {
         let Caller { boot_id, process, program } = &connection.caller;
         let path = self.subject.path.display();
         let number = session.0;
-        debug!(%path, number, program, process, boot_id, "{event}");
+        let address = connection.address();
+        debug!(%path, number, program, process, boot_id, address, "{event}");
     }
 
     pub(super) fn log_session_end(
@@ -70,7 +77,11 @@ impl Database {
         let path = self.subject.path.display();
         let number = session.0;
         match ended {
-            Ended::Malformed(_) | Ended::OutOfPlace | Ended::Refused => {
+            Ended::Malformed(_)
+            | Ended::OutOfPlace
+            | Ended::Refused
+            | Ended::Stranger
+            | Ended::NotTls => {
                 tracing::warn!(%path, number, program, process, why = %ended, "a session ends");
             }
             Ended::Gone | Ended::Stop => {
