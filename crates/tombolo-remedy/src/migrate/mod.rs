@@ -41,6 +41,13 @@ mod verify;
 
 pub use address::{Address, AddressError, Server};
 
+/// Talks to a server of MySQL that says these bytes, for the fuzz target of it: no answer is an
+/// error of the caller's.
+#[cfg(feature = "testing")]
+pub fn converse_with_mysql(bytes: &[u8]) {
+    mysql::converse_by(bytes);
+}
+
 use crate::copy::Attend;
 use crate::error::Error;
 use crate::guard::{Elsewhere, Watch};
