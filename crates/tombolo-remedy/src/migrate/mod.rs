@@ -193,6 +193,11 @@ fn filter(schema: &mut schema::Schema, request: &Request<'_>) -> Result<(), Erro
     };
     schema.tables.retain(|table| wanted(&table.name));
     schema.others.retain(|other| wanted(&other.name));
+    let chosen = !(request.only.is_empty() && request.exclude.is_empty());
+    if chosen && schema.tables.is_empty() && schema.others.is_empty() {
+        let text = "--only and --exclude leave nothing to carry over";
+        return Err(Error::NotApplicable(text.to_owned()));
+    }
     Ok(())
 }
 

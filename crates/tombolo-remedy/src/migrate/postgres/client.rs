@@ -147,7 +147,7 @@ impl Client {
         let mut rows = KeptRows::default();
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 Message::DataRow(body) => {
                     let buffer = body.buffer();
                     let text = |range: Option<std::ops::Range<usize>>| {
@@ -172,7 +172,8 @@ impl Client {
                 Message::CopyInResponse(_) => return Ok(()),
                 Message::ErrorResponse(body) => {
                     let error = said(during, &body);
-                    self.finish(during)?;
+                    // Where the connection ends here, that is why.
+                    let _ = self.finish(during);
                     return Err(error);
                 }
                 Message::ReadyForQuery(_) => return Err(refused(during, "no COPY began")),
@@ -192,7 +193,7 @@ impl Client {
         self.flush(during)?;
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 // The server sends one row in a message.
                 Message::CopyData(body) => {
                     let line = body.data();
@@ -209,12 +210,17 @@ impl Client {
     fn finish(&mut self, during: &'static str) -> Result<(), Error> {
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 Message::ErrorResponse(body) => error = error.or_else(|| Some(said(during, &body))),
                 Message::ReadyForQuery(_) => return error.map_or(Ok(()), Err),
                 _ => {}
             }
         }
+    }
+
+    /// The next message. Where the connection ends instead, what the server has said before is why.
+    fn next(&mut self, during: &'static str, said: &mut Option<Error>) -> Result<Message, Error> {
+        self.message(during).map_err(|error| said.take().unwrap_or(error))
     }
 
     fn flush(&mut self, during: &'static str) -> Result<(), Error> {
