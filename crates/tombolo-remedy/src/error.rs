@@ -131,6 +131,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether undoing a step says this before it has changed anything, so that the run stands as
+    /// it stood.
+    pub(crate) fn leaves_all(&self) -> bool {
+        self.comes_first() || matches!(self, Error::EditedSince { .. })
+    }
+
     /// Whether a step says this before it has made or changed anything.
     pub(crate) fn comes_first(&self) -> bool {
         matches!(

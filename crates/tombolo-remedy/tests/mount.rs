@@ -167,6 +167,9 @@ fn what_changed_meanwhile_is_not_written_over() {
         "{refusal}"
     );
     assert_eq!(setting.text(), later);
+    // The run stands as it stood, so its originals can be given up.
+    let standing = run::recorded(&setting.place()).unwrap().unwrap();
+    assert_eq!(standing.ended, Some(tombolo_remedy::record::Ended::Applied));
     std::fs::write(setting.path(), AFTER).unwrap();
     setting.undo(None).unwrap();
     assert_eq!(setting.text(), BEFORE);
