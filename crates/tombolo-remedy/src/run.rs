@@ -227,5 +227,5 @@ pub fn forget(place: &Place) -> Result<(), Error> {
     let record = place.record();
     std::fs::remove_file(&record).map_err(|error| Error::call("unlink", &record, &error))?;
     std::fs::remove_dir(&state).map_err(|error| Error::call("rmdir", &state, &error))?;
-    sync_directory(&place.directory)
+    sync_directory(place.keeper())
 }
