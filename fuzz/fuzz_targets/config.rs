@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tombolo_remedy::config::{Change, Kind, Selector, edit, edited, recognise, unified_diff};
+use tombolo_remedy::config::{
+    BindMount, Change, Kind, Selector, Waits, bind, edit, edited, recognise, unbind, unified_diff,
+};
 
 fn changes(choice: u8) -> Vec<Change> {
     let option = |text: &str| text.parse().expect("plain");
@@ -16,8 +18,21 @@ fn changes(choice: u8) -> Vec<Change> {
     }
 }
 
+/// A line is added once, and can be taken out again.
+fn mounted_over(text: &str) {
+    let path = |text: &str| text.parse().expect("a path");
+    let mount = BindMount { from: path("/new"), over: path("/d d"), waits: Waits::ForDisks };
+    let Ok(found) = bind(text, &mount) else { return };
+    let after = edited(text, &found.edits).expect("edits of this text");
+    assert!(bind(&after, &mount).expect("not refused").edits.is_empty());
+    let gone = unbind(&after, &mount).expect("there is one");
+    let before = edited(&after, &gone.edits).expect("edits of this text");
+    assert!(unbind(&before, &mount).expect("none").edits.is_empty());
+}
+
 fuzz_target!(|input: (u8, u8, &str)| {
     let (kind, choice, text) = input;
+    mounted_over(text);
     let _ = recognise("a.conf", text);
     let _ = recognise("a", text);
     let kind = Kind::ALL[usize::from(kind) % Kind::ALL.len()];

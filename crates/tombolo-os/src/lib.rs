@@ -14,6 +14,7 @@
 //! * [`container`]: the signs of a container, and the way from its name to a process.
 //! * [`namespace`]: seeing files as another process does.
 //! * [`private_mount`]: a mount that nobody else sees.
+//! * [`bind_mount`]: a directory in the place of another one.
 //! * [`ptrace`]: the system calls of a program and of all that it starts.
 //! * [`process`]: running processes and the files that they have open.
 //! * [`random`]: random bytes.
@@ -22,6 +23,7 @@
 //! * [`user`]: names of users.
 //! * [`signal`]: whether the user asked us to stop.
 
+pub mod bind_mount;
 mod bounded;
 pub mod container;
 pub mod descriptors;

@@ -2,7 +2,6 @@
 
 use crate::config::Refusal;
 use crate::guard::Sign;
-use crate::remedies::FINDING;
 use std::path::PathBuf;
 use tombolo_core::errno::Errno;
 use tombolo_core::report::Opener;
@@ -26,6 +25,9 @@ pub enum Error {
         /// What the kernel had said, where SQLite kept it.
         errno: Option<Errno>,
     },
+    /// The directory that something is to go to cannot be found.
+    #[error(transparent)]
+    NoDirectory(CallError),
     /// Programs of this kernel have the database open.
     #[error("{} has it open", programs(.0))]
     InUse(Vec<Opener>),
@@ -53,6 +55,14 @@ pub enum Error {
         copy: PathBuf,
         /// Where they differ.
         difference: String,
+    },
+    /// One directory cannot be mounted over another.
+    #[error("nothing can be mounted over {directory}: {said}")]
+    NoMount {
+        /// The directory.
+        directory: PathBuf,
+        /// What the kernel said of a trial.
+        said: String,
     },
     /// There is not enough room.
     #[error("{directory} has {free_bytes} bytes free, {needed_bytes} are needed")]
@@ -94,7 +104,7 @@ pub enum Error {
         during: &'static str,
         /// The server's words, or the kernel's.
         text: String,
-        /// The server's SQLSTATE, or the errno of the connection.
+        /// The server's SQLSTATE or the name of its error, where it was the server that said it.
         code: Option<String>,
     },
     /// Another run works on the same target.
@@ -131,6 +141,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether undoing a step says this before it has changed anything, so that the run stands as
+    /// it stood.
+    pub(crate) fn leaves_all(&self) -> bool {
+        self.comes_first() || matches!(self, Error::EditedSince { .. })
+    }
+
     /// Whether a step says this before it has made or changed anything.
     pub(crate) fn comes_first(&self) -> bool {
         matches!(
@@ -139,6 +155,7 @@ impl Error {
                 | Error::UseNotKnown(_)
                 | Error::UsedElsewhere(_)
                 | Error::NoRoom { .. }
+                | Error::NoMount { .. }
         )
     }
 
@@ -159,6 +176,12 @@ impl Error {
             Error::Damaged(_) => {
                 "nothing was changed; keep a copy of all files before trying to recover it"
             }
+            Error::NoMount { .. } => {
+                "run this as root, or leave a link in its place: without --bind"
+            }
+            Error::Call(CallError { call: "umount2", errno: Errno::EBUSY, .. }) => {
+                "stop what works in that directory, then run this again"
+            }
             Error::NoRoom { .. } => "free some space, then run this again",
             Error::Unfinished { .. } => {
                 "finish it by its own command with --apply, or take it back with --undo"
@@ -178,7 +201,7 @@ impl Error {
             Error::Stopped => "finish it by the same command, or take it back with --undo",
             Error::Record { .. } => "look at it by hand; nothing was changed",
             // Whose it is to be, only the user knows.
-            Error::Call(CallError { call: FINDING, errno: Errno::ENOENT, .. }) => {
+            Error::NoDirectory(CallError { errno: Errno::ENOENT, .. }) => {
                 "make the directory first, so that the program may write in it"
             }
             Error::Server { code: Some(code), .. } => return server_hint(code),

@@ -13,6 +13,9 @@ pub(crate) const ALL: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// Those of them that can hold what is committed. A wal-index holds nothing that is not in the log.
 pub(crate) const WITH_CONTENT: [&str; 3] = ["", "-wal", "-journal"];
 
+/// What the old files of a database are called that was moved.
+pub(crate) const OLD: &str = ".moved-by-tombolo";
+
 /// All bytes of a database that SQLite locks.
 pub(crate) const LOCKED: Range =
     Range { start: PENDING as i64, length: (SHARED_FIRST + SHARED_BYTES - PENDING) as i64 };

@@ -96,7 +96,9 @@ pub fn check(
     match elsewhere {
         Elsewhere::AssumeUnused => Ok(()),
         Elsewhere::Look if programs.not_seen > 0 && unseen == Unseen::Refused => {
-            let text = format!("{} programs may not be looked at", programs.not_seen);
+            let count = programs.not_seen;
+            let some = if count == 1 { "program" } else { "programs" };
+            let text = format!("{count} {some} may not be looked at");
             Err(Error::UseNotKnown(text))
         }
         Elsewhere::Look => match signs(place)? {

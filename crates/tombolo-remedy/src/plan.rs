@@ -104,6 +104,9 @@ pub enum Action {
     KeepFile {
         /// SHA-256 of its bytes.
         before: String,
+        /// Which, where it is not the target of the plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
     },
     /// Puts an edited configuration file in the place of the old one.
     WriteFile {
@@ -113,6 +116,23 @@ pub enum Action {
         before: String,
         /// SHA-256 of the bytes afterwards.
         after: String,
+        /// Which, where it is not the target of the plan.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<PathBuf>,
+    },
+    /// Mounts a directory over another one where no other program sees it, and lets it go.
+    TryMount {
+        /// What is shown.
+        from: PathBuf,
+        /// Where.
+        over: PathBuf,
+    },
+    /// Mounts a directory over another one.
+    MountOver {
+        /// What is shown.
+        from: PathBuf,
+        /// Where.
+        over: PathBuf,
     },
 }
 

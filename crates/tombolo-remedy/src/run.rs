@@ -170,6 +170,7 @@ pub fn undo(place: &Place, tools: &mut Tools<'_>) -> Result<Outcome, Error> {
     }
     let mut notes = Vec::new();
     let steps = record.standing().plan.steps.clone();
+    let mut untouched = record.standing().ended == Some(Ended::Applied);
     for (number, step) in steps.iter().enumerate().rev() {
         let before = record.standing().steps.get(number).cloned();
         if matches!(before, None | Some(StepStanding::Untouched)) {
@@ -186,7 +187,18 @@ pub fn undo(place: &Place, tools: &mut Tools<'_>) -> Result<Outcome, Error> {
             again: !matches!(before, Some(StepStanding::Done(_))),
             notes: &mut notes,
         };
-        action::undo(&step.action, &mut scene)?;
+        match action::undo(&step.action, &mut scene) {
+            // The run stands as it stood: it can be kept, and its originals given up.
+            Err(error) if untouched && error.leaves_all() => {
+                if let Some(StepStanding::Done(kept)) = before {
+                    record.add(Line::Done(number, kept))?;
+                    record.add(Line::Ended(Ended::Applied))?;
+                }
+                return Err(error);
+            }
+            undone => undone?,
+        }
+        untouched = false;
         record.add(Line::Undone(number))?;
     }
     record.add(Line::Ended(Ended::Undone))?;
@@ -215,5 +227,5 @@ pub fn forget(place: &Place) -> Result<(), Error> {
     let record = place.record();
     std::fs::remove_file(&record).map_err(|error| Error::call("unlink", &record, &error))?;
     std::fs::remove_dir(&state).map_err(|error| Error::call("rmdir", &state, &error))?;
-    sync_directory(&place.directory)
+    sync_directory(place.keeper())
 }

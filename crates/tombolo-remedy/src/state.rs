@@ -21,6 +21,16 @@ pub struct Place {
     pub directory: PathBuf,
     /// The name of the file in it.
     pub name: String,
+    keeps: Keeps,
+}
+
+/// Where the directory of the run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeps {
+    /// Beside the file.
+    Beside,
+    /// Beside the directory that holds the file, for a run that mounts another one over it.
+    Above,
 }
 
 impl Place {
@@ -37,7 +47,43 @@ impl Place {
             let text = format!("{} has no name that can be recorded", whole.display());
             return Err(Error::NotApplicable(text));
         };
-        Ok(Place { directory: directory.to_owned(), name: name.to_owned() })
+        Ok(Place::at(directory.to_owned(), name.to_owned()))
+    }
+
+    /// A name in a directory that is free of symbolic links.
+    #[must_use]
+    pub fn at(directory: PathBuf, name: String) -> Self {
+        Place { directory, name, keeps: Keeps::Beside }
+    }
+
+    /// The same file, with the directory of the run beside the directory that holds the file: there
+    /// it is seen also when another directory is mounted over that one. `None` for a file in `/`.
+    #[must_use]
+    pub fn above(&self) -> Option<Self> {
+        self.directory.parent()?;
+        self.directory.file_name()?.to_str()?;
+        Some(Place { keeps: Keeps::Above, ..self.clone() })
+    }
+
+    /// The place of a run that is recorded above the directory of a file, if there is one.
+    ///
+    /// # Errors
+    /// What the kernel said of the path.
+    pub fn find_above(file: &Path) -> Result<Option<Self>, Error> {
+        let places = Place::named(file)?.into_iter().chain(Place::of(file));
+        let mut above = places.filter_map(|place| place.above());
+        Ok(above.find(|place| std::fs::symlink_metadata(place.state()).is_ok()))
+    }
+
+    /// Where the path itself stands, wherever it may lead. `None` where that cannot be recorded.
+    fn named(file: &Path) -> Result<Option<Self>, Error> {
+        let whole =
+            std::path::absolute(file).map_err(|error| Error::call("getcwd", file, &error))?;
+        let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+            return Ok(None);
+        };
+        let (directory, name) = (std::fs::canonicalize(parent).ok(), name.to_str());
+        Ok(directory.zip(name).map(|(directory, name)| Place::at(directory, name.to_owned())))
     }
 
     /// Where a file is, or was: a run that is recorded beside the name wins over where a link
@@ -46,17 +92,9 @@ impl Place {
     /// # Errors
     /// As [`Place::of`].
     pub fn find(file: &Path) -> Result<Self, Error> {
-        let whole =
-            std::path::absolute(file).map_err(|error| Error::call("getcwd", file, &error))?;
-        if let (Some(parent), Some(name)) = (whole.parent(), whole.file_name())
-            && let (Ok(directory), Some(name)) = (std::fs::canonicalize(parent), name.to_str())
-        {
-            let place = Place { directory, name: name.to_owned() };
-            if std::fs::symlink_metadata(place.state()).is_ok() {
-                return Ok(place);
-            }
-        }
-        Place::of(file)
+        let named = Place::named(file)?;
+        let recorded = named.filter(|place| std::fs::symlink_metadata(place.state()).is_ok());
+        recorded.map_or_else(|| Place::of(file), Ok)
     }
 
     /// The file that is changed.
@@ -74,7 +112,27 @@ impl Place {
     /// The directory of its run.
     #[must_use]
     pub fn state(&self) -> PathBuf {
-        self.directory.join(format!("{PREFIX}{}", self.name))
+        match self.keeps {
+            Keeps::Beside => self.keeper().join(format!("{PREFIX}{}", self.name)),
+            Keeps::Above => {
+                let directory = self.directory.file_name().unwrap_or_default().to_string_lossy();
+                self.keeper().join(format!("{PREFIX}{directory}:{}", self.name))
+            }
+        }
+    }
+
+    /// Whether a run of this file is recorded beside it.
+    pub(crate) fn is_recorded_beside(&self) -> bool {
+        let beside = Place { keeps: Keeps::Beside, ..self.clone() };
+        std::fs::symlink_metadata(beside.state()).is_ok()
+    }
+
+    /// The directory that holds the directory of the run.
+    pub(crate) fn keeper(&self) -> &Path {
+        match self.keeps {
+            Keeps::Beside => &self.directory,
+            Keeps::Above => self.directory.parent().unwrap_or(&self.directory),
+        }
     }
 
     /// The record of its run.
@@ -108,7 +166,7 @@ impl Place {
     pub fn prepare(&self) -> Result<(), Error> {
         let state = self.state();
         match DirBuilder::new().mode(0o700).create(&state) {
-            Ok(()) => sync_directory(&self.directory)?,
+            Ok(()) => sync_directory(self.keeper())?,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Error::call("mkdir", &state, &error)),
         }

@@ -81,12 +81,12 @@ fn the_file_is_edited_and_every_byte_comes_back() {
         (kept(&setting.path()), setting.path().metadata().unwrap().mtime_nsec());
     assert_eq!(before.3.is_some(), has_attributes);
     let plan = setting.plan().unwrap();
-    let diff = difference(&plan, BEFORE).unwrap();
+    let diff = difference(&plan).unwrap();
     assert!(diff.contains("-nas:/e  /srv/app\tnfs  rw,soft 0 0\n"), "{diff}");
     assert!(diff.contains("+nas:/e  /srv/app\tnfs  rw,hard 0 0\n"), "{diff}");
-    assert_eq!(difference(&plan, AFTER), None);
 
     let outcome = setting.apply(None).unwrap();
+    assert_eq!(difference(&plan), None);
     assert!(outcome.notes[0].contains("unmounted and mounted again"), "{:?}", outcome.notes);
     assert_eq!(setting.text(), AFTER);
     assert_eq!(kept(&setting.path()), before);
@@ -167,6 +167,9 @@ fn what_changed_meanwhile_is_not_written_over() {
         "{refusal}"
     );
     assert_eq!(setting.text(), later);
+    // The run stands as it stood, so its originals can be given up.
+    let standing = run::recorded(&setting.place()).unwrap().unwrap();
+    assert_eq!(standing.ended, Some(tombolo_remedy::record::Ended::Applied));
     std::fs::write(setting.path(), AFTER).unwrap();
     setting.undo(None).unwrap();
     assert_eq!(setting.text(), BEFORE);

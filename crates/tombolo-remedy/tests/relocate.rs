@@ -34,7 +34,7 @@ impl Setting {
     /// Made of a path whose last part is not followed: it can be a link by now.
     fn place(&self) -> Place {
         let directory = std::fs::canonicalize(self.old.path()).unwrap();
-        Place { directory, name: "app.db".to_owned() }
+        Place::at(directory, "app.db".to_owned())
     }
 
     fn apply(&self, behind: Behind, stop_at: Option<usize>) -> Result<Outcome, Error> {
@@ -142,7 +142,7 @@ fn a_directory_that_does_not_exist_is_named() {
     let setting = Setting::new(with_rollback_journal);
     let error = relocate(&setting.place(), &setting.new.path().join("absent"), Behind::Link);
     let error = error.unwrap_err();
-    assert!(matches!(&error, Error::Call(call) if call.path.ends_with("absent")), "{error}");
+    assert!(matches!(&error, Error::NoDirectory(call) if call.path.ends_with("absent")), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("make the directory first")), "{error}");
 }
 

@@ -165,12 +165,15 @@ fn a_program_that_has_it_open_is_named() {
 #[test]
 fn what_makes_no_sense_is_said() {
     let setting = Setting::new();
-    let cases: [(&[&str], i32, &str); 5] = [
+    let cases: [(&[&str], i32, &str); 8] = [
         (&["enter-wal"], 1, "in WAL mode already"),
         (&["leave-wal", "--undo"], 1, "no run is recorded"),
         (&["move"], 3, "--to"),
         (&["--apply"], 3, "needs a remedy"),
-        (&["move", "--to", "absent"], 2, "ENOENT"),
+        (&["move", "--to", "absent"], 2, "make the directory first"),
+        (&["move", "--to", "new", "--bind", "--no-link"], 3, "cannot be used with"),
+        (&["move", "--to", "new", "--fstab", "x"], 3, "--bind"),
+        (&["move", "--to", "new", "--bind"], 1, "one of both directories is within the other"),
     ];
     for (arguments, exit, words) in cases {
         let output = setting.run(arguments);
@@ -219,4 +222,15 @@ fn the_originals_are_removed_on_demand() {
     assert_done(&setting.run(&["--forget"]));
     assert!(!setting.path(".tombolo-fix-app.db").exists());
     setting.assert_whole();
+}
+
+/// What cannot be found is the database here: no directory is to be made for it.
+#[test]
+fn a_database_that_is_not_there_is_named_without_a_hint_about_directories() {
+    let setting = Setting::new();
+    std::fs::remove_file(setting.path("app.db")).unwrap();
+    let output = setting.run(&["leave-wal"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("ENOENT") && !said.contains("hint"), "{said}");
 }

@@ -5,6 +5,7 @@ mod convert;
 mod copy_to;
 mod keep_file;
 mod leftovers;
+mod mount_over;
 mod rehearse;
 mod restore;
 mod retire;
@@ -29,10 +30,12 @@ pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, 
         Action::CopyTo { to } => copy_to::apply(scene, to),
         Action::PutLink { to } => retire::apply(scene, Some(to)),
         Action::Retire => retire::apply(scene, None),
-        Action::KeepFile { before } => keep_file::apply(scene, before),
-        Action::WriteFile { edits, before, after } => {
-            write_file::apply(scene, &Change { edits, before, after })
+        Action::KeepFile { before, file } => keep_file::apply(scene, before, file.as_deref()),
+        Action::WriteFile { edits, before, after, file } => {
+            write_file::apply(scene, &Change { edits, before, after, file: file.as_deref() })
         }
+        Action::TryMount { from, over } => mount_over::attempt(from, over),
+        Action::MountOver { from, over } => mount_over::apply(scene, from, over),
     }
 }
 
@@ -43,14 +46,15 @@ pub(crate) fn undo(action: &Action, scene: &mut Scene<'_, '_>) -> Result<(), Err
         Action::Save | Action::Rehearse { .. } | Action::Compare | Action::KeepFile { .. } => {
             Ok(())
         }
-        // Undoing the conversion puts them back.
-        Action::RemoveLeftovers => Ok(()),
+        // Undoing the conversion puts them back; a mount that was tried is gone by itself.
+        Action::RemoveLeftovers | Action::TryMount { .. } => Ok(()),
         Action::Convert { to } => convert::undo(scene, *to),
         Action::CopyTo { to } => copy_to::undo(scene, to),
         Action::PutLink { .. } | Action::Retire => retire::undo(scene),
-        Action::WriteFile { edits, before, after } => {
-            write_file::undo(scene, &Change { edits, before, after })
+        Action::WriteFile { edits, before, after, file } => {
+            write_file::undo(scene, &Change { edits, before, after, file: file.as_deref() })
         }
+        Action::MountOver { from, over } => mount_over::undo(scene, from, over),
     }
 }
 

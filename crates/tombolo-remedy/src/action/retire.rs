@@ -14,9 +14,6 @@ use crate::record::Kept;
 use crate::run::Scene;
 use std::path::{Path, PathBuf};
 
-/// What the old files are called from then on.
-const OLD: &str = ".moved-by-tombolo";
-
 /// Sidecars, in the order in which they come back.
 const SIDECARS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
@@ -89,7 +86,7 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>) -> Result<(), Error> {
 }
 
 fn old_name(path: &Path) -> PathBuf {
-    files::beside(path, OLD)
+    files::beside(path, files::OLD)
 }
 
 fn is_link(path: &Path) -> bool {

@@ -3,11 +3,13 @@
 //! It is written beside it, is on disk, and has its owner, mode and attributes before it gets its
 //! name. So the file is the old one or the new one at every moment.
 
+use super::keep_file::saved;
 use crate::config::{self, Edit};
 use crate::copy;
 use crate::error::Error;
-use crate::files::sync_directory;
+use crate::files::{remove, sync_directory};
 use crate::record::Kept;
+use crate::remedies::of_plan;
 use crate::run::Scene;
 use crate::state::Place;
 use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
@@ -24,47 +26,79 @@ pub(super) struct Change<'a> {
     pub(super) edits: &'a [Edit],
     pub(super) before: &'a str,
     pub(super) after: &'a str,
+    /// Where it is not the target of the plan.
+    pub(super) file: Option<&'a Path>,
+}
+
+/// The file that is changed, and where it is written before it gets its name: on its own file
+/// system.
+struct Paths {
+    file: PathBuf,
+    partial: PathBuf,
+}
+
+impl Paths {
+    fn of(place: &Place, file: Option<&Path>) -> Self {
+        match file {
+            None => Paths { file: place.target(), partial: place.partial() },
+            Some(file) => {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                let partial = file.with_file_name(format!(".{name}.tombolo-partial"));
+                Paths { file: file.to_owned(), partial }
+            }
+        }
+    }
 }
 
 /// More than any attribute has: `XATTR_SIZE_MAX` and `XATTR_LIST_MAX` of limits.h.
 const ATTRIBUTE_BYTES_MAX: usize = 64 * 1024;
 
 pub(super) fn apply(scene: &mut Scene<'_, '_>, change: &Change<'_>) -> Result<Kept, Error> {
-    let place = scene.place;
-    let path = place.target();
-    let (opened, bytes) = contents(&path)?;
+    let paths = Paths::of(scene.place, change.file);
+    let path = &paths.file;
+    let (opened, bytes) = contents(path)?;
     let now = copy::digest_of(&bytes);
     if now == change.after && scene.again {
         return Ok(Kept::default());
     }
     if now != change.before {
-        return Err(Error::Changed { path });
+        return Err(Error::Changed { path: path.clone() });
     }
     let text = String::from_utf8(bytes).unwrap_or_default();
     let edited = config::edited(&text, change.edits)
         .filter(|edited| copy::digest_of(edited.as_bytes()) == change.after);
     let Some(edited) = edited else {
         let reason = "its edits do not make the file that it names".to_owned();
-        return Err(Error::Record { path: place.record(), reason });
+        return Err(Error::Record { path: scene.place.record(), reason });
     };
     scene.tools.attend.pass()?;
-    put(place, &opened, edited.as_bytes(), None)?;
-    // What is still to be done was said before, and is of use now.
-    scene.notes.extend(scene.standing.plan.cautions.iter().cloned());
+    put(&paths, &opened, edited.as_bytes(), None)?;
+    if change.file.is_none() {
+        // What is still to be done was said before, and is of use now.
+        scene.notes.extend(scene.standing.plan.cautions.iter().cloned());
+    }
     Ok(Kept::default())
 }
 
 /// Puts the original back, unless somebody has edited the file since.
 pub(super) fn undo(scene: &mut Scene<'_, '_>, change: &Change<'_>) -> Result<(), Error> {
-    let place = scene.place;
-    let (path, saved) = (place.target(), place.saved(&place.name));
+    let paths = Paths::of(scene.place, change.file);
+    let (path, saved) = (paths.file.clone(), saved(scene.place, &paths.file));
+    if change.file.is_some() {
+        // One that a crash has left.
+        remove(&paths.partial)?;
+    }
     let (opened, bytes) = contents(&path)?;
     let now = copy::digest_of(&bytes);
     if now == change.before {
         return Ok(());
     }
     if now != change.after {
-        return Err(Error::EditedSince { path, saved });
+        return match without_mount(scene, &bytes) {
+            Some(None) => Ok(()),
+            Some(Some(text)) => put(&paths, &opened, text.as_bytes(), None),
+            None => Err(Error::EditedSince { path, saved }),
+        };
     }
     let (_, original) = contents(&saved)?;
     if copy::digest_of(&original) != change.before {
@@ -72,7 +106,16 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>, change: &Change<'_>) -> Result<(),
         return Err(Error::Record { path: saved, reason });
     }
     let modified_ns = scene.kept(super::is_keep_file).and_then(|kept| kept.files.first());
-    put(place, &opened, &original, modified_ns.map(|file| file.modified_ns))
+    put(&paths, &opened, &original, modified_ns.map(|file| file.modified_ns))
+}
+
+/// A table of file systems that was edited since, without the line of the mount that is undone; the
+/// inner `None` where it has none. `None` where that cannot be told.
+fn without_mount(scene: &Scene<'_, '_>, bytes: &[u8]) -> Option<Option<String>> {
+    let mount = of_plan(&scene.standing.plan)?;
+    let text = std::str::from_utf8(bytes).ok()?;
+    let edits = config::unbind(text, &mount).ok()?.edits;
+    if edits.is_empty() { Some(None) } else { config::edited(text, &edits).map(Some) }
 }
 
 fn contents(path: &Path) -> Result<(Opened, Vec<u8>), Error> {
@@ -83,8 +126,8 @@ fn contents(path: &Path) -> Result<(Opened, Vec<u8>), Error> {
 }
 
 /// Writes bytes beside the old file, and lets them take its name.
-fn put(place: &Place, old: &Opened, bytes: &[u8], modified_ns: Option<u64>) -> Result<(), Error> {
-    let (path, partial) = (place.target(), place.partial());
+fn put(paths: &Paths, old: &Opened, bytes: &[u8], modified_ns: Option<u64>) -> Result<(), Error> {
+    let Paths { file: path, partial } = paths;
     let status = old.status();
     if status.links > 1 {
         let text = format!(
@@ -94,20 +137,20 @@ fn put(place: &Place, old: &Opened, bytes: &[u8], modified_ns: Option<u64>) -> R
         );
         return Err(Error::NotApplicable(text));
     }
-    let mut file = copy::create(&partial, 0o600)?;
-    file.write_all(bytes).map_err(|error| Error::call("write", &partial, &error))?;
-    adopt(old, &file, &path)?;
+    let mut file = copy::create(partial, 0o600)?;
+    file.write_all(bytes).map_err(|error| Error::call("write", partial, &error))?;
+    adopt(old, &file, path)?;
     if let Some(time) = modified_ns {
         let time = UNIX_EPOCH + Duration::from_nanos(time);
         let set = file.set_times(FileTimes::new().set_modified(time));
-        set.map_err(|error| Error::call("futimens", &partial, &error))?;
+        set.map_err(|error| Error::call("futimens", partial, &error))?;
     }
-    file.sync_all().map_err(|error| Error::call("fsync", &partial, &error))?;
-    if !is_same(&read::status_of_name(&path)?, &status) {
-        return Err(Error::Changed { path });
+    file.sync_all().map_err(|error| Error::call("fsync", partial, &error))?;
+    if !is_same(&read::status_of_name(path)?, &status) {
+        return Err(Error::Changed { path: path.clone() });
     }
-    std::fs::rename(&partial, &path).map_err(|error| Error::call("rename", &path, &error))?;
-    sync_directory(&place.directory)
+    std::fs::rename(partial, path).map_err(|error| Error::call("rename", path, &error))?;
+    sync_directory(path.parent().unwrap_or(Path::new("/")))
 }
 
 fn is_same(one: &Status, other: &Status) -> bool {

@@ -4,27 +4,36 @@ use super::field::{Edit, Field};
 use super::{Change, Edited, Names, Refusal, Selector, lines, options, protocol, select};
 use std::ops::Range;
 
-struct Entry {
+pub(super) struct Entry {
     fields: Vec<Field>,
 }
 
 impl Entry {
-    fn field(&self, place: usize) -> &str {
+    /// Where it begins in the file.
+    pub(super) fn start(&self) -> usize {
+        self.fields.first().map_or(0, Field::start)
+    }
+
+    pub(super) fn field(&self, place: usize) -> &str {
         self.fields.get(place).map_or("", |field| field.text.as_str())
     }
 }
 
+/// All lines that are no comments.
+pub(super) fn entries(text: &str) -> Vec<Entry> {
+    lines::ranges(text).filter_map(|line| entry(text, line)).collect()
+}
+
 pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Result<Edited, Refusal> {
-    let entries: Vec<Entry> = lines::ranges(text).filter_map(|line| entry(text, line)).collect();
+    let entries = entries(text);
     let found = select(text, selector, &entries, |entry| Names {
         mount_point: Some(entry.field(1).to_owned()),
         sources: vec![entry.field(0).to_owned()],
         shown: None,
-        at: entry.fields.first().map_or(0, Field::start),
+        at: entry.start(),
     })?;
     let [source, _, kind, list, ..] = found.fields.as_slice() else {
-        let at = found.fields.first().map_or(0, Field::start);
-        return Err(Refusal::unknown(text, at, "the entry has no options"));
+        return Err(Refusal::unknown(text, found.start(), "the entry has no options"));
     };
     let mut edits = Vec::new();
     let mut wanted = changes.to_vec();
@@ -37,9 +46,8 @@ pub(super) fn edit(text: &str, selector: &Selector, changes: &[Change]) -> Resul
                 wanted.extend(dropped);
             }
             Change::Detach => {
-                let line = found.fields.first().map_or(0, Field::start);
                 return Ok(Edited {
-                    edits: vec![Edit::insert(lines::whole(text, line).start, "# ")],
+                    edits: vec![Edit::insert(lines::whole(text, found.start()).start, "# ")],
                     notes: vec!["The mount is there until it is unmounted (umount).".to_owned()],
                 });
             }

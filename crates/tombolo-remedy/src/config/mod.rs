@@ -12,6 +12,7 @@ mod diff;
 mod docker;
 mod field;
 mod fstab;
+mod fstab_bind;
 mod kubernetes;
 mod libvirt;
 mod lima;
@@ -29,6 +30,7 @@ pub(crate) use change::is_plain;
 pub use change::{Change, HostPath, MountOption, VolumeName};
 pub use diff::unified as unified_diff;
 pub use field::{Edit, edited};
+pub use fstab_bind::{BindMount, NoTablePath, TablePath, Waits, bind, unbind};
 pub use recognise::recognise;
 
 use serde::{Deserialize, Serialize};

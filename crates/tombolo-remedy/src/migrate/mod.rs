@@ -41,6 +41,13 @@ mod verify;
 
 pub use address::{Address, AddressError, Server};
 
+/// Talks to a server of MySQL that says these bytes, for the fuzz target of it: no answer is an
+/// error of the caller's.
+#[cfg(feature = "testing")]
+pub fn converse_with_mysql(bytes: &[u8]) {
+    mysql::converse_by(bytes);
+}
+
 use crate::copy::Attend;
 use crate::error::Error;
 use crate::guard::{Elsewhere, Watch};
@@ -186,6 +193,11 @@ fn filter(schema: &mut schema::Schema, request: &Request<'_>) -> Result<(), Erro
     };
     schema.tables.retain(|table| wanted(&table.name));
     schema.others.retain(|other| wanted(&other.name));
+    let chosen = !(request.only.is_empty() && request.exclude.is_empty());
+    if chosen && schema.tables.is_empty() && schema.others.is_empty() {
+        let text = "--only and --exclude leave nothing to carry over";
+        return Err(Error::NotApplicable(text.to_owned()));
+    }
     Ok(())
 }
 

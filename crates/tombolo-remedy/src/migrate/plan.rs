@@ -41,6 +41,8 @@ pub(super) struct PlannedTable {
     pub(super) largest_key: Option<i64>,
     /// Columns of the primary key that hold NULL, as SQLite allows.
     pub(super) null_in_key: bool,
+    /// No row is longer when the target sends it back, in bytes.
+    pub(super) longest_row_bytes: u64,
 }
 
 /// Something made after the rows are there.
@@ -207,7 +209,29 @@ fn plan_table(
             plan.objects.extend(defaults::object(dialect, place, label, text, planned.kind));
         }
     }
-    PlannedTable { source, name, columns, known, column_names, rows, largest_key, null_in_key }
+    PlannedTable {
+        source,
+        name,
+        columns,
+        known,
+        column_names,
+        rows,
+        largest_key,
+        null_in_key,
+        longest_row_bytes: longest_row_bytes(contents),
+    }
+}
+
+/// What no row of these contents exceeds in any protocol: a blob that is read back as digits has
+/// two and a mark for each byte, a byte that is no UTF-8 becomes three, and one can be escaped.
+fn longest_row_bytes(contents: &[Contents]) -> u64 {
+    const GROWTH: u64 = 4;
+    // A number as text has some hundred digits at most.
+    const CELL_BYTES: u64 = 1024;
+    // An error can come in the place of a row.
+    const ERROR_BYTES: u64 = 64 * 1024;
+    let cells = contents.iter().map(|held| held.longest_bytes.saturating_mul(GROWTH));
+    cells.fold(ERROR_BYTES, |sum, cell| sum.saturating_add(cell).saturating_add(CELL_BYTES))
 }
 
 fn decide(

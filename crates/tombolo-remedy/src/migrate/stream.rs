@@ -32,9 +32,9 @@ pub(super) fn open(way: &Way) -> Result<Box<dyn Stream>, Error> {
 
 /// The connection failed.
 pub(super) fn lost(during: &'static str, error: &io::Error) -> Error {
-    let code =
-        error.raw_os_error().map(|raw| tombolo_core::errno::Errno::from_raw(raw).to_string());
-    Error::Server { during, text: error.to_string(), code }
+    let errno = error.raw_os_error().map(tombolo_core::errno::Errno::from_raw);
+    let text = errno.map_or_else(|| error.to_string(), |errno| errno.to_string());
+    Error::Server { during, text, code: None }
 }
 
 /// The server says what is of no use here.

@@ -9,6 +9,7 @@ use super::plan::{Object, PlannedTable};
 use super::report::Rename;
 use super::scan::Contents;
 use super::schema::Table;
+use super::stream::refused;
 use super::value::Cell;
 use super::{mysql, postgres};
 use crate::error::Error;
@@ -107,6 +108,40 @@ pub(super) enum Times {
 /// Called with the values of a row, and how many bytes they took.
 pub(super) type EachRow<'a> = dyn FnMut(&[Cell<'_>], u64) -> Result<(), Error> + 'a;
 
+/// Bytes of an answer that is kept in memory, and of a message that is none of a table's rows. What
+/// is asked for so is what a migration has recorded: a plan, and a thousand of its decisions.
+pub(super) const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A row as texts.
+pub(super) type TextRow = Vec<Option<String>>;
+
+/// Rows of an answer, as far as there is room for them.
+#[derive(Debug, Default)]
+pub(super) struct KeptRows {
+    rows: Vec<TextRow>,
+    kept_bytes: usize,
+}
+
+impl KeptRows {
+    /// # Errors
+    /// [`Error::Server`] where the answer is longer than any that was asked for.
+    pub(super) fn add(&mut self, during: &'static str, row: TextRow) -> Result<(), Error> {
+        let cells = row.iter().map(|cell| cell.as_ref().map_or(0, String::len));
+        let own_bytes = size_of::<TextRow>() + size_of_val(row.as_slice());
+        self.kept_bytes =
+            cells.fold(self.kept_bytes.saturating_add(own_bytes), usize::saturating_add);
+        if self.kept_bytes > ANSWER_BYTES_MAX {
+            return Err(refused(during, "an answer is longer than any that was asked for"));
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    pub(super) fn rows(self) -> Vec<TextRow> {
+        self.rows
+    }
+}
+
 /// A connection to a target.
 pub(super) trait Target {
     /// The words that this server understands.
@@ -121,7 +156,10 @@ pub(super) trait Target {
     }
 
     /// All rows, as texts. For few of them only: they are kept in memory.
-    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error>;
+    ///
+    /// # Errors
+    /// [`Error::Server`], also for more than [`ANSWER_BYTES_MAX`].
+    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<TextRow>, Error>;
 
     /// The first value of the first row.
     fn one(&mut self, during: &'static str, sql: &str) -> Result<Option<String>, Error> {

@@ -1,10 +1,11 @@
 //! `mount`: other options, in the file that defines the mount.
 
-use crate::config::{self, Change, Edited, Kind, Selector};
+use crate::config::{self, Change, Edit, Edited, Kind, Selector};
 use crate::copy;
 use crate::error::Error;
 use crate::plan::{Action, PLAN_SCHEMA, Plan, RemedyName, Step};
 use crate::state::Place;
+use std::path::Path;
 use tombolo_os::read;
 
 /// What is wanted of a configuration file.
@@ -53,14 +54,14 @@ pub fn mount(place: &Place, text: &str, wish: &Wish<'_>) -> Result<Plan, Error> 
     let steps = vec![
         Step {
             title: "Copy the file, as it is".to_owned(),
-            action: Action::KeepFile { before: before.clone() },
+            action: Action::KeepFile { before: before.clone(), file: None },
             reads: vec![path.clone()],
             writes: vec![place.state()],
             could_break: "Nothing of yours.".to_owned(),
         },
         Step {
             title: "Write the edited file beside it, and let it take the name".to_owned(),
-            action: Action::WriteFile { edits, before, after },
+            action: Action::WriteFile { edits, before, after, file: None },
             reads: vec![path.clone()],
             writes: vec![place.state(), path.clone()],
             could_break: "The file is the old one or the new one at every moment, with its owner, \
@@ -84,14 +85,22 @@ pub fn mount(place: &Place, text: &str, wish: &Wish<'_>) -> Result<Plan, Error> 
     })
 }
 
-/// The difference that a plan makes to a text; `None` where the text is not what it was made for.
-#[must_use]
-pub fn difference(plan: &Plan, text: &str) -> Option<String> {
-    let edits = plan.steps.iter().find_map(|step| match &step.action {
-        Action::WriteFile { edits, before, .. } => {
-            (copy::digest_of(text.as_bytes()) == *before).then_some(edits)
+/// The configuration file that a plan edits, and the edits.
+fn edited_file(plan: &Plan) -> Option<(&Path, &[Edit], &str)> {
+    plan.steps.iter().find_map(|step| match &step.action {
+        Action::WriteFile { edits, before, file, .. } => {
+            Some((file.as_deref().unwrap_or(&plan.target), edits.as_slice(), before.as_str()))
         }
         _ => None,
-    })?;
-    Some(config::unified_diff(&plan.target.display().to_string(), text, edits))
+    })
+}
+
+/// The difference that a plan makes to a configuration file; `None` where it edits none, or where
+/// the file is not what it was made for.
+#[must_use]
+pub fn difference(plan: &Plan) -> Option<String> {
+    let (path, edits, before) = edited_file(plan)?;
+    let text = configuration_text(&Place::of(path).ok()?).ok()?;
+    let same = copy::digest_of(text.as_bytes()) == before;
+    same.then(|| config::unified_diff(&path.display().to_string(), &text, edits))
 }

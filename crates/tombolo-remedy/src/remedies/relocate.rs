@@ -6,9 +6,7 @@ use crate::plan::{Action, PLAN_SCHEMA, Plan, RemedyName, Step};
 use crate::record::{Ended, Standing};
 use crate::state::Place;
 use std::path::{Path, PathBuf};
-
-/// The call that finds the directory.
-pub(crate) const FINDING: &str = "realpath";
+use tombolo_os::error::CallError;
 
 /// What is left where the database was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,18 +55,19 @@ pub fn is_relocated(
 }
 
 /// Where the database would be in that directory.
-fn destination(place: &Place, directory: &Path) -> Result<PathBuf, Error> {
+pub(super) fn destination(place: &Place, directory: &Path) -> Result<PathBuf, Error> {
     let whole = std::fs::canonicalize(directory)
-        .map_err(|error| Error::call(FINDING, directory, &error))?;
+        .map_err(|error| Error::NoDirectory(CallError::new("realpath", directory, &error)))?;
     if whole == place.directory {
         return Err(Error::NotApplicable("the database is in that directory".to_owned()));
     }
     Ok(whole.join(&place.name))
 }
 
-fn plan(place: &Place, to: &Path, behind: Behind) -> Plan {
+/// The copy, and what becomes of the old files.
+pub(super) fn steps(place: &Place, to: &Path, behind: Behind) -> Vec<Step> {
     let old: Vec<PathBuf> = files::WITH_CONTENT.iter().map(|suffix| place.beside(suffix)).collect();
-    let steps = vec![
+    vec![
         Step {
             title: format!("Copy it to {}, check the copy, and compare both", to.display()),
             action: Action::CopyTo { to: to.to_owned() },
@@ -77,7 +76,10 @@ fn plan(place: &Place, to: &Path, behind: Behind) -> Plan {
             could_break: "Nothing of yours. A damaged database ends the run here.".to_owned(),
         },
         retire(place, to, behind, old),
-    ];
+    ]
+}
+
+fn plan(place: &Place, to: &Path, behind: Behind) -> Plan {
     let mut cautions = vec![
         "The program that uses the database must be stopped until this is done.".to_owned(),
         "Other kernels that opened the old path do not see the new place: only programs that reach \
@@ -95,7 +97,7 @@ fn plan(place: &Place, to: &Path, behind: Behind) -> Plan {
         schema: PLAN_SCHEMA.to_owned(),
         remedy: RemedyName::Move,
         target: place.target(),
-        steps,
+        steps: steps(place, to, behind),
         cautions,
     }
 }

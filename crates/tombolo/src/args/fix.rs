@@ -9,7 +9,8 @@ use tombolo_remedy::protocol::Protocol;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 A run keeps its record and the saved originals in a directory .tombolo-fix-NAME beside the \
-database, or beside the configuration file that is changed. After a crash, a power failure or \
+database, beside the configuration file that is changed, or, with move --bind, beside the \
+directory that is mounted over. After a crash, a power failure or \
 Ctrl-C the same command with --apply finishes it, and with --undo takes it back.")]
 pub(crate) struct FixArguments {
     /// The database
@@ -53,21 +54,34 @@ pub(crate) enum FixRemedy {
     LeaveWal,
     /// From a rollback journal to WAL mode, where the doctor finds that it works
     EnterWal,
-    /// To another directory, with a link left behind
-    Move {
-        /// The directory; it must exist
-        #[arg(long, value_name = "DIR", required_unless_present_any = ["undo", "forget"])]
-        to: Option<PathBuf>,
-        /// Leave no link: the program is told the new path by its own settings
-        #[arg(long)]
-        no_link: bool,
-    },
+    /// To another directory, with a link or a mount in its old place
+    Move(MoveArguments),
     /// Other options of its mount, in the file that defines the mount
     Mount(MountArguments),
     /// Another protocol for its share: both ends, what gets better and what stays unsafe
     Protocol(ProtocolArguments),
     /// Fewer kernels: where the program or its database could go, and what that changes
     Simplify(SimplifyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MoveArguments {
+    /// The directory; it must exist
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["undo", "forget"])]
+    pub(crate) to: Option<PathBuf>,
+    /// Leave no link: the program is told the new path by its own settings
+    #[arg(long)]
+    pub(crate) no_link: bool,
+    /// Mount the new directory over the old one, now and whenever the machine starts; takes root
+    ///
+    /// For programs and containers that do not follow a link. Nothing else may be in either
+    /// directory, since it would be hidden or shown. A line for the mount is added to the table of
+    /// file systems.
+    #[arg(long, conflicts_with = "no_link")]
+    pub(crate) bind: bool,
+    /// With --bind: the table of file systems
+    #[arg(long, value_name = "FILE", default_value = "/etc/fstab", requires = "bind")]
+    pub(crate) fstab: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,13 @@ pub(super) fn database(place: &Place) -> Result<Database, Error> {
     of(report, place)
 }
 
+/// The file system of what is a database; empty where that is not known.
+pub(super) fn filesystem_of_database(place: &Place) -> Result<String, Error> {
+    let report = examine::report(&place.target(), Probes::Skip);
+    let filesystem = report.mount.as_ref().map(|mount| mount.filesystem.clone());
+    of(report, place).map(|_| filesystem.unwrap_or_default())
+}
+
 fn of(report: Report, place: &Place) -> Result<Database, Error> {
     report
         .database

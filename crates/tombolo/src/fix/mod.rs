@@ -2,6 +2,7 @@
 
 mod facts;
 mod mount;
+mod moves;
 mod protocol;
 mod simplify;
 pub(crate) mod tools;
@@ -21,7 +22,7 @@ use tombolo_doctor::remedy::quoted;
 use tombolo_remedy::Error;
 use tombolo_remedy::plan::{Plan, RemedyName};
 use tombolo_remedy::record::Standing;
-use tombolo_remedy::remedies::{self, Behind};
+use tombolo_remedy::remedies;
 use tombolo_remedy::run::{self, Outcome};
 use tombolo_remedy::state::Place;
 
@@ -61,7 +62,7 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     if let (FixRemedy::Protocol(wanted), false) = (remedy, how.apply) {
         return protocol::show(arguments, wanted);
     }
-    let place = Place::find(changed_file(arguments)).map_err(refused)?;
+    let place = moves::place(arguments).map_err(refused)?;
     let recorded = run::recorded(&place).map_err(refused)?;
     if recorded.as_ref().is_some_and(|standing| is_done(&place, standing, remedy)) {
         return say_done(arguments, &place, name);
@@ -76,7 +77,7 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
     };
     if !how.apply {
         answer::print(arguments.run.format, &plan, |page| {
-            let difference = mount::difference(&plan, changed_file(arguments));
+            let difference = remedies::difference(&plan);
             render::plan(page, &plan, difference.as_deref());
         })?;
         return Ok(Exit::Healthy);
@@ -93,9 +94,7 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
 /// alone, as a change of its journal mode can.
 fn is_done(place: &Place, standing: &Standing, remedy: &FixRemedy) -> bool {
     match remedy {
-        FixRemedy::Move { to: Some(to), no_link } => {
-            remedies::is_relocated(place, standing, to, behind(*no_link)).unwrap_or(false)
-        }
+        FixRemedy::Move(wanted) => moves::is_done(place, standing, wanted),
         _ => false,
     }
 }
@@ -106,10 +105,6 @@ fn say_done(arguments: &FixArguments, place: &Place, remedy: RemedyName) -> Resu
     let undo = undo_command(arguments, remedy);
     print_done(arguments, place, remedy, "applied", &outcome, Some(undo))?;
     Ok(Exit::Healthy)
-}
-
-fn behind(no_link: bool) -> Behind {
-    if no_link { Behind::Nothing } else { Behind::Link }
 }
 
 /// The file that a remedy changes.
@@ -148,13 +143,10 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
             let database = facts::database_fit_for_wal(place).map_err(refused)?;
             remedies::enter_wal(place, &database)
         }
-        FixRemedy::Move { to: None, .. } => {
-            return Err(Failure::new(Exit::Usage, "--to is needed"));
-        }
-        FixRemedy::Move { to: Some(to), no_link } => {
-            facts::database(place).map_err(refused)?;
-            remedies::relocate(place, to, behind(*no_link))
-        }
+        FixRemedy::Move(wanted) => match &wanted.to {
+            None => return Err(Failure::new(Exit::Usage, "--to is needed")),
+            Some(to) => moves::planned(place, to, wanted),
+        },
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
         FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
         FixRemedy::Simplify(_) => {
@@ -166,7 +158,7 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
 
 /// Undoes the last run, or removes what it has saved.
 fn take_back(arguments: &FixArguments) -> Result<Exit, Failure> {
-    let place = Place::find(changed_file(arguments)).map_err(refused)?;
+    let place = moves::place(arguments).map_err(refused)?;
     let standing = run::recorded(&place).map_err(refused)?;
     let nothing = || refused(Error::NothingRecorded(place.directory.clone()));
     let standing = standing.ok_or_else(nothing)?;
@@ -196,7 +188,7 @@ fn name(remedy: &FixRemedy) -> Option<RemedyName> {
     match remedy {
         FixRemedy::LeaveWal => Some(RemedyName::LeaveWal),
         FixRemedy::EnterWal => Some(RemedyName::EnterWal),
-        FixRemedy::Move { .. } => Some(RemedyName::Move),
+        FixRemedy::Move(_) => Some(RemedyName::Move),
         FixRemedy::Mount(mount) => (!mount.tune).then_some(RemedyName::Mount),
         FixRemedy::Protocol(wanted) => wanted.config.as_ref().map(|_| RemedyName::Protocol),
         FixRemedy::Simplify(_) => None,
@@ -221,6 +213,7 @@ fn refused(error: Error) -> Failure {
         | Error::UseNotKnown(_)
         | Error::UsedElsewhere(_)
         | Error::NoRoom { .. }
+        | Error::NoMount { .. }
         | Error::Unfinished { .. }
         | Error::NothingRecorded(_)
         | Error::Busy

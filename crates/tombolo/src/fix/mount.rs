@@ -2,7 +2,6 @@
 
 use crate::args::{ConfigKind, FixArguments, MountArguments};
 use crate::examine;
-use std::path::Path;
 use tombolo_core::report::{RemedyId, Report};
 use tombolo_doctor::diagnosis::Probes;
 use tombolo_doctor::knowledge::{self, MountFacts};
@@ -73,8 +72,10 @@ fn none_fits(tried: Vec<(RemedyId, Error)>) -> Error {
 pub(super) fn kind(named: Option<ConfigKind>, place: &Place, text: &str) -> Result<Kind, Error> {
     let found = || config::recognise(&place.target().display().to_string(), text);
     named.map(Into::into).or_else(found).ok_or_else(|| {
-        let text =
-            format!("{}: what it is, it does not show; say --kind", place.target().display());
+        let text = format!(
+            "{} does not show what kind of file it is; say --kind",
+            place.target().display()
+        );
         Error::NotApplicable(text)
     })
 }
@@ -155,10 +156,4 @@ fn masking(report: &Report) -> Option<Vec<Change>> {
     let masks = knowledge::masking_options(&MountFacts::of(mount, None, ""));
     let options = masks.iter().filter_map(|mask| mask.option.parse().ok());
     Some(options.map(Change::Drop).collect::<Vec<_>>()).filter(|changes| !changes.is_empty())
-}
-
-/// The text that a plan is about, to show the difference.
-pub(super) fn difference(plan: &Plan, config: &Path) -> Option<String> {
-    let place = Place::find(config).ok()?;
-    remedies::difference(plan, &remedies::configuration_text(&place).ok()?)
 }

@@ -74,9 +74,9 @@ pub(super) fn show(arguments: &FixArguments, wanted: &ProtocolArguments) -> Resu
     }
     answer::print(arguments.run.format, &comparison, |page| {
         render::protocol(page, &comparison);
-        if let (Some(plan), Some(config)) = (&comparison.plan, &wanted.config) {
+        if let Some(plan) = &comparison.plan {
             page.blank();
-            render::plan(page, plan, mount::difference(plan, config).as_deref());
+            render::plan(page, plan, remedies::difference(plan).as_deref());
         }
     })?;
     Ok(Exit::Healthy)

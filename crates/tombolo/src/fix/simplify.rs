@@ -109,7 +109,7 @@ fn changed(
     let wish = Wish { kind, selector: &selector, changes: &[change] };
     match remedies::mount(&place, &text, &wish) {
         Ok(plan) => {
-            file.difference = remedies::difference(&plan, &text);
+            file.difference = remedies::difference(&plan);
             file.notes = plan.cautions;
         }
         Err(error @ (Error::Config { .. } | Error::NotApplicable(_))) => {

@@ -30,10 +30,26 @@ fn tables_are_chosen_by_name() {
     let output = command(&database.path(), &server.address(), &["--only", "c"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("no table \"c\""), "{}", errors(&output));
+    let nothing = ["--only", "a", "--exclude", "A"];
+    let output = command(&database.path(), &server.address(), &nothing).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("nothing to carry over"), "{}", errors(&output));
+    assert_eq!(table_names(&server), "");
     let (code, report) = migrate(&database, &server.address(), &["--exclude", "A"]);
     assert_same(&report);
     assert_eq!(code, 1, "the foreign key has no parent there");
     assert_eq!(table_names(&server), "b,tombolo_migration,tombolo_migration_value");
+}
+
+/// The server says so after it has let the user in, and hangs up.
+#[test]
+fn a_database_that_is_not_there_is_named_by_the_server() {
+    let server = Server::start();
+    let absent = server.address().replace("/app", "/absent");
+    let output = command(&Database::new(TWO).path(), &absent, &[]).output().unwrap();
+    let said = errors(&output);
+    assert!(said.contains("\"absent\" does not exist (3D000)"), "{said}");
+    assert!(said.contains("CREATE DATABASE"), "{said}");
 }
 
 #[test]

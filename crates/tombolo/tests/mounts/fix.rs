@@ -70,6 +70,49 @@ fn a_database_moves_to_a_local_directory() {
     });
 }
 
+/// With a mount in place of the link, a program that follows none works as well; after a start
+/// without the mount it works by the link.
+#[test]
+fn a_local_directory_is_mounted_over_the_old_one() {
+    Namespace::run(|namespace| {
+        let faults = Faults { maps: Maps::Refused, ..Faults::default() };
+        let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
+        let root = tempfile::tempdir().expect("a directory");
+        let [local, fstab] = ["local", "fstab"].map(|name| root.path().join(name));
+        let behind = mount.behind().join("app");
+        for directory in [&local, &behind] {
+            std::fs::create_dir(directory).expect("made");
+        }
+        std::fs::write(&fstab, "# disks\n").expect("written");
+        killed_in_wal_mode(&behind);
+        let database = mount.path().join("app/app.db");
+        assert!(sqlite(&database, COUNT).contains("disk I/O error"));
+        let before = Files::of(&behind);
+        let [to, table] = [&local, &fstab].map(|path| path.to_str().expect("UTF-8"));
+        let wanted = ["move", "--to", to, "--bind", "--fstab", table];
+
+        let shown = fix(&database, &wanted);
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(shown.contains(" none bind,nofail 0 0"), "{shown}");
+        for _ in 0..2 {
+            succeed(&database, &[&wanted[..], &["--apply"]].concat());
+            assert!(database.is_file() && !database.is_symlink());
+            let said = sqlite(&database, "PRAGMA journal_mode; PRAGMA integrity_check;");
+            assert_eq!(said, "wal\nok\n");
+        }
+        assert_eq!(sqlite(&database, COUNT), "500\n");
+        let unmounted = Command::new("umount").arg(mount.path().join("app")).status();
+        assert!(unmounted.expect("it runs").success());
+        assert_eq!(sqlite(&database, COUNT), "500\n");
+
+        succeed(&database, &["move", "--undo"]);
+        Files::of(&behind).assert_same(&before);
+        assert!(Files::of(&local).names().is_empty());
+        assert_eq!(std::fs::read_to_string(&fstab).expect("read"), "# disks\n");
+        assert!(sqlite(&database, COUNT).contains("disk I/O error"));
+    });
+}
+
 /// Where there are no locks, nobody can be kept out: it is refused, and nothing is lost.
 #[test]
 fn without_locks_leaving_wal_mode_is_refused_and_moving_works() {

@@ -10,12 +10,17 @@ use crate::error::Error;
 use crate::migrate::address::Address;
 use crate::migrate::plan::PlannedTable;
 use crate::migrate::stream::{self, Stream, refused};
-use crate::migrate::target::{Dialect, EachRow, Format, Step, Target, Times, other_row};
+use crate::migrate::target::{
+    ANSWER_BYTES_MAX, Dialect, EachRow, Format, KeptRows, Step, Target, TextRow, Times, other_row,
+};
 
 /// Bytes of rows that are sent at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 /// What a statement of many rows has beside them, with room to spare.
 const STATEMENT_BYTES: usize = 64 * 1024;
+
+/// A table of MySQL has at most 4,096 columns, and a result no more.
+const COLUMNS_MAX: u64 = 4096;
 
 const QUIT: u8 = 1;
 const QUERY: u8 = 3;
@@ -64,7 +69,8 @@ impl Client {
     /// The same by a connection that is there.
     pub(super) fn over(stream: Box<dyn Stream>, address: &Address) -> Result<Self, Error> {
         const DURING: &str = "connecting";
-        let packets = login::log_in(stream, address)?;
+        let mut packets = login::log_in(stream, address)?;
+        packets.take_up_to(ANSWER_BYTES_MAX);
         let (dialect, bulk, message) = (&MYSQL, Bulk::Load, Vec::new());
         let mut client = Client { packets, dialect, bulk, message };
         let version = client.one(DURING, "SELECT version()")?.unwrap_or_default();
@@ -149,6 +155,9 @@ impl Client {
 
     /// The definitions of columns, and the packet that ends them.
     fn columns(&mut self, during: &'static str, count: u64) -> Result<Vec<WireKind>, Error> {
+        if count > COLUMNS_MAX {
+            return Err(not_understood(during));
+        }
         let mut kinds = Vec::new();
         for _ in 0..count {
             self.packets.read(during, &mut self.message)?;
@@ -266,19 +275,19 @@ impl Target for Client {
         self.attempt(during, sql)?.map_err(|said| server(during, &said))
     }
 
-    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<TextRow>, Error> {
         let count = match self.ask(during, sql)? {
             Ok(Answer::Columns(count)) => count,
             Ok(_) => return Err(not_understood(during)),
             Err(said) => return Err(server(during, &said)),
         };
         self.columns(during, count)?;
-        let mut found = Vec::new();
+        let mut found = KeptRows::default();
         while self.next_row(during)? {
             let row = rows::texts(&self.message, count);
-            found.push(row.ok_or_else(|| not_understood(during))?);
+            found.add(during, row.ok_or_else(|| not_understood(during))?)?;
         }
-        Ok(found)
+        Ok(found.rows())
     }
 
     fn lock(&mut self, during: &'static str) -> Result<bool, Error> {
@@ -421,10 +430,12 @@ impl Target for Client {
         };
         let kinds = self.columns(during, count)?;
         let kinds: Vec<_> = table.columns.iter().map(|column| column.kind).zip(kinds).collect();
+        self.packets.take_up_to(usize::try_from(table.longest_row_bytes).unwrap_or(usize::MAX));
         while self.next_row(during)? {
             let cells = rows::cells(&self.message, &kinds).ok_or_else(|| other_row(table))?;
             each(&cells, self.message.len() as u64)?;
         }
+        self.packets.take_up_to(ANSWER_BYTES_MAX);
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 mod client;
 mod code;
 mod fit;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 mod hostile;
 mod login;
 mod operands;
@@ -13,6 +13,8 @@ mod statements;
 mod words;
 
 pub(super) use client::Client;
+#[cfg(feature = "testing")]
+pub(crate) use hostile::converse_by;
 
 use super::dates::{self, Form};
 use super::kind::{Choice, DecimalLimit, Holds, Kind, Limits};

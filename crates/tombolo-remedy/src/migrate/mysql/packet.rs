@@ -7,9 +7,8 @@ use std::io::{BufReader, Read as _, Write as _};
 
 /// Bytes of one packet; a longer message goes on in the next one.
 const PACKET_BYTES_MAX: usize = 0xff_ffff;
-/// Longest message that is taken in: no row of SQLite is longer than 1 GB, and a blob that arrives
-/// as digits twice that.
-const MESSAGE_BYTES_MAX: usize = 0x8000_0000;
+/// Bytes of a message before the login is done: names, and what passwords are mixed with.
+const LOGIN_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 256 * 1024;
 
@@ -17,11 +16,18 @@ const READ_BYTES: usize = 256 * 1024;
 pub(super) struct Packets {
     stream: BufReader<Box<dyn Stream>>,
     sequence: u8,
+    longest_bytes: usize,
 }
 
 impl Packets {
     pub(super) fn new(stream: Box<dyn Stream>) -> Self {
-        Packets { stream: BufReader::with_capacity(READ_BYTES, stream), sequence: 0 }
+        let stream = BufReader::with_capacity(READ_BYTES, stream);
+        Packets { stream, sequence: 0, longest_bytes: LOGIN_BYTES_MAX }
+    }
+
+    /// From now on messages of so many bytes are taken in.
+    pub(super) fn take_up_to(&mut self, longest_bytes: usize) {
+        self.longest_bytes = longest_bytes;
     }
 
     /// The next message is the first one of a command.
@@ -42,6 +48,9 @@ impl Packets {
             self.sequence = self.sequence.wrapping_add(1);
             let length = u32::from_le_bytes([low, middle, high, 0]);
             let before = into.len();
+            if before.saturating_add(length as usize) > self.longest_bytes {
+                return Err(refused(during, "a message is longer than any answer can be"));
+            }
             let mut packet = (&mut self.stream).take(u64::from(length));
             packet.read_to_end(into).map_err(|error| lost(during, &error))?;
             let length = length as usize;
@@ -50,9 +59,6 @@ impl Packets {
             }
             if length < PACKET_BYTES_MAX {
                 return Ok(());
-            }
-            if into.len() > MESSAGE_BYTES_MAX {
-                return Err(refused(during, "a message is longer than any row can be"));
             }
         }
     }
@@ -86,8 +92,9 @@ impl Packets {
         if !self.stream.buffer().is_empty() {
             return Err(refused(during, "it sent something that was not asked for"));
         }
-        let stream = map(self.stream.into_inner())?;
-        Ok(Packets { sequence: self.sequence, ..Packets::new(stream) })
+        let Packets { stream, sequence, longest_bytes } = self;
+        let stream = map(stream.into_inner())?;
+        Ok(Packets { sequence, longest_bytes, ..Packets::new(stream) })
     }
 }
 

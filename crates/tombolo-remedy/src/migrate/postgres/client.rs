@@ -7,7 +7,9 @@ use crate::migrate::address::Address;
 use crate::migrate::kind::Kind;
 use crate::migrate::plan::PlannedTable;
 use crate::migrate::stream::{self, Stream, lost, refused};
-use crate::migrate::target::{Dialect, EachRow, Format, Step, Target, other_row};
+use crate::migrate::target::{
+    ANSWER_BYTES_MAX, Dialect, EachRow, Format, KeptRows, Step, Target, TextRow, other_row,
+};
 use crate::migrate::tls::{self, Mode};
 use bytes::{Buf as _, BytesMut};
 use fallible_iterator::FallibleIterator as _;
@@ -17,8 +19,6 @@ use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
 use postgres_protocol::message::frontend;
 use std::io;
 
-/// Longest message that is taken in: no value of PostgreSQL is longer than 1 GB.
-const MESSAGE_BYTES_MAX: i32 = 0x4000_0000;
 /// Bytes of one read, and of rows that are sent at a time.
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -31,6 +31,8 @@ pub(in crate::migrate) struct Client {
     incoming: BytesMut,
     outgoing: BytesMut,
     piece: Vec<u8>,
+    /// The longest message that is taken in.
+    longest_bytes: usize,
 }
 
 impl Client {
@@ -44,6 +46,7 @@ impl Client {
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
             piece: vec![0; PIECE_BYTES],
+            longest_bytes: ANSWER_BYTES_MAX,
         };
         client.log_in(address)?;
         for setting in [
@@ -138,27 +141,23 @@ impl Client {
     }
 
     /// Runs statements, and keeps all rows, as texts.
-    fn query(
-        &mut self,
-        during: &'static str,
-        sql: &str,
-    ) -> Result<Vec<Vec<Option<String>>>, Error> {
+    fn query(&mut self, during: &'static str, sql: &str) -> Result<Vec<TextRow>, Error> {
         frontend::query(sql, &mut self.outgoing).map_err(|error| lost(during, &error))?;
         self.flush(during)?;
-        let mut rows = Vec::new();
+        let mut rows = KeptRows::default();
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 Message::DataRow(body) => {
                     let buffer = body.buffer();
                     let text = |range: Option<std::ops::Range<usize>>| {
                         Ok(range.and_then(|range| buffer.get(range)).map(lossy))
                     };
                     let row = body.ranges().map(text).collect();
-                    rows.push(row.map_err(|error| lost(during, &error))?);
+                    rows.add(during, row.map_err(|error| lost(during, &error))?)?;
                 }
                 Message::ErrorResponse(body) => error = Some(said(during, &body)),
-                Message::ReadyForQuery(_) => return error.map_or(Ok(rows), Err),
+                Message::ReadyForQuery(_) => return error.map_or(Ok(rows.rows()), Err),
                 _ => {}
             }
         }
@@ -173,7 +172,8 @@ impl Client {
                 Message::CopyInResponse(_) => return Ok(()),
                 Message::ErrorResponse(body) => {
                     let error = said(during, &body);
-                    self.finish(during)?;
+                    // Where the connection ends here, that is why.
+                    let _ = self.finish(during);
                     return Err(error);
                 }
                 Message::ReadyForQuery(_) => return Err(refused(during, "no COPY began")),
@@ -193,7 +193,7 @@ impl Client {
         self.flush(during)?;
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 // The server sends one row in a message.
                 Message::CopyData(body) => {
                     let line = body.data();
@@ -210,12 +210,17 @@ impl Client {
     fn finish(&mut self, during: &'static str) -> Result<(), Error> {
         let mut error = None;
         loop {
-            match self.message(during)? {
+            match self.next(during, &mut error)? {
                 Message::ErrorResponse(body) => error = error.or_else(|| Some(said(during, &body))),
                 Message::ReadyForQuery(_) => return error.map_or(Ok(()), Err),
                 _ => {}
             }
         }
+    }
+
+    /// The next message. Where the connection ends instead, what the server has said before is why.
+    fn next(&mut self, during: &'static str, said: &mut Option<Error>) -> Result<Message, Error> {
+        self.message(during).map_err(|error| said.take().unwrap_or(error))
     }
 
     fn flush(&mut self, during: &'static str) -> Result<(), Error> {
@@ -227,8 +232,9 @@ impl Client {
     fn message(&mut self, during: &'static str) -> Result<Message, Error> {
         loop {
             let header = Header::parse(&self.incoming).map_err(|error| lost(during, &error))?;
-            if header.is_some_and(|header| header.len() > MESSAGE_BYTES_MAX) {
-                return Err(refused(during, "a message is longer than any value can be"));
+            let length = header.map(|header| usize::try_from(header.len()).unwrap_or_default());
+            if length.is_some_and(|length| length > self.longest_bytes) {
+                return Err(refused(during, "a message is longer than any answer can be"));
             }
             let parsed = Message::parse(&mut self.incoming);
             if let Some(message) = parsed.map_err(|error| lost(during, &error))? {
@@ -255,7 +261,7 @@ impl Target for Client {
         &Postgres
     }
 
-    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
+    fn rows(&mut self, during: &'static str, sql: &str) -> Result<Vec<TextRow>, Error> {
         self.query(during, sql)
     }
 
@@ -341,10 +347,13 @@ impl Target for Client {
         // Of a table itself COPY leaves generated columns out.
         let (names, name) = (names.join(", "), quoted(&table.name));
         let sql = format!("COPY (SELECT {names} FROM {name}) TO STDOUT");
-        self.copy_out(during, &sql, &mut |line| {
+        self.longest_bytes = usize::try_from(table.longest_row_bytes).unwrap_or(usize::MAX);
+        let read = self.copy_out(during, &sql, &mut |line| {
             let cells = copy_text::read(line, &kinds).ok_or_else(|| other_row(table))?;
             each(&cells, line.len() as u64)
-        })
+        });
+        self.longest_bytes = ANSWER_BYTES_MAX;
+        read
     }
 }
 
