@@ -7,10 +7,13 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/tool.rs"]
+mod tool_build;
 
 mod canary;
 mod crash;
 mod full;
 mod kill;
+mod owner;
 mod pause;
 mod share;
