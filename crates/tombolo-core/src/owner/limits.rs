@@ -17,12 +17,18 @@ pub struct Limits {
     /// conflict.
     pub turn_hold_ms: u64,
     /// Age beyond which a snapshot is given up when the log has grown past `log_bytes_max`, in
-    /// milliseconds.
+    /// milliseconds. With a log of twice that it is a fourth, and so on.
     pub snapshot_age_ms: u64,
-    /// Bytes of the log beyond which old snapshots are given up.
+    /// Bytes of the log beyond which old snapshots are given up, and the turn is held back until
+    /// the log was begun anew.
     pub log_bytes_max: u64,
     /// Bytes of the log from which on a checkpoint is wanted.
     pub checkpoint_bytes: u64,
+    /// How long a checkpoint that begins the log anew may wait for readers and writers, each, in
+    /// milliseconds. Nobody writes meanwhile.
+    pub checkpoint_wait_ms: u64,
+    /// How long after the last commit the log is begun anew, if nobody reads, in milliseconds.
+    pub quiet_ms: u64,
     /// Bytes of pages of one transaction that are kept in memory; the rest goes to a file.
     pub transaction_memory_bytes: u64,
     /// Bytes of pages of one transaction; a larger one is refused as if the disk were full.
@@ -45,6 +51,8 @@ impl Default for Limits {
             snapshot_age_ms: 60_000,
             log_bytes_max: 64 << 20,
             checkpoint_bytes: 4 << 20,
+            checkpoint_wait_ms: 500,
+            quiet_ms: 1_000,
             transaction_memory_bytes: 32 << 20,
             transaction_bytes_max: 64 << 30,
             outcomes_max: 65_536,

@@ -6,8 +6,8 @@ use std::process::Command;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
-use tombolo_core::wire::reply::{Begun, Outcome};
-use tombolo_core::wire::request::{Ending, Pages, Request};
+use tombolo_core::wire::reply::{Begun, Outcome, Reservation};
+use tombolo_core::wire::request::{Ending, Pages, Request, TurnWish};
 use tombolo_lab::Namespace;
 use tombolo_owner::server::{ServeError, Server};
 
@@ -24,6 +24,24 @@ fn send_piece(client: &Client, numbers: std::ops::Range<u32>) {
 
 fn assert_commits(client: &mut Client) {
     client.send_commit();
+    let reply = client.heard();
+    assert!(matches!(reply, Some(Reply::Outcome(Outcome::Committed(_)))), "{reply:?}");
+    client.tell(&Request::End(Ending::Transaction));
+}
+
+/// As [`assert_commits`], where the turn may be held back for a moment.
+fn assert_commits_patiently(client: &mut Client) {
+    let begun = client.begin(TurnWish::None);
+    let granted = client.ask(&Request::Reserve { wait_ms: 20_000 });
+    assert_eq!(granted, Reply::Reserved(Reservation::Granted));
+    let Reply::Pages(read) = client.ask(&Request::Read { first: 1, count: 2 }) else {
+        panic!("no pages");
+    };
+    let mut pages = Vec::new();
+    for (number, page) in (1..).zip(read.chunks(PAGE)) {
+        Pages::append(&mut pages, number, page);
+    }
+    client.send_commit_of(&begun, 0, &pages);
     let reply = client.heard();
     assert!(matches!(reply, Some(Reply::Outcome(Outcome::Committed(_)))), "{reply:?}");
     client.tell(&Request::End(Ending::Transaction));
@@ -97,6 +115,61 @@ fn an_owner_does_not_begin_where_large_transactions_have_no_place() {
     settings.spill_directory = Some("/proc".into());
     let error = Server::start(settings).expect_err("no file can be made there");
     assert!(matches!(&error, ServeError::Io { path, .. } if path == Path::new("/proc")), "{error}");
+}
+
+#[test]
+fn readers_that_follow_each_other_closely_do_not_starve_the_checkpoint() {
+    let limits = Limits {
+        checkpoint_bytes: 8 * PAGE as u64,
+        log_bytes_max: 40 * PAGE as u64,
+        ..Limits::default()
+    };
+    let owner = Owner::new(Serving::Database, limits);
+    let (mut writer, mut readers) = (owner.session(), [owner.session(), owner.session()]);
+    let used = |owner: &Owner| {
+        let log = std::fs::read(owner.directory.path().join("app.db-wal")).expect("readable");
+        log.len() as u64
+    };
+    let mut shrunk = false;
+    let mut longest = 0;
+    for round in 0..400 {
+        // One of them has a snapshot at any time.
+        readers[round % 2].begin(TurnWish::None);
+        readers[(round + 1) % 2].tell(&Request::End(Ending::Transaction));
+        assert_commits_patiently(&mut writer);
+        let now = used(&owner);
+        shrunk |= now < longest;
+        longest = longest.max(now);
+        if shrunk {
+            break;
+        }
+    }
+    assert!(shrunk, "the log was never begun anew: {longest} bytes");
+    let status = owner.status();
+    let counts = status.databases.first().expect("one database").counts;
+    assert_eq!(counts.expired_snapshots, 0, "nobody had to suffer for it");
+}
+
+#[test]
+fn a_snapshot_that_holds_up_a_long_log_is_given_up_with_an_error() {
+    let limits = Limits {
+        checkpoint_bytes: 4 * PAGE as u64,
+        log_bytes_max: 8 * PAGE as u64,
+        snapshot_age_ms: 1_000,
+        ..Limits::default()
+    };
+    let owner = Owner::new(Serving::Database, limits);
+    let (mut writer, mut reader) = (owner.session(), owner.session());
+    reader.begin(TurnWish::None);
+    let reply = loop {
+        assert_commits_patiently(&mut writer);
+        match reader.ask(&Request::Read { first: 1, count: 1 }) {
+            Reply::Pages(page) => assert_eq!(page.len(), PAGE),
+            other => break other,
+        }
+    };
+    assert_eq!(failed(Some(reply)), ResultCode::IOERR);
+    assert_eq!(reader.begin(TurnWish::None).shape.size_pages, 2, "the next one is well");
 }
 
 #[test]
