@@ -1,4 +1,4 @@
-//! How much an owner allows, in one place.
+//! How much an owner allows, in one place. How long messages may be is in [`crate::wire::limits`].
 
 /// What an owner allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,8 +7,14 @@ pub struct Limits {
     pub sessions_max: usize,
     /// Connections that have not said which database they want; a further one is closed.
     pub newcomers_max: usize,
-    /// How long such a connection may say nothing before it is closed, in milliseconds.
+    /// How long such a connection may say nothing whole before it is closed, in milliseconds.
     pub newcomer_silence_ms: u64,
+    /// How long a session may take to finish a request that it has begun, and to read an answer, in
+    /// milliseconds; then it is ended.
+    pub request_ms: u64,
+    /// How long a session may say nothing while it has no transaction, in milliseconds; then it is
+    /// ended. A door opens a new one with its next transaction.
+    pub session_silence_ms: u64,
     /// How long a database of a directory stays open that no session has, in milliseconds.
     pub idle_database_ms: u64,
     /// Sessions that wait for the turn; a further one is told busy at once.
@@ -45,6 +51,8 @@ impl Default for Limits {
             sessions_max: 20_000,
             newcomers_max: 4096,
             newcomer_silence_ms: 30_000,
+            request_ms: 30_000,
+            session_silence_ms: 24 * 60 * 60 * 1_000,
             idle_database_ms: 10_000,
             queue_max: 10_000,
             turn_hold_ms: 10_000,

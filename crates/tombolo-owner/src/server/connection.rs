@@ -1,6 +1,7 @@
 //! One connection, which is never waited for.
 
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 use tombolo_core::wire::frame::Frame;
 use tombolo_core::wire::{FrameReader, Malformed, Reply};
 use tombolo_os::socket::Stream;
@@ -20,6 +21,12 @@ pub(super) enum Ended {
     /// What came is one, at a time when nobody says that.
     #[error("this was not to be said now")]
     OutOfPlace,
+    /// A request was begun and not finished, or an answer not read, for too long.
+    #[error("it left a request or an answer unfinished for too long")]
+    Late,
+    /// It said nothing for very long.
+    #[error("it said nothing for too long")]
+    Silent,
     /// It was turned away.
     #[error("it was turned away")]
     Refused,
@@ -41,6 +48,12 @@ pub(super) struct Connection {
     stream: Stream,
     reader: FrameReader,
     unsent: Vec<u8>,
+    /// When something came last.
+    heard: Instant,
+    /// Messages that came or went whole.
+    messages: u64,
+    /// Since when the same message is unfinished, as far as was looked, and how many were whole.
+    unfinished: Option<(Instant, u64)>,
     pub(super) caller: Caller,
 }
 
@@ -62,7 +75,15 @@ pub(super) enum Flushed {
 impl Connection {
     pub(super) fn new(stream: Stream) -> Self {
         let reader = FrameReader::default();
-        Connection { stream, reader, unsent: Vec::new(), caller: Caller::default() }
+        Connection {
+            stream,
+            reader,
+            unsent: Vec::new(),
+            heard: Instant::now(),
+            messages: 0,
+            unfinished: None,
+            caller: Caller::default(),
+        }
     }
 
     pub(super) fn stream(&self) -> &Stream {
@@ -74,12 +95,35 @@ impl Connection {
         !self.unsent.is_empty()
     }
 
+    /// Whether the same request has been unfinished, or the same answer not read, for so long.
+    pub(super) fn is_unfinished_for(&mut self, time: Duration, now: Instant) -> bool {
+        if !self.is_unsent() && !self.reader.has_rest() {
+            self.unfinished = None;
+            return false;
+        }
+        match self.unfinished {
+            Some((since, messages)) if messages == self.messages => {
+                now.duration_since(since) >= time
+            }
+            _ => {
+                self.unfinished = Some((now, self.messages));
+                false
+            }
+        }
+    }
+
+    /// Whether nothing has come for so long.
+    pub(super) fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
+        now.duration_since(self.heard) >= time
+    }
+
     /// Receives what is there, once.
     pub(super) fn receive(&mut self) -> Result<Received, Ended> {
         let mut buffer = [0; RECEIVE_BYTES];
         match self.stream.receive(&mut buffer) {
             Ok(0) => Err(Ended::Gone),
             Ok(count) => {
+                self.heard = Instant::now();
                 self.reader.push(buffer.get(..count).unwrap_or_default());
                 Ok(Received::Bytes)
             }
@@ -93,7 +137,9 @@ impl Connection {
         if !self.unsent.is_empty() {
             return Ok(None);
         }
-        self.reader.next_frame().map_err(Ended::Malformed)
+        let frame = self.reader.next_frame().map_err(Ended::Malformed)?;
+        self.messages += u64::from(frame.is_some());
+        Ok(frame)
     }
 
     /// Sends a reply, as far as the other side takes it.
@@ -114,6 +160,7 @@ impl Connection {
                 Err(_) => return Err(Ended::Gone),
             }
         }
+        self.messages += 1;
         // What a window of pages took is given back.
         self.unsent = Vec::new();
         Ok(Flushed::All)

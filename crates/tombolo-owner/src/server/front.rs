@@ -223,7 +223,6 @@ impl Server {
         if newcomer.connection.is_unsent() {
             return self.flush(key);
         }
-        newcomer.heard = Instant::now();
         match newcomer.connection.receive() {
             Ok(_) => self.obey(key),
             Err(_) => {
@@ -238,7 +237,7 @@ impl Server {
             let Some(newcomer) = self.newcomers.get_mut(&key) else { return };
             match newcomer.next_wish() {
                 Ok(Wish::More) => return,
-                Ok(Wish::Greeted) => {}
+                Ok(Wish::Greeted) => newcomer.heard = Instant::now(),
                 Ok(Wish::Status) => self.ask(key),
                 Ok(Wish::Open(path, access)) => {
                     let Some(newcomer) = self.newcomers.remove(&key) else { return };

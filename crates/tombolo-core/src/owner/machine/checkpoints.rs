@@ -1,12 +1,13 @@
 //! When the log is copied into the database, and which snapshots are too old for that.
 //!
-//! The checkpoint itself runs elsewhere, beside all that the machine does. Readers cannot starve it:
+//! The checkpoint itself runs elsewhere, beside all that the machine does. Readers cannot starve
+//! it:
 //!
 //! 1. From `checkpoint_bytes` on, what can be copied is copied, which waits for nobody.
-//! 2. SQLite begins the log anew only when nobody reads from it. From `log_bytes_max` on the turn is
-//!    held back for it: what is copied by then needs the log no longer, so whoever begins meanwhile
-//!    reads the file, and so do the readers of the newest version, once [`Engine::renew`] has moved
-//!    them.
+//! 2. SQLite begins the log anew only when nobody reads from it. From `log_bytes_max` on the turn
+//!    is held back for it: what is copied by then needs the log no longer, so whoever begins
+//!    meanwhile reads the file, and so do the readers of the newest version, once
+//!    [`Engine::renew`] has moved them.
 //! 3. What is left are readers of older versions. The longer the log, the sooner they are given up.
 
 use super::super::SessionId;
@@ -62,6 +63,12 @@ impl Checkpoints {
 
     pub(super) fn ask(&mut self, session: SessionId, mode: CheckpointMode) {
         self.asked.push_back((session, mode));
+    }
+
+    /// Whether a session waits for one.
+    pub(super) fn is_awaited_by(&self, session: SessionId) -> bool {
+        let running = self.running.and_then(|running| running.session);
+        running == Some(session) || self.asked.iter().any(|(asking, _)| *asking == session)
     }
 
     /// Nobody waits for the answer to a session any more.

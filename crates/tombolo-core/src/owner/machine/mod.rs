@@ -163,6 +163,18 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.sessions.contains_key(&session)
     }
 
+    /// Whether a session has no transaction, and waits for nothing.
+    #[must_use]
+    pub fn is_idle(&self, session: SessionId) -> bool {
+        let is_outside =
+            self.sessions.get(&session).is_some_and(|state| state.stage == Stage::Idle);
+        is_outside
+            && !self.turn.is_held_by(session)
+            && !self.turn.has_place(session)
+            && !self.shown.is_awaited_by(session)
+            && !self.checkpoints.is_awaited_by(session)
+    }
+
     /// What has to be sent, in order.
     pub fn take_replies(&mut self) -> Vec<(SessionId, Reply)> {
         std::mem::take(&mut self.replies)

@@ -1,9 +1,11 @@
 //! One thread for each database: it alone has the engine and the sessions.
 //!
 //! * `ending`: how it ends when it is told to.
+//! * `silence`: sessions that take too long.
 //! * `telling`: what it says of itself.
 
 mod ending;
+mod silence;
 mod telling;
 
 use super::checkpoints;
@@ -94,6 +96,7 @@ pub(super) struct Database {
     commit_latencies: Latencies,
     sync_latencies: Latencies,
     started: Instant,
+    looked_for_silence: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +136,7 @@ impl Database {
             commit_latencies: Latencies::default(),
             sync_latencies: Latencies::default(),
             started: Instant::now(),
+            looked_for_silence: Instant::now(),
         })
     }
 
@@ -177,6 +181,7 @@ impl Database {
             self.order_sync()?;
             self.order_checkpoint();
             self.log_notes();
+            self.end_silent(Instant::now());
         }
     }
 

@@ -71,10 +71,10 @@ impl Database {
         let path = self.subject.path.display();
         let number = session.0;
         match ended {
-            Ended::Malformed(_) | Ended::OutOfPlace | Ended::Refused => {
+            Ended::Malformed(_) | Ended::OutOfPlace | Ended::Refused | Ended::Late => {
                 tracing::warn!(%path, number, program, process, why = %ended, "a session ends");
             }
-            Ended::Gone | Ended::Stop => {
+            Ended::Gone | Ended::Stop | Ended::Silent => {
                 debug!(%path, number, program, process, why = %ended, "a session ends");
             }
         }
