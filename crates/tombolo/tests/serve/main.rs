@@ -2,6 +2,7 @@
 
 mod basics;
 mod descriptors;
+mod disk;
 mod faults;
 mod harness;
 mod history;
