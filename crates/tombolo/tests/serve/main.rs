@@ -8,5 +8,6 @@ mod harness;
 mod history;
 mod mixed;
 mod run;
+mod sessions;
 mod shipped;
 mod told;
