@@ -56,6 +56,8 @@ pub use lab::Lab;
 pub use local::{Disk, Mounted};
 pub use namespace::Namespace;
 pub use needs::{Need, install_kernels, install_packages, install_virtiofsd, needs, virtiofsd};
+/// What [`Preload::refuse`] answers with.
+pub use nix::errno::Errno;
 pub use preload::{Preload, Refused, Times};
 pub use process::child::{become_child, guard};
 pub use server::{Server, ServerSpec};

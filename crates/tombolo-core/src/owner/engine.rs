@@ -174,18 +174,18 @@ pub trait Engine {
     /// `SQLITE_READONLY` for a page 1 that would break the file, `SQLITE_FULL`, `SQLITE_IOERR_*`.
     fn commit(&mut self, transaction: &mut dyn Transaction) -> Result<Version, EngineError>;
 
-    /// Copies frames of the log into the database file.
-    ///
-    /// # Errors
-    ///
-    /// SQLite's own, other than BUSY.
-    fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError>;
+    /// Holds the newest version, if it is pinned, so that the log can be begun anew: by a reader
+    /// that does not need the log, where all of it is in the database file.
+    fn renew(&mut self);
 
     /// Whether stock apps may have the database open. In doubt they have.
     fn has_company(&self) -> bool;
 
-    /// Bytes of the log.
+    /// Bytes of the log's file.
     fn log_bytes(&self) -> u64;
+
+    /// Bytes of it that are in use: up to the last frame of the newest known version.
+    fn log_used_bytes(&self) -> u64;
 
     /// Opens what the path names now, after another file was put there. No version is pinned, and
     /// their numbers go on. Where nothing is there, `access` says whether a database is made.

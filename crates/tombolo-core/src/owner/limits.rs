@@ -1,4 +1,4 @@
-//! How much an owner allows, in one place.
+//! How much an owner allows, in one place. How long messages may be is in [`crate::wire::limits`].
 
 /// What an owner allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub struct Limits {
     pub sessions_max: usize,
     /// Connections that have not said which database they want; a further one is closed.
     pub newcomers_max: usize,
-    /// How long such a connection may say nothing before it is closed, in milliseconds.
+    /// How long such a connection may say nothing whole before it is closed, in milliseconds.
     pub newcomer_silence_ms: u64,
     /// How long a connection may take to say who it is, the handshake of TLS included, in
     /// milliseconds.
@@ -18,6 +18,12 @@ pub struct Limits {
     /// How long a machine at the other end of a network may be gone until its connections end, in
     /// milliseconds.
     pub network_silence_ms: u64,
+    /// How long a session may take to finish a request that it has begun, and to read an answer, in
+    /// milliseconds; then it is ended.
+    pub request_ms: u64,
+    /// How long a session may say nothing while it has no transaction, in milliseconds; then it is
+    /// ended. A door opens a new one with its next transaction.
+    pub session_silence_ms: u64,
     /// How long a database of a directory stays open that no session has, in milliseconds.
     pub idle_database_ms: u64,
     /// Sessions that wait for the turn; a further one is told busy at once.
@@ -26,12 +32,18 @@ pub struct Limits {
     /// conflict.
     pub turn_hold_ms: u64,
     /// Age beyond which a snapshot is given up when the log has grown past `log_bytes_max`, in
-    /// milliseconds.
+    /// milliseconds. With a log of twice that it is a fourth, and so on.
     pub snapshot_age_ms: u64,
-    /// Bytes of the log beyond which old snapshots are given up.
+    /// Bytes of the log beyond which old snapshots are given up, and the turn is held back until
+    /// the log was begun anew.
     pub log_bytes_max: u64,
     /// Bytes of the log from which on a checkpoint is wanted.
     pub checkpoint_bytes: u64,
+    /// How long a checkpoint that begins the log anew may wait for readers and writers, each, in
+    /// milliseconds. Nobody writes meanwhile.
+    pub checkpoint_wait_ms: u64,
+    /// How long after the last commit the log is begun anew, if nobody reads, in milliseconds.
+    pub quiet_ms: u64,
     /// Bytes of pages of one transaction that are kept in memory; the rest goes to a file.
     pub transaction_memory_bytes: u64,
     /// Bytes of pages of one transaction; a larger one is refused as if the disk were full.
@@ -51,12 +63,16 @@ impl Default for Limits {
             introduction_ms: 10_000,
             strangers_max: 256,
             network_silence_ms: 30_000,
+            request_ms: 30_000,
+            session_silence_ms: 24 * 60 * 60 * 1_000,
             idle_database_ms: 10_000,
             queue_max: 10_000,
             turn_hold_ms: 10_000,
             snapshot_age_ms: 60_000,
             log_bytes_max: 64 << 20,
             checkpoint_bytes: 4 << 20,
+            checkpoint_wait_ms: 500,
+            quiet_ms: 1_000,
             transaction_memory_bytes: 32 << 20,
             transaction_bytes_max: 64 << 30,
             outcomes_max: 65_536,

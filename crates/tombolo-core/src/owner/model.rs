@@ -1,8 +1,7 @@
 //! An engine in memory, and the stock app that writes beside it.
 
 use super::engine::{
-    Changes, CheckpointMode, Checkpointed, Engine, EngineError, PageNumber, Reserved, Shape,
-    Transaction, Version,
+    Changes, Engine, EngineError, PageNumber, Reserved, Shape, Transaction, Version,
 };
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::request::Access;
@@ -24,6 +23,7 @@ pub(crate) struct ModelEngine {
     pub(crate) commit_fails: bool,
     pub(crate) replaced: bool,
     pub(crate) log_bytes: u64,
+    pub(crate) renewals: u32,
     /// Versions that sessions have committed.
     pub(crate) own: std::collections::BTreeSet<Version>,
 }
@@ -155,8 +155,8 @@ impl Engine for ModelEngine {
         Ok(self.latest_version())
     }
 
-    fn checkpoint(&mut self, _mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
-        Ok(Checkpointed { busy: false, log_frames: 0, checkpointed_frames: 0 })
+    fn renew(&mut self) {
+        self.renewals += 1;
     }
 
     fn has_company(&self) -> bool {
@@ -164,6 +164,10 @@ impl Engine for ModelEngine {
     }
 
     fn log_bytes(&self) -> u64 {
+        self.log_bytes
+    }
+
+    fn log_used_bytes(&self) -> u64 {
         self.log_bytes
     }
 

@@ -102,6 +102,11 @@ impl Shown {
         pending.map(|pending| pending.session = Some(session)).is_some()
     }
 
+    /// Whether a session waits for the answer to a commit.
+    pub(super) fn is_awaited_by(&self, session: SessionId) -> bool {
+        self.pending.iter().any(|pending| pending.session == Some(session))
+    }
+
     /// Nobody waits for the answers to a session any more.
     pub(super) fn forget(&mut self, session: SessionId) {
         for pending in &mut self.pending {

@@ -4,7 +4,9 @@
 //! The wal-index says nothing that the log does not say as well; whoever opens a database first
 //! builds it anew. It matters only while somebody works with it.
 
-use super::wal::{Checksum, ChecksumOrder, Salts, WAL_VERSION, WalSummary};
+use super::wal::{
+    Checksum, ChecksumOrder, FRAME_HEADER_BYTES, Salts, WAL_HEADER_BYTES, WAL_VERSION, WalSummary,
+};
 use super::words;
 
 /// Bytes of both headers and of what stands behind them.
@@ -159,6 +161,16 @@ impl WalIndexHeader {
     /// the version.
     pub fn read(bytes: &[u8; COPY_BYTES]) -> Result<Self, WalIndexFault> {
         Self::read_in_order(bytes).map(|(header, _)| header)
+    }
+
+    /// Bytes of the log up to its last frame; 0 where it has none.
+    #[must_use]
+    pub fn log_bytes(&self) -> u64 {
+        let frame_bytes = FRAME_HEADER_BYTES as u64 + u64::from(self.page_size_bytes);
+        match self.max_frame {
+            0 => 0,
+            frames => WAL_HEADER_BYTES as u64 + u64::from(frames) * frame_bytes,
+        }
     }
 
     fn read_in_order(bytes: &[u8; COPY_BYTES]) -> Result<(Self, ChecksumOrder), WalIndexFault> {

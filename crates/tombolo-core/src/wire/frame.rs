@@ -80,6 +80,12 @@ impl FrameReader {
         whole.saturating_sub(waiting.len()).clamp(1, FRAME_BYTES_MAX)
     }
 
+    /// Whether there are bytes that are not taken as a frame.
+    #[must_use]
+    pub fn has_rest(&self) -> bool {
+        self.used < self.buffer.len()
+    }
+
     /// Forgets all bytes, as after a new connection.
     pub fn clear(&mut self) {
         *self = FrameReader::with_limit(self.frame_bytes_max);

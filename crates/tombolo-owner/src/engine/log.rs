@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, EngineError, PageNumber};
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::sqlite::wal::{
@@ -243,15 +244,53 @@ impl Framed {
     }
 }
 
-/// Copies frames into the database file, by a connection that does nothing else.
-pub(super) fn checkpoint(
-    connection: &mut Connection,
-    mode: CheckpointMode,
-) -> Result<Checkpointed, EngineError> {
-    match connection.checkpoint(mode) {
-        (Ok(()), done) => Ok(done),
-        (Err(_), done) if done.busy => Ok(done),
-        (Err(failure), _) => Err(during("the checkpoint failed")(failure)),
+/// Copies frames into the database file, in any thread, by a connection that does nothing else.
+///
+/// The engine closes that connection when it ends. It must not outlive the engine: where another
+/// file was put at the path, a new engine may open the same wal-index, and closing a descriptor on
+/// it would drop the new one's locks.
+#[derive(Clone, Debug)]
+pub struct Checkpointer(Arc<Mutex<Option<Connection>>>);
+
+impl Checkpointer {
+    pub(super) fn new(connection: Connection) -> Self {
+        Checkpointer(Arc::new(Mutex::new(Some(connection))))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
+        // Nothing of ours is half done where a thread panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a checkpoint, which waits so long for readers, and so long for a writer. With
+    /// [`CheckpointMode::Passive`] it waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's own, other than BUSY; `SQLITE_MISUSE` where the engine has ended.
+    pub fn run(&self, mode: CheckpointMode, wait: Duration) -> Result<Checkpointed, EngineError> {
+        let mut place = self.connection();
+        let Some(connection) = place.as_mut() else {
+            return Err(error(ResultCode::MISUSE, "the database was closed"));
+        };
+        let failed = during("the checkpoint failed");
+        let wait_ms = wait.as_millis();
+        connection.once(&format!("PRAGMA busy_timeout={wait_ms}")).map_err(&failed)?;
+        match connection.checkpoint(mode) {
+            (Ok(()), done) => Ok(done),
+            (Err(_), done) if done.busy => Ok(done),
+            (Err(failure), _) => Err(failed(failure)),
+        }
+    }
+}
+
+/// Closes the connection when it is dropped, once a checkpoint that runs has ended.
+#[derive(Debug)]
+pub(super) struct Closing(pub(super) Checkpointer);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.connection().take();
     }
 }
 

@@ -27,12 +27,13 @@ mod young;
 use crate::ffi::{self, Connection, Switch};
 use error::{during, error};
 use history::History;
-use log::Framed;
+use log::{Closing, Framed};
 use place::Place;
 use readers::{Idle, Pinned};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tombolo_core::owner::engine::{
     Changes, CheckpointMode, Checkpointed, Engine, EngineError, PageNumber, Reserved, Shape,
     Transaction, Version,
@@ -42,9 +43,10 @@ use tombolo_core::sqlite::wal::{Checksum, ChecksumOrder, Salts};
 use tombolo_core::sqlite::wal_index::{COPY_BYTES, WalIndexHeader};
 use tombolo_core::wire::request::Access;
 
-pub use log::LogFile;
+pub use log::{Checkpointer, LogFile};
 pub use place::EngineKind;
 pub use redo::{POSITION_BYTES, Position, Redone};
+pub(crate) use young::NOTHING_DONE;
 pub use young::YoungEngine;
 
 /// Bytes of a page of a new database where nobody says otherwise, as SQLite has it.
@@ -101,7 +103,7 @@ pub struct StockEngine {
     writer: Connection,
     /// The schema that `writer` read last, by its number on page 1.
     writer_schema: Option<u32>,
-    checkpointer: Connection,
+    checkpointer: Closing,
     // Behind all other connections, for the order in which fields are dropped.
     anchor: Connection,
     place: Place,
@@ -139,7 +141,7 @@ impl StockEngine {
             idle: Idle::default(),
             writer: place.connect()?,
             writer_schema: None,
-            checkpointer: place.connect()?,
+            checkpointer: Closing(Checkpointer::new(place.connect()?)),
             anchor,
             place,
             framed: Framed::default(),
@@ -187,7 +189,23 @@ impl StockEngine {
         if !is_as_known || !self.place.is_in_place()? {
             return Err(error(ResultCode::IOERR, "others have written since the log was lost"));
         }
-        log::checkpoint(&mut self.checkpointer, CheckpointMode::Full)
+        self.checkpoint(CheckpointMode::Full)
+    }
+
+    /// What makes checkpoints in another thread.
+    #[must_use]
+    pub fn checkpointer(&self) -> Checkpointer {
+        self.checkpointer.0.clone()
+    }
+
+    /// Makes a checkpoint, here and now. It waits for one that runs, but not for readers and
+    /// writers.
+    ///
+    /// # Errors
+    ///
+    /// SQLite's own, other than BUSY.
+    pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
+        self.checkpointer.0.run(mode, Duration::ZERO)
     }
 
     /// Makes the drop remove the log and the wal-index where nobody else has the database open, as
@@ -275,8 +293,8 @@ impl Engine for StockEngine {
         self.commit_transaction(transaction)
     }
 
-    fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
-        log::checkpoint(&mut self.checkpointer, mode)
+    fn renew(&mut self) {
+        self.renew_newest();
     }
 
     fn has_company(&self) -> bool {
@@ -285,6 +303,10 @@ impl Engine for StockEngine {
 
     fn log_bytes(&self) -> u64 {
         self.place.log().bytes()
+    }
+
+    fn log_used_bytes(&self) -> u64 {
+        self.known.header.log_bytes()
     }
 
     fn reopen(&mut self, access: Access) -> Result<(), EngineError> {

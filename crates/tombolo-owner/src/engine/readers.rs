@@ -127,6 +127,22 @@ impl StockEngine {
         }
     }
 
+    /// Moves those who read the newest version to a reader that has just begun: if all frames are
+    /// in the file by now it has read mark 0, which lets the log be begun anew.
+    pub(super) fn renew_newest(&mut self) {
+        let version = self.known.version;
+        if !self.pinned.contains_key(&version) {
+            return;
+        }
+        let Ok((reader, (_, snapshot))) = self.begin_reader() else { return };
+        let is_same = snapshot == Some(self.known.bytes);
+        let old = match self.pinned.get_mut(&version) {
+            Some(pinned) if is_same => std::mem::replace(&mut pinned.reader, reader),
+            _ => reader,
+        };
+        self.put_back(old);
+    }
+
     pub(super) fn shape_of(&self, version: Version) -> Result<Shape, EngineError> {
         self.pinned.get(&version).map(|pinned| pinned.shape).ok_or_else(|| gone(version))
     }

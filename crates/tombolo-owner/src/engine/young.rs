@@ -6,7 +6,7 @@
 
 use super::error::{error, system};
 use super::place::{EngineKind, Identity, make};
-use super::{LogFile, NEW_PAGE_SIZE_BYTES, Position, StockEngine};
+use super::{Checkpointer, LogFile, NEW_PAGE_SIZE_BYTES, Position, StockEngine};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tombolo_core::owner::engine::{
@@ -18,6 +18,10 @@ use tombolo_core::wire::request::Access;
 
 /// The shape of a database without a page. The size of pages is a proposal.
 const EMPTY: Shape = Shape { page_size_bytes: NEW_PAGE_SIZE_BYTES, size_pages: 0 };
+
+/// A checkpoint where there is no log.
+pub(crate) const NOTHING_DONE: Checkpointed =
+    Checkpointed { busy: false, log_frames: 0, checkpointed_frames: 0 };
 
 /// A database that may be empty, and is opened by a [`StockEngine`] when it is not.
 ///
@@ -99,6 +103,24 @@ impl YoungEngine {
         match &mut self.stage {
             Stage::Grown(engine) => engine.rescue_log(),
             Stage::Empty { .. } | Stage::Gone { .. } => Err(no_log()),
+        }
+    }
+
+    /// As [`StockEngine::checkpointer`]; `None` where there is no log.
+    #[must_use]
+    pub fn checkpointer(&self) -> Option<Checkpointer> {
+        self.stock().ok().map(StockEngine::checkpointer)
+    }
+
+    /// As [`StockEngine::checkpoint`]. Where there is no log, nothing is to be done.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
+        match &mut self.stage {
+            Stage::Grown(engine) => engine.checkpoint(mode),
+            Stage::Empty { .. } | Stage::Gone { .. } => Ok(NOTHING_DONE),
         }
     }
 
@@ -303,12 +325,9 @@ impl Engine for YoungEngine {
         }
     }
 
-    fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
-        match &mut self.stage {
-            Stage::Grown(engine) => engine.checkpoint(mode),
-            Stage::Empty { .. } | Stage::Gone { .. } => {
-                Ok(Checkpointed { busy: false, log_frames: 0, checkpointed_frames: 0 })
-            }
+    fn renew(&mut self) {
+        if let Stage::Grown(engine) = &mut self.stage {
+            engine.renew();
         }
     }
 
@@ -322,6 +341,13 @@ impl Engine for YoungEngine {
     fn log_bytes(&self) -> u64 {
         match &self.stage {
             Stage::Grown(engine) => engine.log_bytes(),
+            Stage::Empty { .. } | Stage::Gone { .. } => 0,
+        }
+    }
+
+    fn log_used_bytes(&self) -> u64 {
+        match &self.stage {
+            Stage::Grown(engine) => engine.log_used_bytes(),
             Stage::Empty { .. } | Stage::Gone { .. } => 0,
         }
     }

@@ -1,6 +1,7 @@
 //! One connection, which is never waited for.
 
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 use tombolo_core::wire::frame::Frame;
 use tombolo_core::wire::limits::NEWCOMER_FRAME_BYTES_MAX;
 use tombolo_core::wire::{FrameReader, Malformed, Reply};
@@ -28,6 +29,12 @@ pub(super) enum Ended {
     /// What came is one, at a time when nobody says that.
     #[error("this was not to be said now")]
     OutOfPlace,
+    /// A request was begun and not finished, or an answer not read, for too long.
+    #[error("it left a request or an answer unfinished for too long")]
+    Late,
+    /// It said nothing for very long.
+    #[error("it said nothing for too long")]
+    Silent,
     /// It was turned away.
     #[error("it was turned away")]
     Refused,
@@ -51,6 +58,12 @@ pub(super) struct Connection {
     unsent: Vec<u8>,
     /// What was encrypted is not sent.
     is_sealed_unsent: bool,
+    /// When something came last.
+    heard: Instant,
+    /// Messages that came or went whole.
+    messages: u64,
+    /// Since when the same message is unfinished, as far as was looked, and how many were whole.
+    unfinished: Option<(Instant, u64)>,
     pub(super) caller: Caller,
 }
 
@@ -77,6 +90,9 @@ impl Connection {
             reader,
             unsent: Vec::new(),
             is_sealed_unsent: false,
+            heard: Instant::now(),
+            messages: 0,
+            unfinished: None,
             caller: Caller::default(),
         }
     }
@@ -100,12 +116,35 @@ impl Connection {
         !self.unsent.is_empty() || self.is_sealed_unsent
     }
 
+    /// Whether the same request has been unfinished, or the same answer not read, for so long.
+    pub(super) fn is_unfinished_for(&mut self, time: Duration, now: Instant) -> bool {
+        if !self.is_unsent() && !self.reader.has_rest() {
+            self.unfinished = None;
+            return false;
+        }
+        match self.unfinished {
+            Some((since, messages)) if messages == self.messages => {
+                now.duration_since(since) >= time
+            }
+            _ => {
+                self.unfinished = Some((now, self.messages));
+                false
+            }
+        }
+    }
+
+    /// Whether nothing has come for so long.
+    pub(super) fn is_silent_for(&self, time: Duration, now: Instant) -> bool {
+        now.duration_since(self.heard) >= time
+    }
+
     /// Receives what is there, once.
     pub(super) fn receive(&mut self) -> Result<Received, Ended> {
         let mut buffer = [0; RECEIVE_BYTES];
         match self.stream.receive(&mut buffer) {
             Ok(0) => Err(Ended::Gone),
             Ok(count) => {
+                self.heard = Instant::now();
                 self.reader.push(buffer.get(..count).unwrap_or_default());
                 Ok(Received::Bytes)
             }
@@ -123,7 +162,9 @@ impl Connection {
         if self.is_unsent() {
             return Ok(None);
         }
-        self.reader.next_frame().map_err(Ended::Malformed)
+        let frame = self.reader.next_frame().map_err(Ended::Malformed)?;
+        self.messages += u64::from(frame.is_some());
+        Ok(frame)
     }
 
     /// Sends a reply, as far as the other side takes it.
@@ -144,6 +185,7 @@ impl Connection {
                 Err(_) => return Err(Ended::Gone),
             }
         }
+        self.messages += 1;
         // What a window of pages took is given back.
         self.unsent = Vec::new();
         let flushed = self.stream.flush();

@@ -260,10 +260,6 @@ impl Server {
         if newcomer.connection.is_unsent() {
             return self.flush(key);
         }
-        // Of a stranger the time goes on: each byte of it could come late.
-        if newcomer.stage != Stage::Stranger {
-            newcomer.heard = Instant::now();
-        }
         match newcomer.connection.receive() {
             Ok(_) => self.obey(key),
             Err(why) => self.end(key, why),
@@ -276,7 +272,7 @@ impl Server {
             let Some(newcomer) = self.newcomers.get_mut(&key) else { return };
             match newcomer.next_wish() {
                 Ok(Wish::More) => return,
-                Ok(Wish::Greeted) => {}
+                Ok(Wish::Greeted) => newcomer.heard = Instant::now(),
                 Ok(Wish::Status) => self.ask(key),
                 Ok(Wish::Open(path, access)) => {
                     let Some(newcomer) = self.newcomers.remove(&key) else { return };
@@ -392,7 +388,6 @@ impl Newcomer {
         }
         self.connection.caller = caller;
         self.stage = Stage::Known;
-        self.heard = Instant::now();
         match self.connection.send(&Reply::Welcome { protocol: PROTOCOL })? {
             Flushed::All => Ok(Wish::Greeted),
             Flushed::Waiting => Err(Ended::Gone),

@@ -1,6 +1,7 @@
 //! The owner as a process: connections in, replies out.
 //!
 //! * `entrance`: where connections come in; `keys`: how they are known on a network.
+//! * `checkpoints`: a third thread for each database, which copies its log.
 //! * `front`: accepts connections and finds out which database they want.
 //! * `database`: one thread for each database, which does all that is asked of it.
 //! * `connection`: one connection, never waited for.
@@ -12,6 +13,7 @@
 //! * `sync`: a second thread for each database, which waits for the disk.
 //! * `place`: where socket and lock file of an owner are.
 
+mod checkpoints;
 mod connection;
 mod database;
 mod entrance;

@@ -223,6 +223,46 @@ fn what_is_asked_for_beyond_the_end_is_left_out() {
 }
 
 #[test]
+fn readers_of_the_newest_version_can_be_moved_out_of_the_way_of_a_restart() {
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    commit(&mut engine, &scene, &rows(1, 99));
+    let newest = pin_newest(&mut engine);
+    let image = scene.image();
+    assert!(engine.log_used_bytes() > 0);
+    let done = engine.checkpoint(CheckpointMode::Passive).unwrap();
+    assert_eq!(done.log_frames, done.checkpointed_frames);
+    assert!(engine.checkpoint(CheckpointMode::Truncate).unwrap().busy, "the reader is in the way");
+    engine.renew();
+    let done = engine.checkpoint(CheckpointMode::Truncate).unwrap();
+    assert!(!done.busy, "{done:?}");
+    read_all(&mut engine, newest).assert_same(&image);
+    assert_eq!(engine.newest().map(|_| engine.log_used_bytes()), Ok(0));
+    commit(&mut engine, &scene, &rows(50, 150));
+    read_all(&mut engine, newest).assert_same(&image);
+    // Over a version that others have overtaken nothing is done.
+    scene.stock("DELETE FROM t WHERE id = 7");
+    engine.renew();
+    read_all(&mut engine, newest).assert_same(&image);
+    engine.unpin(newest);
+    assert_newest(&mut engine, &scene);
+}
+
+#[test]
+fn a_checkpoint_is_made_in_another_thread_and_not_beyond_the_engine() {
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    commit(&mut engine, &scene, &rows(1, 99));
+    let checkpointer = engine.checkpointer();
+    let wait = std::time::Duration::ZERO;
+    let other = checkpointer.clone();
+    let done = std::thread::spawn(move || other.run(CheckpointMode::Full, wait)).join().unwrap();
+    assert!(done.is_ok_and(|done| done.log_frames == done.checkpointed_frames));
+    drop(engine);
+    assert!(checkpointer.run(CheckpointMode::Full, wait).is_err(), "it is closed");
+}
+
+#[test]
 fn the_log_can_be_synced_by_another_descriptor() {
     let scene = Scene::with_rows(4096);
     let mut engine = scene.open();

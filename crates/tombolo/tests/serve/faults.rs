@@ -8,12 +8,12 @@ use std::process::Child;
 const TABLE: &str = "CREATE TABLE entry(who TEXT, number INTEGER, UNIQUE(who, number));";
 
 /// Waits for a number of acknowledged rows, and goes on reading until the end in a thread.
-fn acknowledged(child: &mut Child) -> impl Iterator<Item = u32> + use<> {
+pub(crate) fn acknowledged(child: &mut Child) -> impl Iterator<Item = u32> + use<> {
     let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     lines.map_while(Result::ok).map(|line| line.parse().expect("a number"))
 }
 
-fn there(owner: &Owner, who: &str) -> BTreeSet<u32> {
+pub(crate) fn there(owner: &Owner, who: &str) -> BTreeSet<u32> {
     let answer = printed(&owner.stock(&format!("SELECT number FROM entry WHERE who = '{who}';")));
     answer.lines().map(|line| line.parse().expect("a number")).collect()
 }
@@ -62,6 +62,22 @@ fn a_client_that_is_killed_gives_the_turn_back() {
     assert!(other.wait().expect("waited for").success());
     let there = there(&owner, "other");
     assert!(seen.len() > 20 && seen.iter().all(|number| there.contains(number)), "{seen:?}");
+    assert_eq!(printed(&owner.door("PRAGMA integrity_check;")), "ok");
+}
+
+#[test]
+fn a_client_that_is_killed_at_any_step_leaves_nothing_of_its_transaction() {
+    let owner = Owner::new();
+    printed(&owner.door(TABLE));
+    for step in 0..=7 {
+        let mut child = owner.program("step.py", &["door", &step.to_string()]);
+        assert_eq!(acknowledged(&mut child).next(), Some(step), "it is there");
+        child.kill().expect("killed");
+        child.wait().expect("waited for");
+        printed(&owner.door(&format!("INSERT INTO entry VALUES('other', {step});")));
+        let count = (step + 1).to_string();
+        assert_eq!(printed(&owner.stock("SELECT count(*) FROM entry;")), count, "step {step}");
+    }
     assert_eq!(printed(&owner.door("PRAGMA integrity_check;")), "ok");
 }
 

@@ -60,6 +60,14 @@ impl Owner {
         Owner { directory, child, errors: Some(errors), arguments: Vec::new(), addresses }
     }
 
+    /// Of the database in this directory, by an owner that meets errors.
+    pub(crate) fn under(directory: TempDir, preload: &tombolo_lab::Preload) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
+        preload.apply(&mut command);
+        let (child, errors) = start_by(command, &directory.path().join("app.db"));
+        Owner { directory, child, errors: Some(errors) }
+    }
+
     /// The process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -86,7 +94,8 @@ impl Owner {
     }
 
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("killed");
+        // It may have ended by itself.
+        let _ = self.child.kill();
         self.child.wait().expect("waited for");
     }
 

@@ -2,6 +2,7 @@
 
 mod basics;
 mod descriptors;
+mod disk;
 mod faults;
 mod harness;
 mod history;
@@ -9,6 +10,7 @@ mod mixed;
 mod network;
 mod proxy;
 mod run;
+mod sessions;
 mod several;
 mod shipped;
 mod told;

@@ -224,7 +224,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.await_sync(Pending { session: Some(asker), id, version }, base);
         self.move_snapshot(session, version, now_ms);
         self.finish_ending(session, prepared.ending, now_ms);
-        self.checkpoint_if_long();
+        self.checkpoints.committed(now_ms);
         self.serve_queue(now_ms);
         Ok(Decided::Committed(version))
     }

@@ -1,11 +1,13 @@
 //! One database and its sessions: requests, closed connections, finished syncs and the time come
 //! in; replies go out.
 //!
+//! * `checkpoints`: when the log is copied, and which snapshots are too old for that.
 //! * `reading`: begins and pages.
 //! * `writing`: the turn, commits and their acknowledgement.
 //! * `group`: commits of several databases together.
 //! * `telling`: what it says of itself.
 
+mod checkpoints;
 mod group;
 mod reading;
 mod telling;
@@ -24,6 +26,7 @@ use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Reply;
 use crate::wire::request::{Access, Ending, Incarnation, Request};
+use checkpoints::Checkpoints;
 use group::{Alone, Prepared};
 use std::collections::HashMap;
 
@@ -49,12 +52,14 @@ pub struct Machine<E: Engine, S: Store> {
     /// Sessions that wait until what they read is durable.
     settling: Vec<(SessionId, Version)>,
     outcomes: Outcomes,
-    /// Bytes of the log when it was last checkpointed.
-    checkpointed_log_bytes: u64,
+    checkpoints: Checkpoints,
+    notes: Vec<Note>,
     counts: Counts,
     recent: Recent,
     arbiter: Box<dyn Arbiter>,
     group_wishes: Vec<GroupWish>,
+    /// When it was last told the time.
+    ticked_ms: u64,
     replies: Vec<(SessionId, Reply)>,
 }
 
@@ -93,6 +98,25 @@ impl GivenUp {
     }
 }
 
+/// What was done to a session without its asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// It reads a version that holds the log up, and cannot any longer.
+    SnapshotGivenUp {
+        /// Whose.
+        session: SessionId,
+        /// How long it was held, in milliseconds.
+        age_ms: u64,
+    },
+    /// It had the turn to write for too long.
+    TurnLost {
+        /// Who.
+        session: SessionId,
+        /// For how long, in milliseconds.
+        held_ms: u64,
+    },
+}
+
 /// How far a session's transaction is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -119,11 +143,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
             shown: Shown::default(),
             settling: Vec::new(),
             outcomes: Outcomes::new(limits.outcomes_max),
-            checkpointed_log_bytes: 0,
+            checkpoints: Checkpoints::default(),
+            notes: Vec::new(),
             counts: Counts::default(),
             recent: Recent::default(),
             arbiter: Box::new(Alone),
             group_wishes: Vec::new(),
+            ticked_ms: 0,
             replies: Vec::new(),
             limits,
         }
@@ -146,9 +172,26 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.sessions.contains_key(&session)
     }
 
+    /// Whether a session has no transaction, and waits for nothing.
+    #[must_use]
+    pub fn is_idle(&self, session: SessionId) -> bool {
+        let is_outside =
+            self.sessions.get(&session).is_some_and(|state| state.stage == Stage::Idle);
+        is_outside
+            && !self.turn.is_held_by(session)
+            && !self.turn.has_place(session)
+            && !self.shown.is_awaited_by(session)
+            && !self.checkpoints.is_awaited_by(session)
+    }
+
     /// What has to be sent, in order.
     pub fn take_replies(&mut self) -> Vec<(SessionId, Reply)> {
         std::mem::take(&mut self.replies)
+    }
+
+    /// What a log has to say of it.
+    pub fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
     }
 
     /// The version up to which the log has to be synced before all commits can be acknowledged.
@@ -161,7 +204,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
     #[must_use]
     pub fn next_tick_ms(&self) -> Option<u64> {
         let held = self.turn.held().map(|held| held.since_ms + self.limits.turn_hold_ms);
-        [held, self.turn.next_expiry_ms(), self.retry_ms].into_iter().flatten().min()
+        // One that is due and cannot be made yet waits for whoever prevents it.
+        let quiet = self.checkpoints.quiet_from_ms(&self.limits);
+        let quiet = quiet.filter(|from_ms| *from_ms > self.ticked_ms);
+        let due = [held, self.turn.next_expiry_ms(), self.retry_ms, quiet];
+        due.into_iter().flatten().min()
     }
 
     /// A session opens the database.
@@ -239,7 +286,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             }
             Request::Outcome { id, seen } => Ok(self.outcome(session, *id, *seen, now_ms)),
             Request::Settle => self.settle(session),
-            Request::Checkpoint(mode) => self.checkpoint(*mode).map(Reply::Checkpointed).map(Some),
+            Request::Checkpoint(mode) => self.ask_checkpoint(session, *mode),
             Request::Hello { .. } | Request::Open { .. } | Request::Status => {
                 let message = "this request has no place here".to_owned();
                 Err(EngineError { code: ResultCode::MISUSE, errno: None, message })
@@ -258,6 +305,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             self.end(session, now_ms);
             self.turn.leave(session);
             self.shown.forget(session);
+            self.checkpoints.forget(session);
             self.settling.retain(|waiting| waiting.0 != session);
             self.sessions.remove(&session);
         }
@@ -265,18 +313,20 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// Time has passed.
     pub fn tick(&mut self, now_ms: u64) {
+        self.ticked_ms = now_ms;
         let expired = self
             .turn
             .held()
             .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
-            .map(|held| held.session);
-        if let Some(session) = expired {
+            .map(|held| (held.session, now_ms.saturating_sub(held.since_ms)));
+        if let Some((session, held_ms)) = expired {
             let has_sent = self.sessions.get(&session).is_some_and(|state| state.pieces > 0);
             self.end_writing(session, now_ms);
             if self.turn.is_held_by(session) {
                 self.turn.extend(now_ms);
             } else {
                 self.counts.lost_turns += 1;
+                self.notes.push(Note::TurnLost { session, held_ms });
                 if has_sent && let Some(state) = self.sessions.get_mut(&session) {
                     state.given_up = Some(GivenUp::TurnLost);
                 }

@@ -201,23 +201,6 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.leave_snapshot(session);
         self.end_writing(session, now_ms);
     }
-
-    /// An old snapshot holds the log up; it never turns stale, it fails.
-    pub(super) fn give_up_old_snapshots(&mut self, now_ms: u64) {
-        if self.engine.log_bytes() <= self.limits.log_bytes_max {
-            return;
-        }
-        let age_ms = self.limits.snapshot_age_ms;
-        for state in self.sessions.values_mut() {
-            if let Stage::Reading { version, since_ms } = state.stage
-                && now_ms.saturating_sub(since_ms) > age_ms
-            {
-                self.engine.unpin(version);
-                self.counts.expired_snapshots += 1;
-                state.stage = Stage::Expired;
-            }
-        }
-    }
 }
 
 pub(super) fn no_transaction() -> EngineError {

@@ -2,7 +2,7 @@
 
 use super::super::SessionId;
 use super::super::buffer::{Buffer, Complete, Store};
-use super::super::engine::{CheckpointMode, Checkpointed, Engine, EngineError, Reserved, Version};
+use super::super::engine::{Changes, Engine, EngineError, Reserved, Version};
 use super::super::fairness::Others;
 use super::super::shown::Pending;
 use super::reading::{expired, no_transaction};
@@ -52,6 +52,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// Whether the write lock, which is free, is left to stock apps for a while.
     pub(super) fn rests(&mut self, now_ms: u64) -> bool {
+        if self.checkpoints.hold_the_turn_back() {
+            return true;
+        }
         let engine = &self.engine;
         let others = || if engine.has_company() { Others::Present } else { Others::Absent };
         let until_ms = self.fairness.rest(now_ms, others);
@@ -65,9 +68,16 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.fairness.freed(now_ms);
     }
 
+    /// Whether nothing was committed between a version and one that is not older: a log that is
+    /// begun anew makes a version as well.
+    fn is_same(&self, version: Version, at: Version) -> bool {
+        let nothing = Changes::Pages(Vec::new());
+        version == at || (version < at && self.engine.changes(version, at) == nothing)
+    }
+
     fn reads_other_than(&self, session: SessionId, at: Version) -> bool {
         match self.sessions.get(&session).map(|state| state.stage) {
-            Some(Stage::Reading { version, .. }) => version != at,
+            Some(Stage::Reading { version, .. }) => !self.is_same(version, at),
             Some(Stage::Expired) => true,
             Some(Stage::Idle) | None => false,
         }
@@ -200,7 +210,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.counts.commits += 1;
         let acknowledged = self.acknowledge(session, commit, version);
         self.move_snapshot(session, version, now_ms);
-        self.checkpoint_if_long();
+        self.checkpoints.committed(now_ms);
         self.serve_queue(now_ms);
         Ok(acknowledged)
     }
@@ -214,10 +224,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         now_ms: u64,
     ) -> Result<bool, EngineError> {
         if let Some(held) = self.turn.held() {
-            return Ok(held.session == session && held.at == base);
+            return Ok(held.session == session && self.is_same(base, held.at));
         }
         match self.engine.reserve()? {
-            Reserved::At(at) if at == base => {
+            Reserved::At(at) if self.is_same(base, at) => {
                 self.turn.grant(session, at, now_ms);
                 Ok(true)
             }
@@ -276,29 +286,6 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.leave_snapshot(session);
         let reading = Stage::Reading { version, since_ms: now_ms };
         self.set_stage(session, if pinned { reading } else { Stage::Expired });
-    }
-
-    pub(super) fn checkpoint_if_long(&mut self) {
-        let bytes = self.engine.log_bytes();
-        let grown = bytes.saturating_sub(self.checkpointed_log_bytes);
-        if bytes < self.limits.checkpoint_bytes || grown < self.limits.checkpoint_bytes / 4 {
-            self.checkpointed_log_bytes = self.checkpointed_log_bytes.min(bytes);
-            return;
-        }
-        // A checkpoint that did not come about is tried again when the log has grown.
-        let _ = self.checkpoint(CheckpointMode::Passive);
-        self.checkpointed_log_bytes = bytes;
-    }
-
-    /// Copies frames of the log into the database.
-    ///
-    /// # Errors
-    ///
-    /// The engine's.
-    pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, EngineError> {
-        let done = self.engine.checkpoint(mode)?;
-        self.counts.checkpoints += 1;
-        Ok(done)
     }
 
     pub(super) fn end_writing(&mut self, session: SessionId, now_ms: u64) {

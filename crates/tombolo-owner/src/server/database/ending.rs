@@ -30,7 +30,7 @@ impl Database {
         }
         self.await_decided()?;
         let path = self.subject.path.display().to_string();
-        match self.machine.checkpoint(CheckpointMode::Truncate) {
+        match self.machine.engine_mut().checkpoint(CheckpointMode::Truncate) {
             Ok(done) => {
                 let (frames, copied) = (done.log_frames, done.checkpointed_frames);
                 tracing::info!(path, frames, copied, busy = done.busy, "the last checkpoint");
@@ -83,6 +83,7 @@ impl Database {
             match self.events.recv_timeout(left) {
                 Ok(Event::Synced(until)) => self.synced(until),
                 Ok(Event::SyncFailed(error)) => return Err(Stopped::Sync(error)),
+                Ok(Event::Checkpointed(ended)) => self.checkpointed(ended),
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 // Whoever comes now finds the connection closed.

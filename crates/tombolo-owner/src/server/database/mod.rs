@@ -1,17 +1,20 @@
 //! One thread for each database: it alone has the engine and the sessions.
 //!
 //! * `ending`: how it ends when it is told to.
+//! * `silence`: sessions that take too long.
 //! * `telling`: what it says of itself.
 
 mod ending;
 mod group;
+mod silence;
 mod telling;
 
+use super::checkpoints;
 use super::connection::{Connection, Ended, Flushed};
 use super::groups::{Groups, Shared};
 use super::spill::Buffers;
 use super::sync::{self, Order};
-use crate::engine::{EngineKind, YoungEngine};
+use crate::engine::{EngineKind, NOTHING_DONE, YoungEngine};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
-use tombolo_core::owner::engine::{Engine as _, EngineError, Version};
+use tombolo_core::owner::engine::{Checkpointed, Engine as _, EngineError, Version};
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::machine::Machine;
 use tombolo_core::owner::status::{DatabaseStatus, Latencies};
@@ -42,6 +45,8 @@ pub(super) enum Event {
     Synced(Version),
     /// The log could not be synced.
     SyncFailed(io::Error),
+    /// A checkpoint has ended.
+    Checkpointed(Result<Checkpointed, EngineError>),
     /// Somebody wants to know how it is.
     Status(Sender<DatabaseStatus>),
     /// It is to end.
@@ -94,13 +99,15 @@ pub(super) struct Database {
     /// What is decided and could not be committed yet.
     undone: Vec<(SessionId, GroupId)>,
     orders: Sender<Order>,
+    checkpoints: Sender<checkpoints::Order>,
+    limits: Limits,
     syncing: Syncing,
     /// Since when sessions wait for a commit.
     committing: HashMap<SessionId, Instant>,
     commit_latencies: Latencies,
     sync_latencies: Latencies,
-    checkpoints_logged: u64,
     started: Instant,
+    looked_for_silence: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +132,7 @@ impl Database {
     ) -> Result<Self, Stopped> {
         let incarnation = Incarnation(tombolo_os::kernel::random_bits());
         let (orders, _) = sync::start(sender.clone(), poller.waker())?;
+        let (checkpoints, _) = checkpoints::start(sender.clone(), poller.waker())?;
         Ok(Database {
             subject,
             machine: Machine::new(engine, buffers, incarnation, limits)
@@ -138,12 +146,14 @@ impl Database {
             decided: Vec::new(),
             undone: Vec::new(),
             orders,
+            checkpoints,
+            limits,
             syncing: Syncing::Idle,
             committing: HashMap::new(),
             commit_latencies: Latencies::default(),
             sync_latencies: Latencies::default(),
-            checkpoints_logged: 0,
             started: Instant::now(),
+            looked_for_silence: Instant::now(),
         })
     }
 
@@ -187,7 +197,9 @@ impl Database {
             self.retry_decided();
             self.answer();
             self.order_sync()?;
-            self.log_checkpoints();
+            self.order_checkpoint();
+            self.log_notes();
+            self.end_silent(Instant::now());
         }
     }
 
@@ -208,6 +220,7 @@ impl Database {
                 Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 Ok(Event::Synced(until)) => self.synced(until),
                 Ok(Event::SyncFailed(error)) => self.sync_failed(error)?,
+                Ok(Event::Checkpointed(ended)) => self.checkpointed(ended),
                 Ok(Event::Status(asker)) => self.tell(&asker),
                 Ok(Event::Stop) | Err(TryRecvError::Disconnected) => return Ok(Going::Ending),
                 Err(TryRecvError::Empty) => return Ok(Going::On),
@@ -388,6 +401,29 @@ impl Database {
         let sent = self.orders.send(Order { log, until });
         sent.map_err(|_| io::Error::other("the thread that syncs has ended"))?;
         Ok(())
+    }
+}
+
+impl Database {
+    fn order_checkpoint(&mut self) {
+        let now_ms = self.now_ms();
+        while let Some(mode) = self.machine.next_checkpoint(now_ms) {
+            let Some(checkpointer) = self.machine.engine_mut().checkpointer() else {
+                self.machine.checkpointed(Ok(NOTHING_DONE), now_ms);
+                self.answer();
+                continue;
+            };
+            let wait = Duration::from_millis(self.limits.checkpoint_wait_ms);
+            // Where its thread has panicked, nobody hears of it and nothing is copied any more.
+            let _ = self.checkpoints.send(checkpoints::Order { checkpointer, mode, wait });
+        }
+    }
+
+    pub(super) fn checkpointed(&mut self, ended: Result<Checkpointed, EngineError>) {
+        self.log_checkpoint(&ended);
+        let now_ms = self.now_ms();
+        self.machine.checkpointed(ended, now_ms);
+        self.answer();
     }
 }
 

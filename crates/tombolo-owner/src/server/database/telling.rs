@@ -5,7 +5,8 @@ use super::Database;
 use crate::engine::EngineKind;
 use std::sync::mpsc::Sender;
 use tombolo_core::owner::SessionId;
-use tombolo_core::owner::machine::{Surroundings, Who};
+use tombolo_core::owner::engine::{Checkpointed, EngineError};
+use tombolo_core::owner::machine::{Note, Surroundings, Who};
 use tombolo_core::owner::status::{
     DatabaseLatencies, DatabaseStatus, EngineName, SessionKernel, boot_id, program_name,
 };
@@ -81,21 +82,42 @@ impl Database {
             | Ended::OutOfPlace
             | Ended::Refused
             | Ended::Stranger
-            | Ended::NotTls => {
+            | Ended::NotTls
+            | Ended::Late => {
                 tracing::warn!(%path, number, program, process, why = %ended, "a session ends");
             }
-            Ended::Gone | Ended::Stop => {
+            Ended::Gone | Ended::Stop | Ended::Silent => {
                 debug!(%path, number, program, process, why = %ended, "a session ends");
             }
         }
     }
 
-    pub(super) fn log_checkpoints(&mut self) {
-        let counts = self.machine.counts();
-        if counts.checkpoints > self.checkpoints_logged {
-            self.checkpoints_logged = counts.checkpoints;
-            let path = self.subject.path.display();
-            debug!(%path, count = counts.checkpoints, "a checkpoint");
+    pub(super) fn log_checkpoint(&self, ended: &Result<Checkpointed, EngineError>) {
+        let path = self.subject.path.display();
+        match ended {
+            Ok(done) => {
+                let (frames, copied) = (done.log_frames, done.checkpointed_frames);
+                debug!(%path, frames, copied, busy = done.busy, "a checkpoint");
+            }
+            Err(error) => tracing::warn!(%path, %error, "a checkpoint failed"),
+        }
+    }
+
+    /// What was done to sessions without their asking.
+    pub(super) fn log_notes(&mut self) {
+        for note in self.machine.take_notes() {
+            let (session, event, ms) = match note {
+                Note::SnapshotGivenUp { session, age_ms } => {
+                    (session, "a snapshot that held up the log is given up", age_ms)
+                }
+                Note::TurnLost { session, held_ms } => {
+                    (session, "the turn to write was held for too long and is lost", held_ms)
+                }
+            };
+            let (path, number) = (self.subject.path.display(), session.0);
+            let caller = self.connections.get(&session).map(|connection| &connection.caller);
+            let (program, process) = caller.map_or(("", 0), |of| (&of.program, of.process));
+            tracing::warn!(%path, number, program, process, ms, "{event}");
         }
     }
 }
