@@ -26,6 +26,7 @@ const REPORTS: &[(&str, f64)] = &[
     ("public/d", 4.0),
     ("public/e", 4.0),
     ("public/f", 4.0),
+    ("public/g", 4.0),
     ("public/open", 1.0),
     ("written/one", 1.0),
     ("written/two", 1.0),
