@@ -79,7 +79,7 @@ mod tests {
         let words = |number: usize| format!("{} {}", "b".repeat(number % 97), "c".repeat(number));
         let text = log(words, 700);
         assert!(text.len() > LONG_BYTES);
-        assert_eq!(thinned(text.clone()), text);
+        assert!(thinned(text.clone()) == text);
         let short = "same\n".repeat(100);
         assert_eq!(thinned(short.clone()), short);
     }
