@@ -15,20 +15,24 @@ const SEEN: &[&str] = &[
     include_str!("public/d.toml"),
     include_str!("public/e.toml"),
     include_str!("public/f.toml"),
+    include_str!("public/g.toml"),
 ];
 const KEPT_APART: &str = include_str!("public/kept_apart.toml");
+/// Collected after the rules were last touched, and not learnt from.
+const FRESH: &str = include_str!("public/h.toml");
 
 /// Floors below which something that worked is lost. They rise and never fall.
 #[test]
 fn nothing_that_was_explained_is_lost() {
     let seen: Vec<Report> = SEEN.iter().flat_map(|file| read(file)).collect();
-    Tally::of(&seen).assert_at_least(95, 97);
+    Tally::of(&seen).assert_at_least(96, 98);
     Tally::of(&read(KEPT_APART)).assert_at_least(72, 86);
+    Tally::of(&read(FRESH)).assert_at_least(80, 90);
 }
 
 #[test]
 fn every_report_has_a_source_and_a_cause() {
-    let files = SEEN.iter().chain([&KEPT_APART]);
+    let files = SEEN.iter().chain([&KEPT_APART, &FRESH]);
     for report in files.flat_map(|file| read(file)) {
         assert!(!report.source.is_empty(), "{}", report.text);
         assert!(CauseCode::from_name(&report.want).is_some(), "{}", report.want);

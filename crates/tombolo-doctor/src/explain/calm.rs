@@ -14,9 +14,11 @@ pub(super) fn found(text: &Text) -> bool {
 /// "(none)", "no errors for a year", or a line that is a warning and no more.
 pub(super) fn says_none(line: &str) -> bool {
     const NO_MORE_THAN: usize = 7;
+    // "before: locked; now: no error"
+    let line = line.rsplit_once("now:").map_or(line, |(_, now)| now);
     let sentence = Sentence::of(line);
     let none = match sentence.words.as_slice() {
-        ["none" | "nothing" | "works"] | ["none", "since", ..] => true,
+        ["none" | "nothing" | "works"] | ["none", "since", ..] | ["none", "any", "more"] => true,
         ["warning", rest @ ..] => rest.len() < NO_MORE_THAN,
         ["no", "error" | "errors" | "problem" | "problems" | "failure" | "failures", rest @ ..] => {
             let limits =
@@ -93,6 +95,13 @@ mod tests {
         assert!(!calm("asks why the rows vanish\nno error"));
         assert!(!calm("a warning is printed\nno error but it hangs"));
         assert!(!calm("a warning is printed"));
+    }
+
+    #[test]
+    fn what_was_before_is_over() {
+        assert!(says_none("before: database is locked; now: no error"));
+        assert!(says_none("none any more"));
+        assert!(!says_none("now: database is locked"));
     }
 
     #[test]

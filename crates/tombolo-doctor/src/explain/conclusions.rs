@@ -35,7 +35,8 @@ pub(super) fn drawn(
     let unnamed = holder.is_none_or(place::is_vague);
     let said = sentences(text);
     let versions = versions::told_apart(text, holder, &said);
-    let orphan = locks::nobody_holds(&said) && locks::copy_is_free(&said);
+    let orphan =
+        locks::nobody_holds(&said) && locks::copy_is_free(&said) || locks::holder_is_gone(&said);
     let found = [
         (Sign::ManyProcesses, contention::found(text) || contention::coincides(&said)),
         (Sign::Slow, line(syncs_slowly) || course::takes_long(text, &said)),
@@ -75,6 +76,7 @@ pub(super) fn drawn(
         (Sign::LocksRefused, locks::refused(&said)),
         (Sign::FlockOff, locks::absent(&said)),
         (Sign::LocksRefused, locks::absent(&said)),
+        (Sign::LocksIgnored, locks::ignored(&said)),
         (Sign::DatabaseTrouble, course::database_fails(&said)),
         (Sign::OrphanLock, orphan),
         (
@@ -106,7 +108,7 @@ fn of_course(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::SinceUpgrade, versions::since_upgrade(said)),
         (Sign::WalSinceVersion, versions::wal_since(text)),
         (Sign::ForeignDriver, versions::foreign_driver(said)),
-        (Sign::KernelBug, versions::owned_up_to(said)),
+        (Sign::KernelBug, versions::owned_up_to(said) || versions::mended_below(said)),
         (Sign::ProgramVersion, turns::program_version(text, said)),
         (Sign::SettingDecides, turns::setting(said)),
         (Sign::ProgramDefect, turns::program_owns_up(said)),

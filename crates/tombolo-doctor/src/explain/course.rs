@@ -59,11 +59,13 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
         "build",
         "down",
         "reboot",
+        "destroy",
     ];
     let own_layer = text.lines().any(|line| {
         line.contains("relative path")
             || without_volume(line)
             || inside_container(line)
+            || mounted_elsewhere(&Sentence::of(line))
             || ["own layer", "container layer", "writable layer", "ephemeral storage"]
                 .iter()
                 .any(|words| line.contains(words))
@@ -72,8 +74,18 @@ pub(super) fn lost_with_container(text: &Text) -> bool {
     own_layer
         && passages(text).any(|passage| {
             let gone = opens(&passage, GONE) || AGAIN.iter().any(|words| passage.contains(words));
-            gone && opens(&passage, ANEW)
+            gone && (opens(&passage, ANEW) || passage.contains("made anew"))
         })
+}
+
+/// "nothing ever appears in the mounted folder", "the database was in another directory": what is
+/// mounted is not where the file lies.
+fn mounted_elsewhere(line: &Sentence<'_>) -> bool {
+    const PLACES: &[&str] = &["folder", "volume", "directory", "path"];
+    let empty = line.near(&["nothing", "no"], &["appear*", "written", "stored", "change*"], 4);
+    let other = line.near(&["another", "other", "different"], PLACES, 7);
+    empty && line.has(&["mounted", "mapped", "bound", "volume"])
+        || other && line.has(&["database", "db", "sqlite", "file"])
 }
 
 /// "the database file lies inside the container".

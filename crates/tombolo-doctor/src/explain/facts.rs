@@ -133,6 +133,12 @@ impl Facts {
         self.says_any(&[Sign::NoLock, Sign::NoByteRangeLocks]) && self.says(Sign::NoErrorNow)
     }
 
+    /// The file is opened as one that never changes, is not refused, and another program writes it.
+    pub(super) fn reads_a_live_file(&self) -> bool {
+        let refused = self.busy() || self.cannot_open() || self.readonly();
+        self.says(Sign::Immutable) && self.says(Sign::ManyProcesses) && !refused
+    }
+
     pub(super) fn on(&self, kind: FileSystem) -> bool {
         self.file_system == Some(kind)
     }

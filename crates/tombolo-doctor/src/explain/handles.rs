@@ -28,7 +28,9 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
             && !one.has(&["error*", "unable"])
             && !one.says(&["not open"])
     };
-    let one = sentences.iter().any(|one| exchanges(one) && held(one));
+    let one = sentences.iter().any(|one| {
+        (exchanges(one) || taken_away(one)) && held(one) || holds_old(one) || over_live(one)
+    });
     // "shows yesterday's data until it is restarted"
     let until = |one: &Sentence<'_>| one.follows(&["until", "till"], &["restart*"], 5);
     let over = |one: &Sentence<'_>| {
@@ -39,6 +41,36 @@ pub(super) fn replaced_while_open(sentences: &[Sentence<'_>]) -> bool {
             [first, second] => exchanges(first) && held(second),
             _ => false,
         })
+}
+
+/// "the folder is deleted", "the backup is restored": the database itself, and not its sidecars.
+fn taken_away(one: &Sentence<'_>) -> bool {
+    #[rustfmt::skip]
+    const TAKES: &[&str] =
+        &["remov*", "delet*", "rotat*", "restor*", "wipe*", "rebuilt", "rm"];
+    #[rustfmt::skip]
+    const FILES: &[&str] = &[
+        "database*", "db", "file", "files", "folder*", "directory", "directories", "backup*",
+        "store",
+    ];
+    const SIDECARS: &[&str] = &["-wal", "-shm", "journal", "sidecar"];
+    one.near(TAKES, FILES, 6) && !one.says(SIDECARS) && !one.has(&["row", "rows", "lock"])
+}
+
+/// "63 handles into the renamed directory", "the container keeps the old inode".
+fn holds_old(one: &Sentence<'_>) -> bool {
+    const HANDLES: &[&str] = &["handle*", "descriptor*", "inode*", "fd", "fds"];
+    const OLD: &[&str] = &["old", "renamed", "deleted", "removed", "unlinked", "orphan*"];
+    const HOLDS: &[&str] =
+        &["keep*", "kept", "hold*", "held", "still", "pins", "into", "lsof", "open"];
+    one.near(OLD, HANDLES, 4) && one.has(HOLDS) && !one.says(&["-wal", "-shm"])
+}
+
+/// "the restore writes its file over the open one".
+fn over_live(one: &Sentence<'_>) -> bool {
+    one.near(&["writ*", "wrote", "copie*", "copy*"], &["over"], 6)
+        && one.follows(&["over"], &["open", "running", "live"], 3)
+        && !one.denies()
 }
 
 /// "USB disconnect, then mounted again": who holds the old mount still points at what is gone.
@@ -120,6 +152,28 @@ mod tests {
             "the file is open in two programs",
             "we replaced NFS by a local disk",
             "the database was renamed before the start",
+        ] {
+            assert!(!found(report), "{report}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_is_taken_away_or_put_back() {
+        let found = |report: &str| finds(replaced_while_open, report);
+        for report in [
+            "the user deletes the data folder while the app is open",
+            "a backup of the database was restored while the server ran",
+            "lsof shows handles into the renamed directory",
+            "an editor saves by rename, the service keeps the old inode",
+            "the restore writes its copy over the live database",
+        ] {
+            assert!(found(report), "{report}");
+        }
+        for report in [
+            "the -shm file is deleted while the server runs",
+            "old rows are deleted while the report runs",
+            "the backup was restored before the start",
+            "many open handles",
         ] {
             assert!(!found(report), "{report}");
         }

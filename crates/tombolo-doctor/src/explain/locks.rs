@@ -67,6 +67,35 @@ pub(super) fn absent(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "lock() and flock() are no-ops", "lock requests are thrown away by the mount".
+pub(super) fn ignored(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const CALLS: &[&str] =
+        &["lock", "locks", "flock*", "fcntl*", "f_setlk*", "requests", "lockf*"];
+    #[rustfmt::skip]
+    const IGNORED: &[&str] = &[
+        "no-op*", "noop*", "no-ops", "ignor*", "discard*", "thrown", "swallow*",
+        "stub*", "dummy",
+    ];
+    sentences.iter().any(|one| {
+        let granted = one.near(LOCKS, &["always"], 4) && one.near(&["always"], &["succe*"], 2);
+        let nothing = one.pair(&["do", "does"], &["nothing"]);
+        let ignored = (nothing || one.near(CALLS, IGNORED, 6)) && one.has(LOCKS) && one.has(CALLS);
+        (granted || ignored) && !one.says(&["database is locked", "locked:"])
+    })
+}
+
+/// "stays locked after the client has crashed", "the lock of a host that is gone".
+pub(super) fn holder_is_gone(sentences: &[Sentence<'_>]) -> bool {
+    const GONE: &[&str] = &["gone", "dead", "crash*", "died", "killed", "vanished"];
+    const HOLDERS: &[&str] = &["host", "client", "machine", "node", "holder", "owner"];
+    sentences.iter().any(|one| {
+        let stays = one.near(&["stay*", "remain*", "still", "held"], &["lock*"], 3)
+            || one.near(LOCKS, &["held", "left", "outliv*"], 4);
+        stays && one.near(HOLDERS, GONE, 6) && !one.denies()
+    })
+}
+
 /// "rpc.statd and rpc.lockd are running": the service is not what is missing.
 pub(super) fn service_runs(sentences: &[Sentence<'_>]) -> bool {
     const SERVICES: &[&str] =
@@ -155,6 +184,21 @@ mod tests {
         assert!(free("moving the file away and copying it back works"));
         assert!(free("if I rename the database and copy it to the same name it opens"));
         assert!(!free("a copy on the local disk works"));
+    }
+
+    #[test]
+    fn locks_that_lock_nothing() {
+        let none = |report: &str| finds(ignored, report);
+        assert!(none("lock() and flock() are no-ops in this file system"));
+        assert!(none("lock requests are ignored by the driver"));
+        assert!(none("a lock always succeeds there"));
+        assert!(!none("the lock is taken, and nothing else happens until it is given back"));
+        assert!(!none("nothing works"));
+        let gone = |report: &str| finds(holder_is_gone, report);
+        assert!(gone("it stays locked after the client has crashed"));
+        assert!(gone("a lock is left by a host that is dead"));
+        assert!(!gone("the client crashed"));
+        assert!(!gone("no lock is left by the dead client"));
     }
 
     #[test]

@@ -46,7 +46,9 @@ pub(super) fn refused(sentences: &[Sentence<'_>]) -> bool {
         let again = || known && sentence.near(&["mapping", "mappings"], FAILS, REACH);
         let none =
             sentence.near(&["without", "no"], MAPS, 2) || sentence.near(&["without"], MAP, 2);
-        (strong || weak() || again() || none) && !other_than_the_map(sentence)
+        let reading_only = sentence.pair(&["only"], &["read-only", "private"])
+            && sentence.near(&["read-only", "private"], MAPS, 2);
+        (strong || weak() || again() || none || reading_only) && !other_than_the_map(sentence)
     })
 }
 
@@ -109,6 +111,12 @@ pub(super) fn store(text: &Text) -> bool {
 mod tests {
     use super::super::sentence::testing::finds;
     use super::*;
+
+    #[test]
+    fn a_map_that_may_only_be_read() {
+        assert!(finds(refused, "its manual promises only read-only mmap"));
+        assert!(!finds(refused, "only read-only rows are shown on a map"));
+    }
 
     #[test]
     fn a_refused_map_is_known_in_other_words() {

@@ -39,6 +39,7 @@ mod sentence;
 mod sidecars;
 mod sign;
 mod text;
+mod thin;
 mod tone;
 mod turns;
 mod versions;

@@ -21,9 +21,13 @@ pub(super) fn differs(sentences: &[Sentence<'_>]) -> bool {
         let read = one.near(READS, WRONG, 7) && (one.has(BYTES) || one.has(&["md5sum", "cmp"]));
         let bytes = one.near(BYTES, WRONG, 4) && one.has(&["after", "append*", "write*", "copy"]);
         let short = one.near(READS, &["short", "instead"], 6) && one.has(BYTES);
+        let verified = one.near(&["verification*", "verify*"], &["fail*", "mismatch*"], 3)
+            && one.has(&["file", "files", "reading", "copy", "copies"]);
         let sums = one.near(&["md5sum", "sha256sum", "checksum*"], &["differ*", "changes"], 4)
             && one.has(&["read", "reads", "runs", "copies", "copy", "cache*"]);
-        (read || bytes || short || sums) && !one.denies() && !one.has(&["row", "rows", "wal"])
+        (read || bytes || short || sums || verified)
+            && !one.denies()
+            && !one.has(&["row", "rows", "wal"])
     })
 }
 
@@ -68,6 +72,7 @@ mod tests {
             "blocks come back as zeroes after an append",
             "sha256sum changes between two runs",
             "pread returned 100 bytes instead of 4096",
+            "7 files fail verification when they are read back",
         ] {
             assert!(finds(differs, report), "{report}");
         }

@@ -421,6 +421,8 @@ pub enum Sign {
     MayOnlyRead,
     /// A sync of a file or directory that the file system does not have.
     SyncRefused,
+    /// Lock requests are answered with success, and nothing is locked.
+    LocksIgnored,
     /// A host that runs Windows.
     WindowsHost,
 }

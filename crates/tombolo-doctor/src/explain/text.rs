@@ -1,5 +1,7 @@
 //! A report, made fit for matching: lower case, plain punctuation, lines.
 
+use super::thin;
+
 /// A prepared report.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -23,7 +25,7 @@ impl Text {
                 other => plain.push(other.to_ascii_lowercase()),
             }
         }
-        Text { plain: unwrapped(&plain) }
+        Text { plain: unwrapped(&thin::thinned(plain)) }
     }
 
     /// The lines, without their ends. A longer line than anybody reads comes in pieces, so that

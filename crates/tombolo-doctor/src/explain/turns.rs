@@ -45,7 +45,7 @@ pub(super) fn program_version(text: &Text, said: &[Sentence<'_>]) -> bool {
             "back"];
     #[rustfmt::skip]
     const BEGAN: &[&str] = &["since", "from", "until", "began", "begins", "started", "only",
-        "each"];
+        "each", "came"];
     const UPDATES: &[&str] = &["update*", "upgrade*", "auto-update*", "release*", "version*"];
     let program = versions::Program::read(text);
     told(said).any(|one| {
@@ -67,7 +67,9 @@ pub(super) fn program_owns_up(said: &[Sentence<'_>]) -> bool {
         let server = one.near(SERVERS, &["solv*", "cure*", "fixed", "fixes", "helped", "never"], 5);
         let owned = one.near(&["confirmed", "known", "fixed"], &["bug", "duplicate", "project"], 4)
             && one.has(&["project", "developer*", "maintainer*", "release", "duplicate"]);
-        (server || owned) && !versions::names_platform(one.plain)
+        let of_sqlite =
+            one.says(&["bug in sqlite", "bug of sqlite", "sqlite bug"]) && !one.denies();
+        (server || owned) && !versions::names_platform(one.plain) || of_sqlite
     })
 }
 
@@ -175,7 +177,8 @@ pub(super) fn hardware_fails(said: &[Sentence<'_>]) -> bool {
     ];
     told(said).any(|one| {
         let fault = one.near(PARTS, FAULTS, 4);
-        let ended = one.near(&["ran", "run", "killed"], &["memory", "oom"], 3)
+        let ended = one.near(&["ran", "run"], &["memory", "oom"], 3)
+            || one.near(&["killed"], &["memory", "oom"], 8)
             || one.near(&["machine", "computer", "pc", "device"], &["switched", "pulled"], 4);
         (fault || ended) && !one.denies() && !one.has(&["rules", "if", "whether"])
     })

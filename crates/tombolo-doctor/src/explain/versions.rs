@@ -308,6 +308,47 @@ pub(super) fn owned_up_to(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "a later commit of the kernel mends it", "narrowed down to the FUSE library": what was changed,
+/// or found to be wrong, lies below the program.
+pub(super) fn mended_below(sentences: &[Sentence<'_>]) -> bool {
+    #[rustfmt::skip]
+    const MENDS: &[&str] =
+        &["mend*", "patch*", "fixed", "fixes", "fix", "commit*", "merged", "corrected"];
+    const FOUND: &[&str] = &["narrowed", "traced", "tracked", "isolated", "pinned"];
+    #[rustfmt::skip]
+    const BELOW: &[&str] =
+        &["kernel", "filesystem", "driver", "fuse", "virtiofs*", "firmware", "overlayfs"];
+    // What a user changes about a mount is no bug of it.
+    #[rustfmt::skip]
+    const SETTINGS: &[&str] = &[
+        "mount*", "remount*", "mov*", "option*", "chown*", "permission*", "fsck*", "owner*",
+        "sqlite*", "setting*", "transaction*", "disk", "local", "nfs*", "share",
+    ];
+    sentences.iter().filter(|one| text::after_label(one.plain, OF_SURROUNDINGS).is_none()).any(
+        |one| {
+            let below = |words: &[&str], reach: usize| {
+                one.near(words, BELOW, reach)
+                    || one.near(words, &["file"], reach)
+                        && one.says(&["the file system", "the file-system"])
+            };
+            (below(MENDS, 4) || below(FOUND, 7)) && !one.denies() && !one.has(SETTINGS)
+        },
+    )
+}
+
+/// Labels of lines that say what the program and its surroundings are.
+const OF_SURROUNDINGS: &[&str] = &[
+    "app",
+    "application",
+    "filesystem",
+    "file system",
+    "kernels",
+    "openers",
+    "host",
+    "journal_mode",
+    "journal mode",
+];
+
 /// A way back helped, an older version does well, or two versions are held side by side.
 fn compares_versions(sentence: &str) -> bool {
     let older = || opens(sentence, CHANGES) && says(sentence, &["older", "previous"]);
@@ -481,6 +522,28 @@ mod tests {
         assert!(well("kernel client 5.4 returns zeros, ceph-fuse does not"));
         assert!(well("with the other driver, ntfs-3g, it works"));
         assert!(!well("one client, the driver does not support it"));
+    }
+
+    #[test]
+    fn what_is_mended_below_the_program() {
+        let below = |report: &str| finds(mended_below, report);
+        for report in [
+            "a later commit of the kernel mends it",
+            "kernel patch merged last week",
+            "fixed in the file system: handles are kept current",
+            "narrowed down to the FUSE library below",
+        ] {
+            assert!(below(report), "{report}");
+        }
+        for report in [
+            "fixed by moving the file system to another disk",
+            "fixed by mounting the filesystem with flock",
+            "each commit of a transaction asks the driver",
+            "not fixed in the kernel",
+            "kernels: fixed number of kernel threads",
+        ] {
+            assert!(!below(report), "{report}");
+        }
     }
 
     #[test]

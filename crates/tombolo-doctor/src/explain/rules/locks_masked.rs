@@ -38,6 +38,13 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     let refused = facts.busy() || facts.cannot_open() || facts.readonly();
     if facts.says(Sign::Immutable) && (harmed || !refused) {
         case.speaks(62, "with `immutable=1` SQLite takes no locks and looks for no changes");
+        if facts.says(Sign::ManyProcesses) {
+            case.speaks(70, "and another program writes to the file");
+        }
+        exposed(harmed, shared, case);
+    }
+    if facts.says(Sign::LocksIgnored) {
+        case.speaks(92, "lock requests are answered with success, and nothing is locked");
         exposed(harmed, shared, case);
     }
     if facts.says(Sign::WriteBehind) && !facts.on(FileSystem::ObjectStore) {

@@ -36,7 +36,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         return;
     }
     damage(facts, case);
-    if facts.says_any(&[Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks]) {
+    let masks = [Sign::NoLock, Sign::NoByteRangeLocks, Sign::LocalLocks, Sign::LocksIgnored];
+    if facts.says_any(&masks) {
         // Then the option is what lets them in.
         case.against(18);
     }

@@ -19,6 +19,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::NoLock) {
         case.against(30);
     }
+    if facts.reads_a_live_file() {
+        // Without locks the writer's part is not the program's fault.
+        case.against(40);
+    }
+    if facts.says_any(&[Sign::KernelBug, Sign::PlatformChanged]) && !facts.busy() {
+        // What turned it lies below the program.
+        case.against(30);
+    }
     if facts.readonly() && !facts.says(Sign::SandboxPolicy) {
         case.against(20);
     }

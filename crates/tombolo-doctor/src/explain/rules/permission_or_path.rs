@@ -48,7 +48,8 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             case.speaks(25, format!("ownership cannot be changed on {}", facts.place()));
         }
     }
-    if facts.number(1032) {
+    if facts.number(1032) || facts.says(Sign::ReplacedWhileOpen) && !facts.says(Sign::CuredByOwner)
+    {
         // The file is another one, whoever owns it.
         case.against(40);
     }

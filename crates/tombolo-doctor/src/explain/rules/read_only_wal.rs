@@ -47,6 +47,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.says(Sign::ReadOnlyOpen) && facts.on(FileSystem::HypervisorShare) {
         case.speaks(25, "a share whose maps are refused serves a reader");
     }
+    if facts.reads_a_live_file() {
+        // It reads without locks what another program writes.
+        case.against(60);
+    }
     if facts.says(Sign::SingleFileMount) {
         // What lies beside the file is another place.
         case.against(40);

@@ -30,11 +30,15 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
             case.speaks(15, "and data were harmed");
         }
     }
-    if facts.says(Sign::ReplacedWhileOpen) && facts.wal() {
+    if facts.says(Sign::ReplacedWhileOpen) && facts.wal() && facts.corrupt() {
         case.speaks(45, "in WAL mode the -wal of the file that was there is replayed into the new");
     }
     if facts.on(FileSystem::SyncedFolder) && (facts.corrupt() || facts.says(Sign::LostData)) {
         case.speaks(62, "programs that keep folders in step copy the three files one by one");
+    }
+    if facts.reads_a_live_file() {
+        // SQLite does not look at -wal then, whether it is there or not.
+        case.against(60);
     }
     if facts.says(Sign::RawAccess) {
         // Then it is the locks that were lost.

@@ -26,11 +26,14 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         );
     }
     if facts.says(Sign::ReplacedWhileOpen) {
-        let points = if facts.wal() { 35 } else { 82 };
+        let points = if facts.wal() && facts.corrupt() { 35 } else { 82 };
         case.speaks(
             points,
             "the file was exchanged under a connection that still holds the old one",
         );
+        if facts.readonly() {
+            case.speaks(45, "and SQLite does not write to a file that has no name any more");
+        }
     }
     let outlives = facts.on_class(FileSystem::is_remote) || facts.on(FileSystem::DesktopShare);
     if facts.says(Sign::WorksOnlyOutside) {

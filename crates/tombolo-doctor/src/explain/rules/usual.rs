@@ -141,7 +141,7 @@ fn harmed_wal(facts: &Facts) -> bool {
 }
 
 fn unexplained(facts: &Facts) -> bool {
-    !facts.trouble() && !facts.tone.praises && !facts.tone.asks
+    !facts.trouble() && !facts.tone.praises && !facts.tone.asks && !facts.says(Sign::DoubtOnly)
 }
 
 fn busy(facts: &Facts) -> bool {

@@ -10,7 +10,8 @@ pub(super) fn versions_differ(text: &Text) -> bool {
     const TURNS: &[&str] = &[
         "fine", "ok", "works", "worked", "right", "clean", "gone", "fixes", "fixed", "cures",
         "cured", "cure", "passes", "unaffected", "good", "correct", "answers", "mends", "solves",
-        "solved", "shows", "not",
+        "solved", "shows", "not", "upgrade", "upgraded", "update", "updated", "downgrade",
+        "downgraded",
     ];
     if began_with_its_version(text) {
         return true;
@@ -69,6 +70,7 @@ mod tests {
     fn two_versions_of_one_product() {
         let differ = |report: &str| versions_differ(&Text::new(report));
         assert!(differ("filesystem: zfs 2.1.4\nblocks of zeros\n2.1.9 is clean"));
+        assert!(differ("filesystem: zfs 2.1.4\nnone since the upgrade to 2.1.9"));
         assert!(differ("linux 5.19 shows holes, 5.15 is right"));
         assert!(differ("filesystem: blobfs 4.2.1\nbegan with the update to 4.2.1"));
         assert!(!differ("app: shop 2.1\n2.0 works, 2.1 fails"));
