@@ -56,6 +56,10 @@ impl Owner {
         let directory = tempfile::tempdir().expect("a directory");
         let mut command = Command::new("prlimit");
         command.arg(format!("--nofile={count}:{count}")).arg(env!("CARGO_BIN_EXE_tombolo"));
+        Self::by(command, directory)
+    }
+
+    fn by(command: Command, directory: TempDir) -> Self {
         let (child, errors, addresses) = start_by(command, &directory.path().join("app.db"), &[]);
         Owner { directory, child, errors: Some(errors), arguments: Vec::new(), addresses }
     }
@@ -64,8 +68,7 @@ impl Owner {
     pub(crate) fn under(directory: TempDir, preload: &tombolo_lab::Preload) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
         preload.apply(&mut command);
-        let (child, errors) = start_by(command, &directory.path().join("app.db"));
-        Owner { directory, child, errors: Some(errors) }
+        Self::by(command, directory)
     }
 
     /// The process.

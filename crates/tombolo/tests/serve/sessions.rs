@@ -36,7 +36,7 @@ impl Session {
         session
     }
 
-    fn tell(&self, request: &Request<'_>) {
+    fn tell(&mut self, request: &Request<'_>) {
         let mut bytes = Vec::new();
         request.encode(&mut bytes);
         self.stream.send_all(&bytes).expect("sent");
