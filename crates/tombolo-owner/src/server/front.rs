@@ -22,6 +22,8 @@ use tombolo_os::socket::poll::{Interest, Poller, Waker};
 
 /// How often it is looked for what only time brings.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// Connections that are taken at a time, so that a flood of them holds up nobody.
+const ACCEPTS_MAX: usize = 64;
 
 /// A connection that has not said which database it wants.
 #[derive(Debug)]
@@ -156,7 +158,8 @@ impl Server {
     }
 
     fn accept(&mut self, entrance: u64) {
-        while let Ok(Some(stream)) = self.entrances.accept(entrance) {
+        for _ in 0..ACCEPTS_MAX {
+            let Ok(Some(stream)) = self.entrances.accept(entrance) else { return };
             if stream.peer().is_some() {
                 self.make_room_for_stranger();
             }
