@@ -27,6 +27,8 @@ use tombolo_os::socket::poll::{Interest, Poller, Waker};
 
 /// How often it is looked for what only time brings.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// Connections that are taken at a time, so that a flood of them holds up nobody.
+const ACCEPTS_MAX: usize = 64;
 
 /// A connection that has not said which database it wants.
 #[derive(Debug)]
@@ -167,18 +169,19 @@ impl Server {
     }
 
     fn accept(&mut self, entrance: u64) {
-        let why = loop {
-            match self.entrances.accept(entrance) {
+        for _ in 0..ACCEPTS_MAX {
+            let why = match self.entrances.accept(entrance) {
                 Ok(None) => return,
-                Ok(Some(stream)) if self.room.is_for(&stream) => self.admit(stream),
-                Ok(Some(_)) => {
-                    break io::Error::other("the descriptors that are left are the databases'");
+                Ok(Some(stream)) if self.room.is_for(&stream) => {
+                    self.admit(stream);
+                    continue;
                 }
-                Err(error) => break error,
-            }
-        };
-        self.entrances.look_away(&self.poller);
-        self.room.pause(&why, Instant::now());
+                Ok(Some(_)) => io::Error::other("the descriptors that are left are the databases'"),
+                Err(error) => error,
+            };
+            self.entrances.look_away(&self.poller);
+            return self.room.pause(&why, Instant::now());
+        }
     }
 
     fn admit(&mut self, stream: Stream) {

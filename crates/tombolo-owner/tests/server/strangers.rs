@@ -62,6 +62,30 @@ fn a_malformed_frame_ends_that_session_alone() {
     assert_eq!(session.begin(TurnWish::None).shape.size_pages, 2, "it goes on");
 }
 
+#[test]
+fn a_stranger_has_one_time_for_all_that_it_says_and_may_not_say_much() {
+    let limits = Limits { introduction_ms: 300, ..Limits::default() };
+    let owner = Owner::new(Serving::Database, limits);
+    let mut slow = owner.stranger();
+    slow.stream.set_timeout(Duration::from_millis(20)).expect("set");
+    let mut bytes = Vec::new();
+    let program = [b'x'; 200];
+    Request::Hello { protocol: PROTOCOL, boot_id: b"", process: 1, program: &program }
+        .encode(&mut bytes);
+    // A byte at a time takes far longer than the whole may.
+    let ended = bytes.iter().any(|byte| {
+        let sent = slow.stream.send_all(&[*byte]);
+        sent.is_err() || matches!(slow.stream.receive(&mut [0; 64]), Ok(0))
+    });
+    assert!(ended, "it was heard to the end");
+    // A frame of a session is announced, and nothing is waited for.
+    let mut long = owner.stranger();
+    long.send(&(1_u32 << 20).to_le_bytes());
+    assert_eq!(long.heard(), None);
+    let mut session = owner.session();
+    assert_eq!(session.begin(TurnWish::None).shape.size_pages, 2);
+}
+
 /// Sends requests and reads nothing, until nothing more is taken or the connection is ended; how
 /// many bytes were.
 fn flood(client: &mut Client, request: &Request<'_>, bytes_max: usize) -> usize {
