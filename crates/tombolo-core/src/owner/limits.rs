@@ -40,7 +40,7 @@ pub struct Limits {
     /// Bytes of the log from which on a checkpoint is wanted.
     pub checkpoint_bytes: u64,
     /// How long a checkpoint that begins the log anew may wait for readers and writers, each, in
-    /// milliseconds. Nobody writes meanwhile.
+    /// milliseconds. Nobody writes meanwhile. It is tried five times in a row.
     pub checkpoint_wait_ms: u64,
     /// How long after the last commit the log is begun anew, if nobody reads, in milliseconds.
     pub quiet_ms: u64,
@@ -71,7 +71,7 @@ impl Default for Limits {
             snapshot_age_ms: 60_000,
             log_bytes_max: 64 << 20,
             checkpoint_bytes: 4 << 20,
-            checkpoint_wait_ms: 500,
+            checkpoint_wait_ms: 100,
             quiet_ms: 1_000,
             transaction_memory_bytes: 32 << 20,
             transaction_bytes_max: 64 << 30,

@@ -111,6 +111,7 @@ fn resident_kib(process: u32) -> [u64; 2] {
 
 /// `cargo test -p tombolo --test serve -- --ignored ten_thousand --nocapture` tells the figures.
 #[test]
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 #[ignore = "takes twenty thousand descriptors and a minute"]
 fn ten_thousand_idle_sessions_and_64_busy_ones_fit_in_300_mib() {
     let limit = tombolo_os::descriptors::raise_limit().expect("raised");

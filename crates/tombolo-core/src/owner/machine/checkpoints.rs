@@ -19,6 +19,10 @@ use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Reply;
 use std::collections::VecDeque;
 
+/// How often in a row the log is tried to be begun anew while the turn is held back. The first time
+/// it may be a reader of the newest version that is in the way: it came after others were moved.
+const TRIES_MAX: u32 = 5;
+
 /// Checkpoints that sessions have asked for, and the one that runs.
 #[derive(Debug, Default)]
 pub(super) struct Checkpoints {
@@ -29,6 +33,7 @@ pub(super) struct Checkpoints {
     /// The same of those before which the turn is held back.
     forced_bytes: u64,
     forcing: Forcing,
+    tries: u32,
     /// When the last commit was that no checkpoint in quiet times has followed.
     committed_ms: Option<u64>,
 }
@@ -49,6 +54,15 @@ enum Forcing {
     Copying,
     /// The log is begun anew. The turn is held back.
     Restarting,
+}
+
+/// What came of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    Well,
+    /// Somebody was in the way.
+    Busy,
+    Failed,
 }
 
 impl Checkpoints {
@@ -159,26 +173,36 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if ended.is_ok() {
             self.counts.checkpoints += 1;
         }
+        let came = match &ended {
+            Ok(done) if done.busy => Came::Busy,
+            Ok(_) => Came::Well,
+            Err(_) => Came::Failed,
+        };
         match running.session {
             Some(session) => {
                 let reply = ended.map_or_else(Reply::Failed, Reply::Checkpointed);
                 self.replies.push((session, reply));
             }
-            None => self.go_on_forcing(ended.is_ok(), running.mode),
+            None => self.go_on_forcing(came, running.mode),
         }
         if !self.checkpoints.hold_the_turn_back() {
             self.serve_queue(now_ms);
         }
     }
 
-    fn go_on_forcing(&mut self, is_ok: bool, mode: CheckpointMode) {
-        let forcing = &mut self.checkpoints.forcing;
-        *forcing = match *forcing {
-            Forcing::Copying if is_ok && mode == CheckpointMode::Passive => {
+    fn go_on_forcing(&mut self, came: Came, mode: CheckpointMode) {
+        let state = &mut self.checkpoints;
+        state.forcing = match (state.forcing, came) {
+            (Forcing::Copying, Came::Well | Came::Busy) if mode == CheckpointMode::Passive => {
                 self.engine.renew();
+                state.tries += 1;
                 Forcing::Restarting
             }
-            _ => Forcing::No,
+            (Forcing::Restarting, Came::Busy) if state.tries < TRIES_MAX => Forcing::Copying,
+            _ => {
+                state.tries = 0;
+                Forcing::No
+            }
         };
     }
 
@@ -312,6 +336,13 @@ mod tests {
         assert_eq!(machine.next_checkpoint(2), Some(CheckpointMode::Truncate));
         machine.tick(3);
         assert_eq!(machine.take_replies(), []);
+        for _ in 1..TRIES_MAX {
+            machine.checkpointed(Ok(Checkpointed { busy: true, ..done().unwrap() }), 4);
+            assert_eq!(machine.next_checkpoint(4), Some(CheckpointMode::Passive), "once more");
+            machine.checkpointed(done(), 4);
+            assert_eq!(machine.next_checkpoint(4), Some(CheckpointMode::Truncate));
+        }
+        assert_eq!(machine.engine_mut().renewals, TRIES_MAX);
         machine.checkpointed(Ok(Checkpointed { busy: true, ..done().unwrap() }), 4);
         let granted = Reply::Reserved(Reservation::Granted);
         assert_eq!(machine.take_replies(), [(A, granted)], "whatever came of it");
