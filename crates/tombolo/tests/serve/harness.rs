@@ -38,6 +38,12 @@ impl Owner {
         Owner { directory, child, errors: Some(errors) }
     }
 
+    /// Of all databases in this directory, whatever they are.
+    pub(crate) fn within(directory: TempDir) -> Self {
+        let (child, errors) = start(directory.path());
+        Owner { directory, child, errors: Some(errors) }
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.directory.path().join("app.db")
     }

@@ -232,12 +232,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
             self.counts.lost_turns += 1;
             self.end_writing(session, now_ms);
         }
+        // Whoever waits until now for a rest to end gets the turn.
+        self.serve_queue(now_ms);
         for session in self.turn.expire(now_ms) {
             let busy = crate::wire::reply::Reservation::Busy;
             self.replies.push((session, Reply::Reserved(busy)));
         }
         self.give_up_old_snapshots(now_ms);
-        self.serve_queue(now_ms);
         self.recent.note(self.counts, now_ms);
     }
 }
