@@ -57,6 +57,16 @@ impl Programs {
             configure.args(["--disable-shared", "--with-tcl=/usr/lib/tcl8.6"]);
             shell::run(configure.current_dir(&build).stdout(Stdio::null()))?;
         }
+        // Programs are made anew when what they load the VFS by has changed.
+        let door = build.join("door.c");
+        if fs::read_to_string(&door).ok().as_deref() != Some(DOOR) {
+            fs::write(&door, DOOR).map_err(Failure::file(&door))?;
+            for program in ["testfixture", "mptest"].map(|name| build.join(name)) {
+                if program.exists() {
+                    fs::remove_file(&program).map_err(Failure::file(&program))?;
+                }
+            }
+        }
         Ok(Programs { source, build })
     }
 
@@ -81,8 +91,6 @@ impl Programs {
     }
 
     fn make(&self, target: &str, more: &[&str]) -> Result<PathBuf, Failure> {
-        let door = self.build.join("door.c");
-        fs::write(&door, DOOR).map_err(Failure::file(&door))?;
         let program = self.build.join(target);
         if !program.is_file() {
             let mut make = Command::new("make");
