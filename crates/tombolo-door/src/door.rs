@@ -7,7 +7,8 @@ use std::time::Duration;
 use tombolo_core::facade::commit::Commit;
 use tombolo_core::facade::pragma::Pragma;
 use tombolo_core::facade::{Facade, Lock, Read, Refusal, Unlock};
-use tombolo_core::owner::engine::{CheckpointMode, Checkpointed};
+use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, Shape};
+use tombolo_core::sqlite::header::HEADER_BYTES;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
 use tombolo_core::wire::reply::{Outcome, Reservation};
@@ -69,20 +70,29 @@ impl Door {
     /// # Errors
     ///
     /// `SQLITE_CANTOPEN` where no owner answers, or it lets nobody in with these credentials, or
-    /// does not open the file.
+    /// does not open the file. A file that is no sound database is opened, and every lock on it is
+    /// `SQLITE_NOTADB` or `SQLITE_CORRUPT`.
     pub fn open(address: &Address, path: &[u8], access: Access) -> Result<Self, Refusal> {
         let mut random = [0; 16];
         tombolo_os::random::fill(&mut random)
             .map_err(|error| Refusal::new(ResultCode::CANTOPEN, &error.to_string()))?;
         let (owner, path) = Owner::of(address, path)?;
-        let (connection, reply) = connect(&owner, &path, access)?;
-        let Reply::Opened { shape, header } = reply else { return Err(unexpected()) };
+        let (connection, shape, header) = match connect(&owner, &path, access) {
+            Ok((connection, Reply::Opened { shape, header })) => (Some(connection), shape, header),
+            Ok(_) => return Err(unexpected()),
+            // SQLite opens any file, and says what it thinks of it at the first statement. Until
+            // then this one looks as if it were empty.
+            Err(refusal) if is_of_the_content(refusal.code) => {
+                (None, Shape { page_size_bytes: 4096, size_pages: 0 }, Box::new([0; HEADER_BYTES]))
+            }
+            Err(refusal) => return Err(refusal),
+        };
         Ok(Door {
             owner,
             path,
             access,
             facade: Facade::new(access, shape, header, CACHE_BYTES),
-            connection: Some(connection),
+            connection,
             next_commit: u128::from_ne_bytes(random),
             pieces: 0,
             prepared: None,
@@ -124,6 +134,11 @@ impl Door {
         }
         self.connection = Some(connect(&self.owner, &self.path, self.access)?.0);
         self.ask(request)
+    }
+
+    /// Asks what a transaction has no part in.
+    fn ask_any_time(&mut self, request: &Request<'_>) -> Result<Reply, Refusal> {
+        if self.facade.is_idle() { self.ask_idle(request) } else { self.ask(request) }
     }
 
     fn tell(&mut self, request: &Request<'_>) {
@@ -203,6 +218,11 @@ impl Door {
             match self.facade.read(offset, into)? {
                 Read::Whole => return Ok(ReadOutcome::Whole),
                 Read::Short => return Ok(ReadOutcome::Short),
+                Read::TurnUnused => {
+                    if let Some(request) = self.facade.give_turn_back() {
+                        self.tell(&request);
+                    }
+                }
                 Read::Unsettled => self.settle_version()?,
                 Read::Missing { first, count } => {
                     let Reply::Pages(pages) = self.ask(&Request::Read { first, count })? else {
@@ -391,7 +411,7 @@ impl Door {
     ///
     /// The owner's.
     pub fn checkpoint(&mut self, mode: CheckpointMode) -> Result<Checkpointed, Refusal> {
-        match self.ask(&Request::Checkpoint(mode))? {
+        match self.ask_any_time(&Request::Checkpoint(mode))? {
             Reply::Checkpointed(row) => Ok(row),
             _ => Err(unexpected()),
         }
@@ -403,11 +423,16 @@ impl Door {
     ///
     /// The owner's.
     pub fn status(&mut self) -> Result<Vec<u8>, Refusal> {
-        match self.ask(&Request::Status)? {
+        match self.ask_any_time(&Request::Status)? {
             Reply::Status(text) => Ok(text),
             _ => Err(unexpected()),
         }
     }
+}
+
+/// Whether an owner refuses a file for what is in it.
+fn is_of_the_content(code: ResultCode) -> bool {
+    matches!(code.primary(), ResultCode::NOTADB | ResultCode::CORRUPT)
 }
 
 fn connect(owner: &Owner, path: &[u8], access: Access) -> Result<(Connection, Reply), Refusal> {

@@ -301,6 +301,13 @@ impl Connection {
         Ok(())
     }
 
+    /// Forgets the pages that no transaction holds, and what SQLite has read out of them: it does
+    /// not look again at a page that is written through `sqlite_dbpage`.
+    pub(crate) fn forget_pages(&mut self) {
+        // SAFETY: the handle is open. That there is nothing to forget is no failure.
+        unsafe { ffi::sqlite3_db_release_memory(self.raw()) };
+    }
+
     /// Whether a transaction is open.
     pub(crate) fn in_transaction(&self) -> bool {
         // SAFETY: the handle is open.

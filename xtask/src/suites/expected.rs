@@ -1,5 +1,6 @@
 //! Which files are run, and which tests of them are known to differ, with the reason.
 
+use super::outcome::Worse;
 use crate::shell::{self, Failure};
 use serde::Deserialize;
 use std::fs;
@@ -13,8 +14,20 @@ pub(super) const END: &str = "(end)";
 pub(super) struct Expected {
     /// Files of which nothing differs.
     pub(super) same: Vec<String>,
+    /// Files of which nothing differs once the owner has copied each transaction into the file, as
+    /// they look into it, or write into it, by themselves.
+    pub(super) same_when_copied: Vec<String>,
     /// The others.
     pub(super) file: Vec<File>,
+}
+
+/// Whether the owner copies each transaction from its log into the file when it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Copied {
+    Yes,
+    #[default]
+    No,
 }
 
 /// A file of which something differs.
@@ -22,6 +35,13 @@ pub(super) struct Expected {
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) name: String,
+    #[serde(default)]
+    pub(super) copied: Copied,
+    /// Why there may be fewer tests than on the stock VFS, if there may: those that make each call
+    /// fail in turn are as many as there are calls.
+    #[serde(default)]
+    pub(super) fewer: Option<String>,
+    #[serde(default)]
     pub(super) differs: Vec<Difference>,
 }
 
@@ -43,15 +63,16 @@ impl Expected {
 
     /// Every file, or those that were asked for.
     pub(super) fn files(self, wanted: &[String]) -> Vec<File> {
-        let same = self.same.into_iter().map(|name| File { name, differs: Vec::new() });
-        let mut all: Vec<File> = same.chain(self.file).collect();
+        let same = self.same.into_iter().map(|name| File::same(name, Copied::No));
+        let copied = self.same_when_copied.into_iter().map(|name| File::same(name, Copied::Yes));
+        let mut all: Vec<File> = same.chain(copied).chain(self.file).collect();
         if wanted.is_empty() {
             return all;
         }
         let known = |name: &String| all.iter().any(|file| file.name == *name);
         let unknown: Vec<String> = wanted.iter().filter(|name| !known(name)).cloned().collect();
         all.retain(|file| wanted.contains(&file.name));
-        all.extend(unknown.into_iter().map(|name| File { name, differs: Vec::new() }));
+        all.extend(unknown.into_iter().map(|name| File::same(name, Copied::No)));
         all
     }
 }
@@ -64,8 +85,14 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 impl File {
+    fn same(name: String, copied: Copied) -> Self {
+        File { name, copied, fewer: None, differs: Vec::new() }
+    }
+
     /// What is wrong with what differs: tests that are not listed, and what is listed in vain.
-    pub(super) fn complaints(&self, worse: &[String]) -> Vec<String> {
+    pub(super) fn complaints(&self, worse: &Worse) -> Vec<String> {
+        let missing = if self.fewer.is_some() { &[] } else { worse.missing.as_slice() };
+        let worse: Vec<&String> = worse.failed.iter().chain(missing).collect();
         let patterns = || self.differs.iter().flat_map(|difference| &difference.tests);
         let unlisted = worse
             .iter()
@@ -86,12 +113,19 @@ mod tests {
     fn the_list_can_neither_miss_nor_keep_a_difference() {
         let because = "the journal's file".to_owned();
         let tests = vec!["a-1.*".to_owned(), END.to_owned()];
-        let file = File { name: "a".to_owned(), differs: vec![Difference { tests, because }] };
-        let names =
-            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let differs = vec![Difference { tests, because }];
+        let file = File { differs, ..File::same("a".to_owned(), Copied::No) };
+        let names = |names: &[&str]| Worse {
+            failed: names.iter().map(|name| (*name).to_owned()).collect(),
+            missing: Vec::new(),
+        };
         assert!(file.complaints(&names(&["a-1.2", "a-1.3", END])).is_empty());
         assert_eq!(file.complaints(&names(&["a-2.1", "a-1.2", END])), ["differs: a-2.1"]);
-        assert_eq!(file.complaints(&[]).len(), 2);
+        assert_eq!(file.complaints(&Worse::default()).len(), 2);
+        let missing = Worse { missing: vec!["a-7".to_owned()], ..names(&["a-1.2", END]) };
+        assert_eq!(file.complaints(&missing), ["differs: a-7"]);
+        let file = File { fewer: Some("fewer calls".to_owned()), ..file };
+        assert!(file.complaints(&missing).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `cargo xtask suites`: SQLite's own test programs, with the VFS `tombolo` against an owner,
-//! beside the stock VFS. It takes long, fetches a source package, and needs `tcl8.6-dev`,
-//! `zlib1g-dev` and `dpkg-dev`.
+//! beside the stock VFS. It takes long, and fetches a source package; `./setup suites` installs
+//! what it needs, and runs it.
 //!
 //! * `source`: SQLite's source, and building of it.
 //! * `owner`: serving.

@@ -23,6 +23,16 @@ pub(super) struct Outcome {
     pub(super) end: End,
 }
 
+/// How a run differs from another for the worse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Worse {
+    /// Tests that failed here alone, and the end if that was not reached here alone.
+    pub(super) failed: Vec<String>,
+    /// Tests that did not come up here; none where as many new ones did, as some names have random
+    /// numbers in them.
+    pub(super) missing: Vec<String>,
+}
+
 impl Outcome {
     /// Reads what `testfixture` prints: `NAME... Ok` for each test, else what was expected, and
     /// in the end the number of errors and the names of those that failed (`tester.tcl`).
@@ -51,23 +61,18 @@ impl Outcome {
         outcome
     }
 
-    /// The tests that failed here and not in the other run; those that did not come up, unless
-    /// there are as many new ones, as some names have random numbers in them; and whether this
-    /// run alone did not reach its end.
-    pub(super) fn worse_than(&self, other: &Outcome) -> Vec<String> {
+    /// How this run differs from another for the worse.
+    pub(super) fn worse_than(&self, other: &Outcome) -> Worse {
         let failed = self.tests.iter().filter(|(name, verdict)| {
             **verdict == Verdict::Failed && other.tests.get(*name) != Some(&Verdict::Failed)
         });
-        let mut worse: Vec<String> = failed.map(|(name, _)| name.clone()).collect();
-        if self.tests.len() < other.tests.len() {
-            let missing = other.tests.keys().filter(|name| !self.tests.contains_key(*name));
-            worse.extend(missing.cloned());
-        }
-        worse.sort();
+        let mut failed: Vec<String> = failed.map(|(name, _)| name.clone()).collect();
         if self.end == End::NotReached && other.end == End::Reached {
-            worse.push(super::expected::END.to_owned());
+            failed.push(super::expected::END.to_owned());
         }
-        worse
+        let absent = other.tests.keys().filter(|name| !self.tests.contains_key(*name)).cloned();
+        let is_shorter = self.tests.len() < other.tests.len();
+        Worse { failed, missing: if is_shorter { absent.collect() } else { Vec::new() } }
     }
 
     pub(super) fn passed(&self) -> usize {
@@ -85,21 +90,23 @@ mod tests {
     fn what_is_worse_is_named() {
         let stock = Outcome::parse(STOCK);
         assert_eq!((stock.passed(), stock.end), (3, End::Reached));
-        assert!(stock.worse_than(&stock).is_empty());
+        assert_eq!(stock.worse_than(&stock), Worse::default());
         let door = "a-1.1... Ok\na-1.2...\n! a-1.2 expected: [1]\n! a-1.2 got:      [2]\n\
             a-1.9... Ok\na-1.9...\nError: no\n\
             2 errors out of 4 tests on host\n!Failures on these tests: a-1.2 a-1.9\n";
         let door = Outcome::parse(door);
-        assert_eq!(door.worse_than(&stock), ["a-1.2", "a-1.9"], "3 and 9 may be one test");
-        assert!(stock.worse_than(&door).is_empty(), "better is not worse");
+        let worse = door.worse_than(&stock);
+        assert_eq!(worse.failed, ["a-1.2", "a-1.9"]);
+        assert!(worse.missing.is_empty(), "3 and 9 may be one test");
+        assert_eq!(stock.worse_than(&door), Worse::default(), "better is not worse");
         let short = Outcome::parse("a-1.1... Ok\na-1.2... Ok\n0 errors out of 2 tests on host\n");
-        assert_eq!(short.worse_than(&stock), ["a-1.3"]);
+        assert_eq!(short.worse_than(&stock).missing, ["a-1.3"]);
     }
 
     #[test]
     fn a_file_that_ends_early_is_worse() {
         let stock = Outcome::parse(STOCK);
         let cut = Outcome::parse("a-1.1... Ok\na-1.2... Ok\na-1.3...");
-        assert_eq!(cut.worse_than(&stock), ["a-1.3", super::super::expected::END]);
+        assert_eq!(cut.worse_than(&stock).failed, ["a-1.3", super::super::expected::END]);
     }
 }

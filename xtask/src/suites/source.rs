@@ -7,8 +7,22 @@ use std::process::{Command, Stdio};
 
 /// What calls the door.
 const DOOR: &str = include_str!("door.c");
-/// The packages' list of a Debian system (sources.list(5), "deb822-style format").
-const LIST: &str = "/etc/apt/sources.list.d/debian.sources";
+/// Where the machine's lists of packages are (sources.list(5)).
+const LISTS: &str = "/etc/apt";
+/// Those of the distribution, in either format; others need not have sources.
+const LIST_NAMES: [&str; 4] = [
+    "sources.list.d/debian.sources",
+    "sources.list.d/ubuntu.sources",
+    "sources.list",
+    "sources.list.d/debian.list",
+];
+/// What a machine needs, and the package that has it.
+const NEEDED: [(&str, &str); 4] = [
+    ("/usr/bin/dpkg-source", "dpkg-dev"),
+    ("/usr/bin/make", "make"),
+    ("/usr/lib/tcl8.6/tclConfig.sh", "tcl8.6-dev"),
+    ("/usr/include/zlib.h", "zlib1g-dev"),
+];
 /// What the test programs are compiled with beside what their Makefile says.
 const FLAGS: &str = "CFLAGS=-O1 -DSQLITE_EXTRA_INIT=tombolo_extra_init";
 
@@ -23,6 +37,12 @@ pub(super) struct Programs {
 impl Programs {
     /// Fetches and unpacks the source, unless that was done.
     pub(super) fn fetched() -> Result<Self, Failure> {
+        let missing = NEEDED.iter().filter(|(file, _)| !Path::new(file).exists());
+        let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+        if !missing.is_empty() {
+            let message = format!("`./setup suites` installs {}", missing.join(", "));
+            return Err(Failure::Check(message));
+        }
         let work = shell::target_directory().join("suites");
         fs::create_dir_all(&work).map_err(Failure::file(&work))?;
         let source = work.join("source");
@@ -36,6 +56,16 @@ impl Programs {
             let mut configure = Command::new(source.join("configure"));
             configure.args(["--disable-shared", "--with-tcl=/usr/lib/tcl8.6"]);
             shell::run(configure.current_dir(&build).stdout(Stdio::null()))?;
+        }
+        // Programs are made anew when what they load the VFS by has changed.
+        let door = build.join("door.c");
+        if fs::read_to_string(&door).ok().as_deref() != Some(DOOR) {
+            fs::write(&door, DOOR).map_err(Failure::file(&door))?;
+            for program in ["testfixture", "mptest"].map(|name| build.join(name)) {
+                if program.exists() {
+                    fs::remove_file(&program).map_err(Failure::file(&program))?;
+                }
+            }
         }
         Ok(Programs { source, build })
     }
@@ -61,8 +91,6 @@ impl Programs {
     }
 
     fn make(&self, target: &str, more: &[&str]) -> Result<PathBuf, Failure> {
-        let door = self.build.join("door.c");
-        fs::write(&door, DOOR).map_err(Failure::file(&door))?;
         let program = self.build.join(target);
         if !program.is_file() {
             let mut make = Command::new("make");
@@ -86,21 +114,58 @@ fn use_the_lock_byte_of_the_format(tester: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Debian's source package, by a list of sources of our own: the system's may name none.
+/// The machine's lists of packages, as lists of sources. One file is given to apt-get.
+fn list_of_sources(work: &Path) -> Result<PathBuf, Failure> {
+    for name in LIST_NAMES {
+        let path = Path::new(LISTS).join(name);
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let end = if name.ends_with(".sources") { "sources" } else { "list" };
+        let Some(sources) = as_sources(&text, end) else { continue };
+        let file = work.join(format!("sources.{end}"));
+        fs::write(&file, sources).map_err(Failure::file(&file))?;
+        return Ok(file);
+    }
+    let message = format!("{LISTS} has no list of a distribution's packages");
+    Err(Failure::Check(message))
+}
+
+/// A list of packages as one of sources; `None` of a list without any.
+fn as_sources(text: &str, format: &str) -> Option<String> {
+    let mut found = false;
+    let lines = text.lines().filter_map(|line| {
+        let (is_types, rest) = match (format, line.split_once(char::is_whitespace)) {
+            ("sources", Some(("Types:", _))) => (true, String::new()),
+            ("list", Some(("deb", rest))) => (true, format!(" {rest}")),
+            ("list", _) => return None,
+            _ => (false, line.to_owned()),
+        };
+        found |= is_types;
+        let start = match (is_types, format) {
+            (true, "sources") => "Types: deb-src",
+            (true, _) => "deb-src",
+            (false, _) => "",
+        };
+        Some(format!("{start}{rest}\n"))
+    });
+    let sources = lines.collect();
+    found.then_some(sources)
+}
+
+/// The distribution's source package, by a list of sources of our own: the system's may name none.
 fn fetch(work: &Path, source: &Path) -> Result<(), Failure> {
-    let list = fs::read_to_string(LIST).map_err(Failure::file(Path::new(LIST)))?;
-    let file = work.join("debian.sources");
-    let list = list.replace("Types: deb\n", "Types: deb-src\n");
-    fs::write(&file, list).map_err(Failure::file(&file))?;
-    let lists = work.join("lists/partial");
-    fs::create_dir_all(&lists).map_err(Failure::file(&lists))?;
+    let file = list_of_sources(work)?;
+    let lists = work.join("lists");
+    let partial = lists.join("partial");
+    fs::create_dir_all(&partial).map_err(Failure::file(&partial))?;
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.current_dir(work);
         for option in [
             format!("Dir::Etc::sourcelist={}", file.display()),
             "Dir::Etc::sourceparts=-".to_owned(),
-            format!("Dir::State::lists={}", work.join("lists").display()),
+            format!("Dir::State::lists={}", lists.display()),
+            // Nothing outside this directory is written, whoever runs it.
+            format!("Dir::Cache={}", work.join("cache").display()),
         ] {
             command.args(["-o", &option]);
         }
@@ -114,7 +179,30 @@ fn fetch(work: &Path, source: &Path) -> Result<(), Failure> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|extension| extension == "dsc"))
         .ok_or_else(|| Failure::Check("apt-get left no .dsc file".to_owned()))?;
+    // What an interrupted run leaves is not taken for the source.
+    let unfinished = source.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(Failure::file(&unfinished))?;
+    }
     let mut unpack = Command::new("dpkg-source");
-    unpack.arg("--extract").arg(description).arg(source);
-    shell::run(unpack.stdout(Stdio::null()))
+    unpack.arg("--extract").arg(description).arg(&unfinished);
+    shell::run(unpack.stdout(Stdio::null()))?;
+    fs::rename(&unfinished, source).map_err(Failure::file(source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_packages_becomes_one_of_sources_in_either_format() {
+        let new = "Types: deb\nURIs: http://example.org/debian\n\nTypes: deb deb-src\nURIs: x\n";
+        let sources =
+            "Types: deb-src\nURIs: http://example.org/debian\n\nTypes: deb-src\nURIs: x\n";
+        assert_eq!(as_sources(new, "sources").as_deref(), Some(sources));
+        let old = "# packages\ndeb [arch=amd64] http://example.org/debian stable main\ndeb-src x\n";
+        let sources = "deb-src [arch=amd64] http://example.org/debian stable main\n";
+        assert_eq!(as_sources(old, "list").as_deref(), Some(sources));
+        assert_eq!(as_sources("# moved to debian.sources\n", "list"), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! SQLite's TCL tests: each file on the stock VFS, and through the door.
 
-use super::expected::{Expected, File};
+use super::expected::{Copied, Expected, File};
 use super::outcome::Outcome;
 use super::owner::Tombolo;
 use super::source::Programs;
@@ -9,8 +9,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
+/// Runs a file command by command, so that an error between tests does not end it.
+const EACH: &str = include_str!("each.tcl");
 /// How long one file may take, in seconds, as `timeout` takes it.
-const FILE_TIMEOUT_S: &str = "300";
+const FILE_TIMEOUT_S: &str = "600";
 
 /// Runs files; the names of those that were asked for, or all that are listed.
 pub(super) fn run(
@@ -31,7 +33,7 @@ pub(super) fn run(
             continue;
         }
         let stock = one(&program, &test, None)?;
-        let door = one(&program, &test, Some(tombolo))?;
+        let door = one(&program, &test, Some((tombolo, file.copied)))?;
         let complaints = report(&file, &stock, &door);
         passed += door.passed();
         bad.extend(complaints.into_iter().map(|complaint| format!("{}: {complaint}", file.name)));
@@ -52,7 +54,8 @@ fn check_default(program: &Path, source: &Path, tombolo: &Tombolo) -> Result<(),
         tester.display()
     );
     std::fs::write(&script, text).map_err(Failure::file(&script))?;
-    let printed = printed(program, &script, directory.path(), Some(tombolo))?.0;
+    let door = Some((tombolo, Copied::No));
+    let printed = printed(program, &script, directory.path(), door)?.0;
     if printed.lines().any(|line| line.starts_with("VFS: tombolo")) {
         return Ok(());
     }
@@ -66,8 +69,11 @@ fn report(file: &File, stock: &Outcome, door: &Outcome) -> Vec<String> {
         file.name,
         stock.passed(),
         door.passed(),
-        worse.len()
+        worse.failed.len() + worse.missing.len()
     );
+    if let Some(reason) = &file.fewer {
+        println!("  {} did not come up: {reason}", worse.missing.len());
+    }
     for difference in &file.differs {
         println!("  {}: {}", difference.tests.join(" "), difference.because);
     }
@@ -78,8 +84,11 @@ fn report(file: &File, stock: &Outcome, door: &Outcome) -> Vec<String> {
     complaints
 }
 
+/// What a run goes through: the stock VFS, or the door.
+type Door<'a> = Option<(&'a Tombolo, Copied)>;
+
 /// One run of one file in a directory of its own.
-fn one(program: &Path, test: &Path, door: Option<&Tombolo>) -> Result<Outcome, Failure> {
+fn one(program: &Path, test: &Path, door: Door<'_>) -> Result<Outcome, Failure> {
     let directory = TempDir::with_prefix("suites-").map_err(super::no_directory)?;
     let (printed, owned) = printed(program, test, directory.path(), door)?;
     if let Some(kept) = std::env::var_os("SUITES_OUTPUT") {
@@ -104,14 +113,19 @@ fn printed(
     program: &Path,
     test: &Path,
     directory: &Path,
-    door: Option<&Tombolo>,
+    door: Door<'_>,
 ) -> Result<(String, Owned), Failure> {
-    let mut owner = door.map(|tombolo| tombolo.serve(directory)).transpose()?;
+    let mut owner = door.map(|(tombolo, _)| tombolo.serve(directory)).transpose()?;
     let mut command = Command::new("timeout");
-    command.args(["--kill-after=5", FILE_TIMEOUT_S]).arg(program).arg(test);
+    let each = tempfile::NamedTempFile::new().map_err(super::no_directory)?;
+    std::fs::write(each.path(), EACH).map_err(Failure::file(each.path()))?;
+    command.args(["--kill-after=5", FILE_TIMEOUT_S]).arg(program).arg(each.path()).arg(test);
     command.current_dir(directory).stdin(Stdio::null());
-    if let Some(tombolo) = door {
+    if let Some((tombolo, copied)) = door {
         command.env("TOMBOLO_LIBRARY", &tombolo.vfs).env("TOMBOLO_DEFAULT", "1");
+        if copied == Copied::Yes {
+            command.env("TOMBOLO_COPIED", "1");
+        }
     }
     let (_, printed) = shell::output(&mut command)?;
     let is_alive = owner.as_mut().is_none_or(super::owner::Owner::is_alive);

@@ -5,7 +5,7 @@ use super::written::{Fit, Place};
 use super::{Facade, Refusal, page_one};
 use crate::owner::engine::PageNumber;
 use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::Settled;
+use crate::wire::reply::{Settled, Turn};
 use crate::wire::request::Pages;
 
 /// Bytes of the longest window that is read ahead.
@@ -21,6 +21,9 @@ pub enum Read {
     /// The version is not durable yet, and only a writer may see it: the owner has to be asked to
     /// answer when it is ([`crate::wire::Request::Settle`]), and then once more for the bytes.
     Unsettled,
+    /// The turn that was taken along is not wanted, as the transaction goes on reading: the owner
+    /// has to be told what [`Facade::give_turn_back`] says; then the bytes are asked for once more.
+    TurnUnused,
     /// The owner has to be asked for these pages, and then once more for the bytes. The reply goes
     /// to [`Facade::pages_arrived`].
     Missing {
@@ -80,6 +83,10 @@ impl Facade {
             if part.number > self.file_pages() {
                 break;
             }
+            // A transaction that writes asks for the lock after page 1.
+            if part.number != 1 && self.has_turn_in_vain() {
+                return Ok(Read::TurnUnused);
+            }
             if part.number != 1 && self.is_withheld() {
                 return Ok(Read::Unsettled);
             }
@@ -94,6 +101,10 @@ impl Facade {
         let rest = into.get_mut(done..).unwrap_or_default();
         rest.fill(0);
         Ok(if rest.is_empty() { Read::Whole } else { Read::Short })
+    }
+
+    fn has_turn_in_vain(&self) -> bool {
+        matches!(&self.state, State::Reading(snapshot) if snapshot.turn == Turn::Granted)
     }
 
     /// Whether what is in the file is not to be seen yet. Page 1 is: SQLite reads it before it asks

@@ -131,6 +131,18 @@ impl Facade {
         }
     }
 
+    /// Gives back a turn that was taken along by a transaction which reads, so that it stops no
+    /// writer; the next one does not take it along. What is returned is to be told to the owner.
+    pub fn give_turn_back(&mut self) -> Option<Request<'static>> {
+        let State::Reading(snapshot) = &mut self.state else { return None };
+        if snapshot.turn != Turn::Granted {
+            return None;
+        }
+        snapshot.turn = Turn::NotGranted;
+        self.habit = Habit::Reads;
+        Some(Request::End(Ending::Writing))
+    }
+
     /// Whether [`Request::Settle`] has to be answered before locks are given back: a transaction
     /// that had the turn, has seen what is not durable yet, and ends without a commit of its own.
     #[must_use]

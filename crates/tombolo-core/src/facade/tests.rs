@@ -3,7 +3,7 @@ use crate::owner::engine::{Changes, Version};
 use crate::sqlite::header::MAGIC;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Begun, Outcome, Reservation, Settled, Turn};
-use crate::wire::request::{Ending, Incarnation, Request};
+use crate::wire::request::{Ending, Incarnation, Request, TurnWish};
 
 const PAGE_BYTES: u32 = 1024;
 const SIZE_PAGES: u32 = 3000;
@@ -204,7 +204,7 @@ fn what_is_not_durable_yet_is_seen_by_a_writer_only() {
     facade.pages_arrived(1, &[page_one(7, SIZE_PAGES), vec![3; 1024]].concat()).expect("pages");
     let mut byte = [0];
     assert_eq!(facade.read(24, &mut byte), Ok(Read::Whole), "page 1 comes before the lock");
-    assert_eq!(facade.read(1024, &mut byte), Ok(Read::Unsettled));
+    assert_eq!(facade.read(1024, &mut byte), Ok(Read::TurnUnused), "it does not write");
     assert!(!facade.must_settle(), "nothing was seen");
     facade.lock(Lock::Reserved).expect("it has the turn");
     assert_eq!((facade.read(1024, &mut byte), byte), (Ok(Read::Whole), [3]));
@@ -212,6 +212,27 @@ fn what_is_not_durable_yet_is_seen_by_a_writer_only() {
     facade.settled();
     assert!(!facade.must_settle());
     facade.unlock(Unlock::ToNone);
+}
+
+#[test]
+fn a_transaction_that_goes_on_reading_gives_back_the_turn_that_it_took_along() {
+    let mut facade = facade(Access::Write);
+    writing(&mut facade, 5);
+    facade.unlock(Unlock::ToNone);
+    let begin = facade.lock(Lock::Shared).expect("free");
+    assert!(matches!(begin, Some(Request::Begin { wish: TurnWish::IfFree, .. })));
+    facade.begun(&Begun { turn: Turn::Granted, ..begun(5) }).expect("asked for");
+    let mut byte = [0];
+    assert_eq!(facade.read(24, &mut byte), Ok(Read::Whole), "page 1 comes before the lock");
+    assert_eq!(facade.read(1024, &mut byte), Ok(Read::TurnUnused));
+    assert_eq!(facade.give_turn_back(), Some(Request::End(Ending::Writing)));
+    assert_eq!(facade.give_turn_back(), None);
+    assert_eq!(facade.read(1024, &mut byte), Ok(Read::Missing { first: 2, count: 1 }));
+    let reserve = facade.lock(Lock::Reserved).expect("asks");
+    assert!(matches!(reserve, Some(Request::Reserve { wait_ms: 0 })));
+    facade.unlock(Unlock::ToNone);
+    let begin = facade.lock(Lock::Shared).expect("free");
+    assert!(matches!(begin, Some(Request::Begin { wish: TurnWish::None, .. })));
 }
 
 #[test]

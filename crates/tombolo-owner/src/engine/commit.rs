@@ -40,7 +40,12 @@ impl StockEngine {
         for _ in 0..ATTEMPTS {
             match place::begin(&mut self.writer, Sql::BeginImmediate) {
                 Ok(first) if self.has_read_schema(&first) => return Ok(Some(first)),
-                Ok(_) => self.writer.run(Sql::Rollback, &[])?,
+                Ok(_) => {
+                    self.writer.run(Sql::Rollback, &[])?;
+                    // Page 1 will be written and then read for its schema once more, as cutting
+                    // the file is a statement of its own.
+                    self.writer.forget_pages();
+                }
                 Err(failure) if failure.code == sqlite::SQLITE_BUSY_SNAPSHOT => {}
                 Err(failure) if failure.primary() == sqlite::SQLITE_BUSY => return Ok(None),
                 Err(failure) => return Err(failure),
@@ -79,6 +84,9 @@ impl StockEngine {
         let written = write(&mut self.writer, first, before.size_pages, transaction);
         // Nothing was committed where this rolls back; after a commit it does nothing.
         self.give_write_lock();
+        if written.as_ref().is_ok_and(|written| written.pages.contains(&1)) {
+            self.writer.forget_pages();
+        }
         match written {
             Ok(written) if written.pages.is_empty() => Ok(self.known.version),
             Ok(written) => Ok(self.register_own(before, written.pages, written.size_pages)),

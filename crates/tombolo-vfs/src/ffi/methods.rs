@@ -36,6 +36,7 @@ mod opcode {
     pub(super) const OVERWRITE: i32 = 11;
     pub(super) const VFSNAME: i32 = 12;
     pub(super) const PRAGMA: i32 = 14;
+    pub(super) const MMAP_SIZE: i32 = 18;
     pub(super) const HAS_MOVED: i32 = 20;
     pub(super) const SYNC: i32 = 21;
     pub(super) const COMMIT_PHASETWO: i32 = 22;
@@ -275,6 +276,11 @@ unsafe extern "C" fn file_control(file: *mut File, code: c_int, argument: *mut c
             opcode::HAS_MOVED => {
                 // SAFETY: its argument is a place for a number.
                 unsafe { *argument.cast::<c_int>() = 0 };
+                OK
+            }
+            opcode::MMAP_SIZE => {
+                // SAFETY: its argument is a place for a number: how much is mapped at most.
+                unsafe { *argument.cast::<i64>() = 0 };
                 OK
             }
             opcode::LOCKSTATE => {

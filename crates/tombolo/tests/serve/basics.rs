@@ -1,4 +1,4 @@
-use crate::harness::{Owner, printed};
+use crate::harness::{Owner, finished, printed};
 
 #[test]
 fn a_stock_shell_works_through_the_door_as_on_a_local_file() {
@@ -101,6 +101,49 @@ fn what_cannot_be_is_refused_with_a_reason() {
         "no such column",
     );
     assert_eq!(printed(&owner.stock("PRAGMA page_size; PRAGMA integrity_check;")), "4096\nok");
+}
+
+#[test]
+fn vacuum_shrinks_after_the_log_was_cut_too() {
+    let owner = Owner::new();
+    let sql = "
+        PRAGMA page_size = 1024;
+        CREATE TABLE t(x INTEGER PRIMARY KEY AUTOINCREMENT, y);
+        PRAGMA wal_checkpoint(TRUNCATE);
+        DROP TABLE t;
+        PRAGMA wal_checkpoint(TRUNCATE);
+        VACUUM;
+        PRAGMA page_count;
+        PRAGMA integrity_check;
+    ";
+    let said = printed(&owner.door(sql));
+    assert!(said.ends_with("\n1\nok"), "{said}");
+    assert_eq!(printed(&owner.stock("PRAGMA page_count; PRAGMA integrity_check;")), "1\nok");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_opened_and_refused_at_the_first_statement() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let junk = vec![b'x'; 8192];
+    std::fs::write(directory.path().join("app.db"), &junk).expect("written");
+    let owner = Owner::within(directory);
+    let stock = owner.stock("SELECT 1 FROM sqlite_schema;");
+    let door = owner.door("SELECT 1 FROM sqlite_schema;");
+    for output in [&stock, &door] {
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(errors.contains("file is not a database"), "{errors}");
+        assert!(!errors.contains("unable to open"), "{errors}");
+    }
+    assert_eq!(door.status.code(), stock.status.code());
+    assert!(std::fs::read(owner.database()).expect("read") == junk, "it was touched");
+}
+
+/// What a connection wants after it wrote is the turn; what it then does may be to read.
+#[test]
+fn a_reader_that_wrote_before_stops_no_writer_once_it_reads_on() {
+    let owner = Owner::new();
+    let said = finished(owner.program("read_on.py", &[]));
+    assert_eq!(said, "100");
 }
 
 #[test]

@@ -85,6 +85,12 @@ impl Owner {
         said
     }
 
+    /// Of all databases in this directory, whatever they are.
+    pub(crate) fn within(directory: TempDir) -> Self {
+        let (child, errors, addresses) = start(directory.path(), &[]);
+        Owner { directory, child, errors: Some(errors), arguments: Vec::new(), addresses }
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
         self.directory.path().join("app.db")
     }

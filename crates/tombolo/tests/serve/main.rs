@@ -1,6 +1,7 @@
 //! An owner, and stock SQLite at its door.
 
 mod basics;
+mod clients;
 mod descriptors;
 mod disk;
 mod faults;

@@ -2,7 +2,7 @@
 
 use crate::harness::{Owner, printed};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -47,6 +47,29 @@ fn the_pragma_tells_of_its_own_session() {
     assert_eq!(session["kernel"], "same");
     assert_eq!(session["transaction"], "open");
     assert_eq!(session["turn"], "held");
+}
+
+#[test]
+fn the_pragma_is_answered_outside_transactions_and_by_the_next_owner() {
+    let mut owner = Owner::new();
+    let programs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/programs");
+    let mut child = Command::new("/usr/bin/python3")
+        .arg(programs.join("again.py"))
+        .arg(owner.database())
+        .env("TOMBOLO_LIBRARY", crate::harness::library())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Debian's python3 is installed");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut next = || lines.next().expect("a line").expect("text");
+    let expected = ["{\"schema\":\"tombolo.status/1\",", "0"];
+    assert_eq!([next(), next()], expected);
+    owner.kill_and_restart();
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"\n\n").expect("it waits");
+    assert_eq!([next(), next()], expected);
+    assert!(child.wait().expect("waited for").success());
 }
 
 #[test]

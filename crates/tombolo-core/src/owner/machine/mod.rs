@@ -332,12 +332,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 }
             }
         }
+        // Whoever waits until now for a rest to end gets the turn.
+        self.serve_queue(now_ms);
         for session in self.turn.expire(now_ms) {
             let busy = crate::wire::reply::Reservation::Busy;
             self.replies.push((session, Reply::Reserved(busy)));
         }
         self.give_up_old_snapshots(now_ms);
-        self.serve_queue(now_ms);
         self.recent.note(self.counts, now_ms);
     }
 }

@@ -136,7 +136,8 @@ mod tests {
     use super::super::super::model::{ModelEngine, PAGE_BYTES};
     use super::super::super::status::Latencies;
     use super::*;
-    use crate::wire::request::{Incarnation, Request, TurnWish};
+    use crate::wire::reply::{Reply, Reservation};
+    use crate::wire::request::{Ending, Incarnation, Request, TurnWish};
 
     #[derive(Debug)]
     struct Buffers;
@@ -198,6 +199,35 @@ mod tests {
         let ages: Vec<_> = first.iter().map(|session| session.transaction_ms).collect();
         assert_eq!(ages, [Some(50), Some(150), Some(100), None]);
         assert_eq!((status.queue_length, status.counts.begins), (1, 3));
+    }
+
+    #[test]
+    fn nobody_is_told_busy_while_the_lock_rests_for_stock_apps() {
+        let mut machine = machine(Limits::default());
+        machine.open(SessionId(1), Access::Write, 0);
+        // The lock is never free for long, until stock apps have their time.
+        let mut now_ms = 0;
+        let waited_ms = loop {
+            begin(&mut machine, 1, TurnWish::None, now_ms);
+            machine.take_replies();
+            machine.request(SessionId(1), &Request::Reserve { wait_ms: 0 }, now_ms);
+            let asked_ms = now_ms;
+            if machine.take_replies().is_empty() {
+                let granted = loop {
+                    now_ms = machine.next_tick_ms().expect("somebody waits");
+                    machine.tick(now_ms);
+                    if let Some((_, reply)) = machine.take_replies().pop() {
+                        break reply;
+                    }
+                };
+                assert_eq!(granted, Reply::Reserved(Reservation::Granted));
+                break now_ms - asked_ms;
+            }
+            now_ms += 20;
+            machine.request(SessionId(1), &Request::End(Ending::Transaction), now_ms);
+            assert!(now_ms < 10_000, "the lock never rests");
+        };
+        assert!((1..=200).contains(&waited_ms), "{waited_ms}");
     }
 
     #[test]

@@ -13,6 +13,9 @@ use crate::wire::request::{Access, Commit, CommitId, Durability, Pages, Seen};
 
 /// How soon the write lock is asked for again that a stock app has.
 const RETRY_MS: u64 = 1;
+/// How long a session waits for the turn, though it did not ask for that, while it is held back for
+/// a checkpoint.
+const HELD_BACK_MS: u32 = 1_000;
 
 impl<E: Engine, S: Store> Machine<E, S> {
     pub(super) fn reserve(
@@ -29,7 +32,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if self.turn.is_held_by(session) {
             return answer(Reservation::Granted);
         }
-        if self.turn.held().is_none() && self.turn.is_next(session) && !self.rests(now_ms) {
+        let is_free = self.turn.held().is_none() && self.turn.is_next(session);
+        let rest_ms = if is_free { self.rest_left_ms(now_ms) } else { None };
+        // The lock is free, though not to be had yet: nobody is told busy for that.
+        let wait_ms = rest_ms.map_or(wait_ms, |rest_ms| wait_ms.max(rest_ms));
+        if is_free && rest_ms.is_none() {
             match self.engine.reserve()? {
                 Reserved::At(at) if self.reads_other_than(session, at) => {
                     self.engine.release();
@@ -52,14 +59,19 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
     /// Whether the write lock, which is free, is left to stock apps for a while.
     pub(super) fn rests(&mut self, now_ms: u64) -> bool {
+        self.rest_left_ms(now_ms).is_some()
+    }
+
+    /// For how long it is left to them, or held back for a checkpoint, at most.
+    fn rest_left_ms(&mut self, now_ms: u64) -> Option<u32> {
         if self.checkpoints.hold_the_turn_back() {
-            return true;
+            return Some(HELD_BACK_MS);
         }
         let engine = &self.engine;
         let others = || if engine.has_company() { Others::Present } else { Others::Absent };
         let until_ms = self.fairness.rest(now_ms, others);
         self.retry_ms = until_ms.or(self.retry_ms);
-        until_ms.is_some()
+        until_ms.map(|until_ms| u32::try_from(until_ms.saturating_sub(now_ms)).unwrap_or(u32::MAX))
     }
 
     /// The turn is over, whatever came of it.

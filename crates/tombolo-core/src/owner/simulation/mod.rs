@@ -404,6 +404,18 @@ impl World {
                     self.doors[door].seen.insert(page, u64::from_le_bytes(bytes));
                 }
                 Read::Short => panic!("page {page} is missing"),
+                // As SQLite, which asks for the lock to write before it reads, or after.
+                Read::TurnUnused if self.doors[door].writes && self.random.one_in(2) => {
+                    let had = self.doors[door].facade.lock(Lock::Reserved);
+                    assert_eq!(had, Ok(None), "it has the turn");
+                    return;
+                }
+                Read::TurnUnused => {
+                    if let Some(request) = self.doors[door].facade.give_turn_back() {
+                        self.send(door, &request);
+                    }
+                    return;
+                }
                 Read::Unsettled => return self.ask(door, &Request::Settle, 0),
                 Read::Missing { first, count } => {
                     return self.ask(door, &Request::Read { first, count }, first);
