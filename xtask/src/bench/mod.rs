@@ -18,7 +18,7 @@ use data::Data;
 use rivals::Rival;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,9 @@ pub(crate) struct BenchArguments {
     /// Where owners listen, one for each: unix, or what `tombolo serve --listen` takes
     #[arg(long, value_name = "ADDRESS", default_value = "unix", value_delimiter = ',')]
     listen: Vec<String>,
+    /// Measure the `tombolo` and `libtombolo.so` of this directory instead of building them
+    #[arg(long, value_name = "DIRECTORY", requires = "owner")]
+    built: Option<PathBuf>,
 }
 
 const ONE_DATABASE_LIMIT: Duration = Duration::from_secs(1);
@@ -52,7 +55,8 @@ pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
     let mut slow = Vec::new();
     if arguments.owner {
         let directory = shell::target_directory().join("bench-owner");
-        owner::run(&directory, &arguments.listen, arguments.runs, &mut slow)?;
+        let programs = owner::Programs::build(&directory, arguments.built.as_deref())?;
+        owner::run(&programs, &arguments.listen, arguments.runs, &mut slow)?;
     } else {
         of_the_command(arguments, &mut slow)?;
     }

@@ -18,7 +18,7 @@ const ROWS: u32 = 800_000;
 
 /// What is measured, built here.
 #[derive(Debug)]
-pub(super) struct Programs {
+pub(in crate::bench) struct Programs {
     command: PathBuf,
     library: PathBuf,
     load: PathBuf,
@@ -26,10 +26,14 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    pub(super) fn build(directory: &Path) -> Result<Self, Failure> {
-        let packages = ["--package", "tombolo", "--package", "tombolo-vfs"];
-        shell::run(cargo(&["build", "--quiet", "--locked", "--release"]).args(packages))?;
-        let built = shell::target_directory().join("release");
+    /// Builds all, or all but what stands in the directory `built`.
+    pub(in crate::bench) fn build(directory: &Path, built: Option<&Path>) -> Result<Self, Failure> {
+        fs::create_dir_all(directory).map_err(Failure::file(directory))?;
+        if built.is_none() {
+            let packages = ["--package", "tombolo", "--package", "tombolo-vfs"];
+            shell::run(cargo(&["build", "--quiet", "--locked", "--release"]).args(packages))?;
+        }
+        let built = built.map_or_else(|| shell::target_directory().join("release"), Path::to_owned);
         let compile = |text: &str, name: &str, arguments: &[&str]| {
             let (source, made) = (directory.join(format!("{name}.c")), directory.join(name));
             fs::write(&source, text).map_err(Failure::file(&source))?;
@@ -76,12 +80,21 @@ impl Programs {
         Ok(printed.first().map_or(f64::NAN, |line| line.median_us))
     }
 
-    /// Median time of an `fdatasync` after 4096 bytes were appended, in microseconds.
-    pub(super) fn sync_us(&self, directory: &Path, sync: Sync) -> Result<f64, Failure> {
+    /// Least and median time of an `fdatasync` after 4096 bytes were appended, in microseconds.
+    pub(super) fn sync_us(&self, directory: &Path, sync: Sync) -> Result<SyncTime, Failure> {
         let file = directory.join("sync");
         let printed = self.load(&["sync", &file.to_string_lossy(), "200"], sync)?;
-        Ok(printed.first().map_or(f64::NAN, |line| line.median_us))
+        let nothing = || Failure::Check("no sync was measured".to_owned());
+        let line = printed.first().ok_or_else(nothing)?;
+        Ok(SyncTime { least_us: line.least_us, median_us: line.median_us })
     }
+}
+
+/// How long a sync took. The least tells what the disk can do, whatever else it is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SyncTime {
+    pub(super) least_us: f64,
+    pub(super) median_us: f64,
 }
 
 /// How long syncing takes.

@@ -12,7 +12,8 @@ mod results;
 mod works;
 
 use crate::shell::{self, Failure};
-use arena::{Arena, Programs, Sync};
+pub(super) use arena::Programs;
+use arena::{Arena, Sync};
 use results::{Figures, Results, Row, Verdict};
 use std::path::Path;
 use std::process::Command;
@@ -27,18 +28,16 @@ const ROUNDS_OF_MANY: u16 = 3;
 
 /// Measures, prints, and writes the page; what does not hold is added to `slow`.
 pub(super) fn run(
-    directory: &Path,
+    programs: &Programs,
     listen: &[String],
     rounds: u16,
     slow: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).map_err(Failure::file(directory))?;
-    let programs = Programs::build(directory)?;
     let mut rows = Vec::new();
-    let arena = Arena::new(&programs, listen, Sync::OfTheDisk)?;
+    let arena = Arena::new(programs, listen, Sync::OfTheDisk)?;
     let files = tempfile::tempdir().map_err(Failure::file(Path::new("TMPDIR")))?;
     let ping_pong_us = programs.ping_pong_us()?;
-    let sync_us = programs.sync_us(files.path(), Sync::OfTheDisk)?;
+    let sync = programs.sync_us(files.path(), Sync::OfTheDisk)?;
     let all = [
         works::POINT,
         works::POINT_ANY,
@@ -54,11 +53,11 @@ pub(super) fn run(
     let versions = arena.versions()?;
     arena.check()?;
     drop(arena);
-    let mut slowed_sync_us = None;
-    if sync_us < SLOW_SYNC_US {
-        let sync = Sync::Slowed { delay_us: DELAY_US };
-        let arena = Arena::new(&programs, listen, sync)?;
-        slowed_sync_us = Some(programs.sync_us(files.path(), sync)?);
+    let mut slowed_sync = None;
+    if sync.least_us < SLOW_SYNC_US {
+        let slowed = Sync::Slowed { delay_us: DELAY_US };
+        let arena = Arena::new(programs, listen, slowed)?;
+        slowed_sync = Some(programs.sync_us(files.path(), slowed)?);
         measure(&arena, &[works::UPDATE, works::INSERT, works::WRITERS], rounds, &mut rows)?;
         arena.check()?;
     }
@@ -69,8 +68,8 @@ pub(super) fn run(
         date: date.trim().to_owned(),
         rounds,
         ping_pong_us,
-        sync_us,
-        slowed_sync_us,
+        sync,
+        slowed_sync,
         rows,
     };
     println!("\n{}", page::section(&results));

@@ -1,6 +1,6 @@
 //! Figures of several rounds, and whether they are what is promised.
 
-use super::arena::{Kind, Sync};
+use super::arena::{Kind, Sync, SyncTime};
 use super::works::{self, Client, Durability, Work};
 
 /// What a contender did of one work, a run for each round.
@@ -28,8 +28,8 @@ pub(super) struct Results {
     pub(super) date: String,
     pub(super) rounds: u16,
     pub(super) ping_pong_us: f64,
-    pub(super) sync_us: f64,
-    pub(super) slowed_sync_us: Option<f64>,
+    pub(super) sync: SyncTime,
+    pub(super) slowed_sync: Option<SyncTime>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -75,7 +75,7 @@ impl Figures {
         })
     }
 
-    /// How many each client did in the run of median fairness would say little; these are all.
+    /// How many each client did in the last run, in rising order.
     pub(super) fn counts(&self) -> Vec<f64> {
         let mut counts: Vec<f64> =
             self.runs.last().into_iter().flatten().map(|client| client.count).collect();
@@ -113,8 +113,8 @@ impl Results {
     fn row(&self, title: &str, durability: Durability, is_slow: bool) -> Option<&Row> {
         self.rows.iter().find(|row| {
             let sync_us = match row.sync {
-                Sync::OfTheDisk => self.sync_us,
-                Sync::Slowed { .. } => self.slowed_sync_us.unwrap_or(0.0),
+                Sync::OfTheDisk => self.sync.least_us,
+                Sync::Slowed { .. } => self.slowed_sync.map_or(0.0, |sync| sync.least_us),
             };
             let fits = !is_slow || sync_us >= 1000.0;
             row.work.title == title && row.durability == durability && fits

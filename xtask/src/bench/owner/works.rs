@@ -78,6 +78,7 @@ pub(super) struct Client {
     pub(super) work: String,
     pub(super) count: f64,
     pub(super) refused: f64,
+    pub(super) least_us: f64,
     pub(super) median_us: f64,
     pub(super) longest_us: f64,
 }
@@ -91,13 +92,14 @@ pub(super) fn clients(printed: &str) -> Result<Vec<Client>, Failure> {
             let words: Vec<&str> = line.split(' ').collect();
             let [work, numbers @ ..] = words.as_slice() else { return Err(not_known(line)) };
             let numbers: Vec<f64> = numbers.iter().filter_map(|word| word.parse().ok()).collect();
-            let [count, refused, _least, median, longest] = numbers.as_slice() else {
+            let [count, refused, least, median, longest] = numbers.as_slice() else {
                 return Err(not_known(line));
             };
             Ok(Client {
                 work: (*work).to_owned(),
                 count: *count,
                 refused: *refused,
+                least_us: least / 1000.0,
                 median_us: median / 1000.0,
                 longest_us: longest / 1000.0,
             })
@@ -116,6 +118,7 @@ mod tests {
             work: "update".into(),
             count: 10.0,
             refused: 1.0,
+            least_us: 0.5,
             median_us: 1.5,
             longest_us: 20.0,
         };
