@@ -5,8 +5,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 use tombolo_core::facade::Refusal;
+use tombolo_core::owner::engine::PageNumber;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::address::NetworkAddress;
+use tombolo_core::wire::frame::Frame;
 use tombolo_core::wire::keys::{Credentials, FILE_BYTES_MAX};
 use tombolo_core::wire::{FrameReader, Malformed, PROTOCOL, Reply, Request};
 use tombolo_os::socket::Stream;
@@ -19,8 +21,10 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long the machine of the owner may be gone, or its owner take nothing, until the connection
 /// ends.
 const SILENCE: Duration = ANSWER_TIME;
-/// Bytes that are received at a time.
-const RECEIVE_BYTES: usize = 64 << 10;
+/// Bytes that are received at a time, if there are not more to come of a reply.
+const RECEIVE_BYTES: usize = 16 << 10;
+/// Bytes of the buffer that is kept: a window of pages.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -57,13 +61,16 @@ pub(crate) struct Connection {
     stream: Stream,
     reader: FrameReader,
     out: Vec<u8>,
+    /// The first page of a read that was asked for ahead, and not received.
+    ahead: Option<PageNumber>,
 }
 
 impl Connection {
     /// Connects, and introduces itself.
     pub(crate) fn new(owner: &Owner) -> Result<Self, Refusal> {
         let stream = connect(owner)?;
-        let mut connection = Connection { stream, reader: FrameReader::default(), out: Vec::new() };
+        let reader = FrameReader::keeping(KEPT_BYTES);
+        let mut connection = Connection { stream, reader, out: Vec::new(), ahead: None };
         let boot_id = tombolo_os::kernel::boot_id(Path::new("/")).unwrap_or_default();
         let program = program();
         let hello = Request::Hello {
@@ -84,6 +91,10 @@ impl Connection {
 
     /// Sends a request that is not answered.
     pub(crate) fn tell(&mut self, request: &Request<'_>) -> Result<(), Lost> {
+        // Who does not read what it asked for is not heard.
+        if self.ahead.take().is_some() {
+            self.receive()?;
+        }
         self.out.clear();
         request.encode(&mut self.out);
         Ok(self.stream.send_all(&self.out)?)
@@ -92,22 +103,52 @@ impl Connection {
     /// Sends a request, and waits for its reply.
     pub(crate) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Lost> {
         self.tell(request)?;
-        self.receive()
+        Ok(Reply::decode(self.receive()?)?)
     }
 
-    /// Waits for a reply.
-    pub(crate) fn receive(&mut self) -> Result<Reply, Lost> {
-        let mut buffer = [0; RECEIVE_BYTES];
-        loop {
-            if let Some(frame) = self.reader.next_frame()? {
-                return Ok(Reply::decode(frame)?);
-            }
-            let count = self.stream.receive(&mut buffer)?;
+    /// Waits for a reply that somebody else's request brings.
+    pub(crate) fn reply(&mut self) -> Result<Reply, Lost> {
+        if self.ahead.take().is_some() {
+            self.receive()?;
+        }
+        Ok(Reply::decode(self.receive()?)?)
+    }
+
+    /// Asks for pages, unless they were asked for ahead, and shows them as they came.
+    pub(crate) fn read<T>(
+        &mut self,
+        (first, count): (PageNumber, u32),
+        show: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Result<T, Reply>, Lost> {
+        if self.ahead == Some(first) {
+            self.ahead = None;
+        } else {
+            self.tell(&Request::Read { first, count })?;
+        }
+        let frame = self.receive()?;
+        match Reply::pages(frame) {
+            Some(bytes) => Ok(Ok(show(bytes))),
+            None => Ok(Err(Reply::decode(frame)?)),
+        }
+    }
+
+    /// Asks for pages that will be read next. The answer is left where it is until they are, or
+    /// something else is asked.
+    pub(crate) fn read_ahead(&mut self, first: PageNumber, count: u32) -> Result<(), Lost> {
+        self.tell(&Request::Read { first, count })?;
+        self.ahead = Some(first);
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Frame<'_>, Lost> {
+        while !self.reader.is_ready() {
+            let count = self.stream.receive(self.reader.room(RECEIVE_BYTES))?;
             if count == 0 {
                 return Err(Lost::Closed);
             }
-            self.reader.push(buffer.get(..count).unwrap_or_default());
+            self.reader.arrived(count);
         }
+        self.reader.next_frame()?.ok_or(Lost::Closed)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tombolo_core::facade::commit::Commit;
 use tombolo_core::facade::pragma::Pragma;
 use tombolo_core::facade::{Facade, Lock, Read, Refusal, Unlock};
-use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, Shape};
+use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, PageNumber, Shape};
 use tombolo_core::sqlite::header::HEADER_BYTES;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
@@ -224,14 +224,33 @@ impl Door {
                     }
                 }
                 Read::Unsettled => self.settle_version()?,
-                Read::Missing { first, count } => {
-                    let Reply::Pages(pages) = self.ask(&Request::Read { first, count })? else {
-                        return Err(unexpected());
-                    };
-                    self.facade.pages_arrived(first, &pages)?;
-                }
+                Read::Missing { first, count } => self.fetch(first, count)?,
             }
         }
+    }
+
+    /// Fetches pages, and asks for those behind them where they are a part of a scan, so that the
+    /// owner reads them meanwhile.
+    fn fetch(&mut self, first: PageNumber, count: u32) -> Result<(), Refusal> {
+        let Door { connection, facade, .. } = self;
+        let Some(connection) = connection else {
+            facade.lost();
+            return Err(Refusal::new(ResultCode::IOERR, "there is no connection to the owner"));
+        };
+        let answered = connection.read((first, count), |pages| facade.pages_arrived(first, pages));
+        let asked = match answered {
+            Ok(Ok(arrived)) => {
+                arrived?;
+                match facade.next_window() {
+                    Some((first, count)) => connection.read_ahead(first, count),
+                    None => Ok(()),
+                }
+            }
+            Ok(Err(Reply::Failed(error))) => return Err(error.into()),
+            Ok(Err(_)) => return Err(unexpected()),
+            Err(lost) => Err(lost),
+        };
+        asked.map_err(|lost| self.lose(&lost))
     }
 
     /// Writes bytes.
@@ -330,7 +349,7 @@ impl Door {
     pub fn decided(&mut self) -> Result<(), Refusal> {
         let Some(Prepared { id, commit }) = self.prepared.take() else { return Err(unexpected()) };
         let answered = match &mut self.connection {
-            Some(connection) => connection.receive(),
+            Some(connection) => connection.reply(),
             None => Err(Lost::Closed),
         };
         self.committed(id, &commit, answered)

@@ -6,7 +6,10 @@
 
 mod data;
 mod migration;
+mod owner;
+mod page;
 mod rivals;
+mod server;
 mod tracing;
 
 use crate::shell::{self, Failure};
@@ -15,7 +18,7 @@ use data::Data;
 use rivals::Rival;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,16 @@ pub(crate) struct BenchArguments {
     /// Measure only migration, against pgloader, and write docs/benchmarks.md
     #[arg(long, conflicts_with = "tracing")]
     migration: bool,
+    /// Measure only an owner and its doors, against stock SQLite and PostgreSQL, and write
+    /// docs/benchmarks.md
+    #[arg(long, conflicts_with_all = ["tracing", "migration"])]
+    owner: bool,
+    /// Where owners listen, one for each: unix, or what `tombolo serve --listen` takes
+    #[arg(long, value_name = "ADDRESS", default_value = "unix", value_delimiter = ',')]
+    listen: Vec<String>,
+    /// Measure the `tombolo` and `libtombolo.so` of this directory instead of building them
+    #[arg(long, value_name = "DIRECTORY", requires = "owner")]
+    built: Option<PathBuf>,
 }
 
 const ONE_DATABASE_LIMIT: Duration = Duration::from_secs(1);
@@ -39,26 +52,38 @@ const TREE_FACTOR: u32 = 2;
 const WAL_FACTOR: u32 = 4;
 
 pub(crate) fn run(arguments: &BenchArguments) -> Result<(), Failure> {
-    let binary = crate::dist::build()?;
-    crate::dist::build_libraries(&binary)?;
-    describe_machine(&binary)?;
     let mut slow = Vec::new();
-    let directory = |name: &str| shell::target_directory().join(name);
-    let all = !arguments.tracing && !arguments.migration;
-    if all || arguments.tracing {
-        tracing::run(&binary, &directory("bench-trace"), arguments.runs, &mut slow)?;
-    }
-    if all {
-        examine(&binary, arguments.runs, &mut slow)?;
-    }
-    if all || arguments.migration {
-        migration::run(&binary, &directory("bench-migration"), arguments.runs, &mut slow)?;
+    if arguments.owner {
+        let directory = shell::target_directory().join("bench-owner");
+        let programs = owner::Programs::build(&directory, arguments.built.as_deref())?;
+        owner::run(&programs, &arguments.listen, arguments.runs, &mut slow)?;
+    } else {
+        of_the_command(arguments, &mut slow)?;
     }
     if slow.is_empty() {
         Ok(())
     } else {
         Err(Failure::Check(format!("too slow: {}", slow.join(", "))))
     }
+}
+
+/// What `tombolo` takes that is no owner.
+fn of_the_command(arguments: &BenchArguments, slow: &mut Vec<String>) -> Result<(), Failure> {
+    let binary = crate::dist::build()?;
+    crate::dist::build_libraries(&binary)?;
+    describe_machine(&binary)?;
+    let directory = |name: &str| shell::target_directory().join(name);
+    let all = !arguments.tracing && !arguments.migration;
+    if all || arguments.tracing {
+        tracing::run(&binary, &directory("bench-trace"), arguments.runs, slow)?;
+    }
+    if all {
+        examine(&binary, arguments.runs, slow)?;
+    }
+    if all || arguments.migration {
+        migration::run(&binary, &directory("bench-migration"), arguments.runs, slow)?;
+    }
+    Ok(())
 }
 
 /// What the doctor takes.

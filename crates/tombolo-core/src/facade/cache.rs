@@ -12,6 +12,8 @@ pub struct Cache {
     order: VecDeque<PageNumber>,
     bytes: usize,
     bytes_max: usize,
+    /// Memory of the page that went last, for the next one.
+    spare: Option<Box<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -22,7 +24,7 @@ struct Entry {
 
 impl Cache {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Cache { pages: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max }
+        Cache { pages: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max, spare: None }
     }
 
     pub(super) fn get(&mut self, number: PageNumber) -> Option<&[u8]> {
@@ -34,14 +36,22 @@ impl Cache {
     pub(super) fn insert(&mut self, number: PageNumber, page: &[u8]) {
         self.remove(number);
         self.bytes += page.len();
-        self.pages.insert(number, Entry { page: page.into(), looked_at: false });
+        let page = match self.spare.take() {
+            Some(mut spare) if spare.len() == page.len() => {
+                spare.copy_from_slice(page);
+                spare
+            }
+            _ => page.into(),
+        };
+        self.pages.insert(number, Entry { page, looked_at: false });
         self.order.push_back(number);
-        self.evict();
+        self.evict(number);
     }
 
     pub(super) fn remove(&mut self, number: PageNumber) {
         if let Some(entry) = self.pages.remove(&number) {
             self.bytes -= entry.page.len();
+            self.spare = Some(entry.page);
         }
     }
 
@@ -59,12 +69,12 @@ impl Cache {
         }
     }
 
-    fn evict(&mut self) {
-        // The page that was put in last stays, however little is allowed: it is about to be read.
+    /// Keeps to the size. The page that was put in last stays: it is about to be read.
+    fn evict(&mut self, last: PageNumber) {
         while self.bytes > self.bytes_max && self.pages.len() > 1 {
             let Some(number) = self.order.pop_front() else { return };
             let Some(entry) = self.pages.get_mut(&number) else { continue };
-            if std::mem::take(&mut entry.looked_at) || self.order.is_empty() {
+            if std::mem::take(&mut entry.looked_at) || number == last {
                 self.order.push_back(number);
             } else {
                 self.remove(number);
@@ -93,6 +103,15 @@ mod tests {
         assert!(cache.get(1000).is_some());
         assert!(cache.get(500).is_none());
         assert!(cache.order.len() <= 50, "{}", cache.order.len());
+    }
+
+    #[test]
+    fn a_page_that_was_put_in_stays_until_it_is_read() {
+        let mut cache = Cache::new(10 * 512);
+        for number in 1..=1000 {
+            cache.insert(number, &[number as u8; 512]);
+            assert!(cache.get(number).is_some(), "{number}");
+        }
     }
 
     #[test]

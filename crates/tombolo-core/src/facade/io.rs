@@ -10,6 +10,9 @@ use crate::wire::request::Pages;
 
 /// Bytes of the longest window that is read ahead.
 const WINDOW_BYTES_MAX: u32 = 512 << 10;
+/// Pages of a window from which on the next one is asked for before anybody wants it: whoever has
+/// read so many behind each other scans, and asks in vain for one window only.
+const SCAN_PAGES: u32 = 16;
 
 /// What came of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,12 +86,15 @@ impl Facade {
             if part.number > self.file_pages() {
                 break;
             }
-            // A transaction that writes asks for the lock after page 1.
-            if part.number != 1 && self.has_turn_in_vain() {
-                return Ok(Read::TurnUnused);
-            }
-            if part.number != 1 && self.is_withheld() {
-                return Ok(Read::Unsettled);
+            if part.number != 1 {
+                self.is_told_busy = false;
+                // A transaction that writes asks for the lock after page 1.
+                if self.has_turn_in_vain() {
+                    return Ok(Read::TurnUnused);
+                }
+                if self.is_withheld() {
+                    return Ok(Read::Unsettled);
+                }
             }
             let page_size = self.shape.page_size_bytes as usize;
             let length = rest.len().min(page_size - part.from);
@@ -157,13 +163,26 @@ impl Facade {
             State::Writing(_, written) => matches!(written.place(first), Place::WithOwner),
             _ => false,
         };
-        let most = (WINDOW_BYTES_MAX / self.shape.page_size_bytes).max(1);
         let scans = first == self.ahead.next && !is_sent;
-        let wanted = if scans { (self.ahead.pages * 2).min(most) } else { 1 };
-        let left = self.file_pages().saturating_sub(first).saturating_add(1);
-        let count = wanted.min(left).max(1);
+        let count = if scans { self.window(first) } else { 1 };
         self.ahead = super::ReadAhead { next: first.saturating_add(count), pages: count };
         Read::Missing { first, count }
+    }
+
+    /// Pages of the next window of a scan, which begins here.
+    fn window(&self, first: PageNumber) -> u32 {
+        let most = (WINDOW_BYTES_MAX / self.shape.page_size_bytes).max(1);
+        let left = self.file_pages().saturating_sub(first).saturating_add(1);
+        (self.ahead.pages * 2).min(most).min(left).max(1)
+    }
+
+    /// The window that a scan will want when it has read the one that has just arrived, where that
+    /// is a long one: its first page, and how many.
+    #[must_use]
+    pub fn next_window(&self) -> Option<(PageNumber, u32)> {
+        let first = self.ahead.next;
+        let goes_on = self.ahead.pages >= SCAN_PAGES && first <= self.file_pages();
+        goes_on.then(|| (first, self.window(first)))
     }
 
     /// The owner's answer to a read.
@@ -177,7 +196,16 @@ impl Facade {
             return Err(Refusal::unexpected());
         }
         for (number, page) in (first..).zip(bytes.chunks_exact(page_size)) {
-            self.cache.insert(number, page);
+            // Behind the first, the owner answers with pages as they were before the transaction.
+            let is_outdated = match &self.state {
+                State::Writing(_, written) => {
+                    number != first && matches!(written.place(number), Place::WithOwner)
+                }
+                _ => false,
+            };
+            if !is_outdated {
+                self.cache.insert(number, page);
+            }
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Locks of SQLite on a database file (lockingv3.html), and what each permits here.
 
-use super::written::Written;
+use super::written::{UnderLock, Written};
 use super::{Facade, Habit, Refusal};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Begun, Reservation, Settled, Turn};
@@ -61,6 +61,7 @@ impl Facade {
             (State::Idle, Lock::Shared) => {
                 let writes = self.habit == Habit::Writes && self.access != Access::Read;
                 let wish = if writes { TurnWish::IfFree } else { TurnWish::None };
+                self.wish = wish;
                 Ok(Some(Request::Begin { seen: self.seen, wish }))
             }
             (State::Idle, _) => Err(Refusal::no_lock()),
@@ -72,6 +73,9 @@ impl Facade {
                 if snapshot.turn == Turn::Granted {
                     self.state = State::Writing(*snapshot, Written::default());
                     return Ok(None);
+                }
+                if std::mem::take(&mut self.is_told_busy) {
+                    return Err(busy());
                 }
                 Ok(Some(Request::Reserve { wait_ms: 0 }))
             }
@@ -102,6 +106,7 @@ impl Facade {
         for (number, page) in pages.iter().flat_map(Pages::iter) {
             self.cache.insert(number, page);
         }
+        self.is_told_busy = self.wish == TurnWish::IfFree && begun.turn == Turn::NotGranted;
         self.state = State::Reading(Snapshot { seen: now, turn: begun.turn, state: begun.state });
         Ok(())
     }
@@ -121,9 +126,7 @@ impl Facade {
                 self.state = State::Writing(snapshot, Written::default());
                 Ok(())
             }
-            Reservation::Busy => {
-                Err(Refusal::new(ResultCode::BUSY, "another transaction is writing"))
-            }
+            Reservation::Busy => Err(busy()),
             Reservation::Stale => {
                 let message = "another transaction has committed since this one began to read";
                 Err(Refusal::new(ResultCode::BUSY_SNAPSHOT, message))
@@ -171,9 +174,11 @@ impl Facade {
                 None
             }
             (State::Writing(snapshot, written), Unlock::ToShared) => {
+                // The commit has given the turn back.
+                let is_over = written.under_lock == UnderLock::Committed && written.is_empty();
                 self.forget(written);
                 self.state = State::Reading(Snapshot { turn: Turn::NotGranted, ..snapshot });
-                Some(Request::End(Ending::Writing))
+                (!is_over).then_some(Request::End(Ending::Writing))
             }
             (State::Reading(snapshot), Unlock::ToNone) => {
                 // A turn that was taken along for nothing is not taken along the next time.
@@ -196,10 +201,19 @@ impl Facade {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_told_busy(&self) -> bool {
+        self.is_told_busy
+    }
+
     /// Whether the last transaction was told that somebody else is writing, so that waiting for the
     /// turn makes sense now.
     #[must_use]
     pub fn may_wait_for_turn(&self) -> bool {
         self.is_idle() && self.habit == Habit::Writes
     }
+}
+
+fn busy() -> Refusal {
+    Refusal::new(ResultCode::BUSY, "another transaction is writing")
 }

@@ -30,7 +30,7 @@ pub use refusal::Refusal;
 
 use crate::owner::engine::{PageNumber, Shape};
 use crate::sqlite::header::HEADER_BYTES;
-use crate::wire::request::{Access, Durability, Seen};
+use crate::wire::request::{Access, Durability, Seen, TurnWish};
 use cache::Cache;
 use ladder::State;
 use page_one::Counter;
@@ -54,6 +54,11 @@ pub struct Facade {
     durability: Durability,
     /// Whether this file's transactions write, as far as the last one tells.
     habit: Habit,
+    /// What the last begin asked for.
+    wish: TurnWish,
+    /// The begin asked for the turn in vain, and nothing but page 1 was read since: who wants to
+    /// write now does so from the start of its transaction, and was just told that it cannot.
+    is_told_busy: bool,
     ahead: ReadAhead,
 }
 
@@ -92,6 +97,8 @@ impl Facade {
             cache: Cache::new(cache_bytes_max),
             durability: Durability::Power,
             habit: Habit::Reads,
+            wish: TurnWish::None,
+            is_told_busy: false,
             ahead: ReadAhead::default(),
         }
     }

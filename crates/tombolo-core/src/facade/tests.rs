@@ -46,9 +46,21 @@ fn reading(facade: &mut Facade, version: u64) {
 }
 
 fn writing(facade: &mut Facade, version: u64) {
-    reading(facade, version);
-    assert!(matches!(facade.lock(Lock::Reserved), Ok(Some(Request::Reserve { wait_ms: 0 }))));
-    facade.reserved(Reservation::Granted).expect("asked for");
+    let begin = facade.lock(Lock::Shared).expect("nothing is in the way");
+    match begin {
+        Some(Request::Begin { wish: TurnWish::IfFree, .. }) => {
+            let begun = Begun { turn: Turn::Granted, ..begun(version) };
+            facade.begun(&begun).expect("asked for");
+            assert_eq!(facade.lock(Lock::Reserved), Ok(None));
+        }
+        _ => {
+            facade.begun(&begun(version)).expect("asked for");
+            let asked = facade.lock(Lock::Reserved);
+            assert!(matches!(asked, Ok(Some(Request::Reserve { wait_ms: 0 }))));
+            facade.reserved(Reservation::Granted).expect("asked for");
+        }
+    }
+    facade.pages_arrived(1, &page_one(7, SIZE_PAGES)).expect("a page");
     assert_eq!(facade.lock(Lock::Exclusive), Ok(None));
 }
 
@@ -150,6 +162,59 @@ fn whoever_cannot_write_is_told_why_and_never_plain_busy_at_the_end() {
         assert_eq!(counter(&mut facade), shown, "still the same version");
         facade.unlock(Unlock::ToNone);
     }
+}
+
+#[test]
+fn who_is_told_busy_by_a_begin_does_not_ask_at_once_again() {
+    let mut facade = facade(Access::Write);
+    reading(&mut facade, 5);
+    facade.lock(Lock::Reserved).expect("asks");
+    assert_eq!(code(facade.reserved(Reservation::Busy)), ResultCode::BUSY);
+    facade.unlock(Unlock::ToNone);
+    // It wants the turn along now, and does not get it.
+    reading(&mut facade, 5);
+    assert_eq!(code(facade.lock(Lock::Reserved)), ResultCode::BUSY);
+    let asks = |facade: &mut Facade| {
+        let asked = facade.lock(Lock::Reserved);
+        assert!(matches!(asked, Ok(Some(Request::Reserve { wait_ms: 0 }))), "{asked:?}");
+    };
+    asks(&mut facade);
+    assert_eq!(code(facade.reserved(Reservation::Busy)), ResultCode::BUSY);
+    facade.unlock(Unlock::ToNone);
+    // After other pages were read, some time may have passed.
+    reading(&mut facade, 5);
+    facade.pages_arrived(9, &[1; PAGE_BYTES as usize]).expect("a page");
+    assert_eq!(facade.read(8 * u64::from(PAGE_BYTES), &mut [0]), Ok(Read::Whole));
+    asks(&mut facade);
+}
+
+#[test]
+fn a_scan_reads_ahead_and_passes_over_what_is_with_the_owner() {
+    let mut facade = facade(Access::Write);
+    writing(&mut facade, 5);
+    let piece = (500..).find_map(|number| write_page(&mut facade, number, 1)).expect("many pages");
+    let last = 499 + u32::try_from(piece.len()).expect("small") / (PAGE_BYTES + 4);
+    let (mut number, mut windows) = (2, 0);
+    while number <= last + 5 {
+        let offset = u64::from(number - 1) * u64::from(PAGE_BYTES);
+        let mut byte = [9];
+        if let Read::Missing { first, count } = facade.read(offset, &mut byte).expect("a lock") {
+            assert_eq!(first, number);
+            // As the owner answers: the first page as it was written, the others as they were.
+            let is_sent = (500..=last).contains(&first);
+            let mut pages = vec![0; (count * PAGE_BYTES) as usize];
+            pages[0] = u8::from(is_sent);
+            facade.pages_arrived(first, &pages).expect("pages");
+            if let Some((next, wanted)) = facade.next_window() {
+                assert_eq!((next, wanted), (first + count, (count * 2).min(512)));
+                windows += 1;
+            }
+            assert_eq!(facade.read(offset, &mut byte), Ok(Read::Whole));
+        }
+        assert_eq!(byte, [u8::from((500..=last).contains(&number))], "page {number}");
+        number += 1;
+    }
+    assert!(windows > 3, "{windows}");
 }
 
 #[test]

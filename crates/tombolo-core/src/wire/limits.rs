@@ -12,5 +12,6 @@ pub const PATH_BYTES_MAX: usize = 4096;
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Most page numbers in one list of changes; a longer one is told as "all".
 pub const CHANGES_MAX: usize = 16 << 10;
-/// Most pages that come along with the answer to a begin.
-pub const PREFETCH_PAGES_MAX: usize = 8;
+/// Most pages that come along with the answer to a begin. Whoever missed more changes than that
+/// works on other pages than those who made them.
+pub const PREFETCH_PAGES_MAX: usize = 4;

@@ -104,6 +104,9 @@ pub enum Reply {
     Failed(EngineError),
 }
 
+/// The kind of [`Reply::Pages`].
+const PAGES: u8 = 132;
+
 impl Reply {
     /// Appends it as a frame.
     pub fn encode(&self, into: &mut Vec<u8>) {
@@ -150,7 +153,7 @@ impl Reply {
             Reply::Welcome { .. } => 129,
             Reply::Opened { .. } => 130,
             Reply::Begun(_) => 131,
-            Reply::Pages(_) => 132,
+            Reply::Pages(_) => PAGES,
             Reply::Reserved(_) => 133,
             Reply::Outcome(_) => 134,
             Reply::Checkpointed(_) => 135,
@@ -159,6 +162,12 @@ impl Reply {
             Reply::Settled => 138,
             Reply::Prepared => 139,
         }
+    }
+
+    /// The pages that a frame holds, where they stand, if it is a [`Reply::Pages`].
+    #[must_use]
+    pub fn pages(frame: Frame<'_>) -> Option<&[u8]> {
+        (frame.kind == PAGES).then_some(frame.fields)
     }
 
     /// Reads a frame.
@@ -177,7 +186,7 @@ impl Reply {
                 Reply::Opened { shape, header: Box::new(header) }
             }
             131 => Reply::Begun(read_begun(&mut reader)?),
-            132 => Reply::Pages(reader.rest().to_vec()),
+            PAGES => Reply::Pages(reader.rest().to_vec()),
             133 => Reply::Reserved(match reader.byte()? {
                 0 => Reservation::Granted,
                 1 => Reservation::Busy,
@@ -314,6 +323,11 @@ mod tests {
             let mut reader = FrameReader::default();
             reader.push(&bytes);
             let frame = reader.next_frame().expect("well formed").expect("whole");
+            let pages = match &reply {
+                Reply::Pages(bytes) => Some(bytes.as_slice()),
+                _ => None,
+            };
+            assert_eq!(Reply::pages(frame), pages);
             assert_eq!(Reply::decode(frame), Ok(reply));
         }
     }

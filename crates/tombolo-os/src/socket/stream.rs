@@ -11,10 +11,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tombolo_core::wire::address::Endpoint;
 
-/// Fewest bytes that a buffer must have which is received into: those of the longest record of TLS.
-/// What a record held is given whole, or who polls the descriptor would miss the rest.
-pub const BUFFER_BYTES_MIN: usize = 32 << 10;
-
 /// A connection, over whatever.
 #[derive(Debug)]
 pub struct Stream {
@@ -70,6 +66,14 @@ impl Stream {
     #[must_use]
     pub fn peer(&self) -> Option<Endpoint> {
         self.peer
+    }
+
+    /// Whether what is received is decrypted first. Then there may be more of it in here than was
+    /// asked for, of which who polls the descriptor hears nothing: a call that filled its buffer is
+    /// to be made again.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Encrypts all that follows, as who was called. Nothing is received before the other side has
@@ -157,15 +161,14 @@ impl Stream {
         self.flush()
     }
 
-    /// Receives what is there; 0 bytes at the end.
+    /// Receives what is there; 0 bytes at the end. Of an encrypted connection, see
+    /// [`Stream::is_encrypted`].
     ///
     /// # Errors
-    /// `recv(2)`, but for `EINTR`; [`super::tls::TlsError`] within the error; `InvalidInput` for a
-    /// buffer of less than [`BUFFER_BYTES_MIN`] bytes on an encrypted connection.
+    /// `recv(2)`, but for `EINTR`; [`super::tls::TlsError`] within the error.
     pub fn receive(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let raw = &mut Raw(&self.descriptor);
         match &mut self.tls {
-            Some(_) if into.len() < BUFFER_BYTES_MIN => Err(io::ErrorKind::InvalidInput.into()),
             Some(session) => session.receive(raw, into),
             None => io::Read::read(raw, into),
         }

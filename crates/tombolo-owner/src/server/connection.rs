@@ -8,8 +8,9 @@ use tombolo_core::wire::{FrameReader, Malformed, Reply};
 use tombolo_os::socket::Stream;
 use tombolo_os::socket::tls::TlsError;
 
-/// Bytes that are received at a time.
-const RECEIVE_BYTES: usize = 64 << 10;
+/// Bytes that are received at a time, or as many as a frame has that has begun: what an idle
+/// connection costs.
+const RECEIVE_BYTES: usize = 1 << 10;
 
 /// Why a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -138,22 +139,35 @@ impl Connection {
         now.duration_since(self.heard) >= time
     }
 
-    /// Receives what is there, once.
+    /// Receives what is there, up to the end of a frame.
     pub(super) fn receive(&mut self) -> Result<Received, Ended> {
-        let mut buffer = [0; RECEIVE_BYTES];
-        match self.stream.receive(&mut buffer) {
-            Ok(0) => Err(Ended::Gone),
-            Ok(count) => {
-                self.heard = Instant::now();
-                self.reader.push(buffer.get(..count).unwrap_or_default());
-                Ok(Received::Bytes)
+        let mut received = Received::Nothing;
+        loop {
+            let room = self.reader.room(RECEIVE_BYTES);
+            let room_bytes = room.len();
+            match self.stream.receive(room) {
+                // The end is heard again.
+                Ok(0) if received == Received::Bytes => return Ok(received),
+                Ok(0) => return Err(Ended::Gone),
+                Ok(count) => {
+                    self.heard = Instant::now();
+                    self.reader.arrived(count);
+                    received = Received::Bytes;
+                    // Of what is decrypted already no poller tells.
+                    let may_stop = self.reader.is_ready() && !self.stream.is_encrypted();
+                    if count < room_bytes || may_stop {
+                        return Ok(received);
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(received),
+                Err(error) => {
+                    return Err(match TlsError::of(&error) {
+                        Some(TlsError::NotTls) => Ended::NotTls,
+                        Some(_) => Ended::Stranger,
+                        None => Ended::Gone,
+                    });
+                }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Received::Nothing),
-            Err(error) => Err(match TlsError::of(&error) {
-                Some(TlsError::NotTls) => Ended::NotTls,
-                Some(_) => Ended::Stranger,
-                None => Ended::Gone,
-            }),
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tombolo_core::owner::engine::{Changes, Engine as _, Reserved};
 use tombolo_lab::Shell;
 
-const STOCK_INCREMENTS: u32 = 60;
+const STOCK_INCREMENTS: u32 = 400;
 
 /// A stock app that counts its row up, waits for the lock when it must, and now and then makes a
 /// checkpoint.

@@ -1,7 +1,7 @@
 //! What arrived, read back by `psql` and held against what Python reads from the database. Neither
 //! of the measured programs has a part in it.
 
-use super::server::Server;
+use crate::bench::server::Server;
 use crate::shell::{self, Failure};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

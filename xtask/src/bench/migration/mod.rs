@@ -6,12 +6,11 @@
 
 mod judge;
 mod page;
-mod server;
 
+use super::server::Server;
 use crate::shell::{self, Failure};
 use judge::{Counts, Named};
 use serde_json::Value;
-use server::Server;
 use std::ffi::OsStr;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -113,7 +112,7 @@ pub(super) fn run(
     let versions = bench.versions()?;
     let results = Results { machine, versions, rounds, bytes, figures, odd, large };
     println!("\n{}", page::section(&results));
-    page::write(&results)?;
+    super::page::put(&page::section(&results))?;
     slow.extend(complaints(&results));
     Ok(())
 }

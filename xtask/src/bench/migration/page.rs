@@ -1,24 +1,8 @@
-//! The page on which the figures stand.
+//! The figures' section of the page.
 
 use super::judge::Counts;
 use super::{Figures, Kept, LARGE_LIMIT_BYTES, Odd, Program, ROWS, Results, median};
-use crate::shell::{self, Failure};
 use std::fmt::Write as _;
-
-const START: &str = "# Benchmarks
-
-`cargo xtask bench --migration` writes this page; nobody types a figure into it. Seconds depend on
-the machine. What counts is the ratio of two programs that ran in turn on the same input.
-
-";
-
-/// Writes `docs/benchmarks.md`.
-pub(super) fn write(results: &Results) -> Result<(), Failure> {
-    let path = shell::root().join("docs/benchmarks.md");
-    std::fs::write(&path, format!("{START}{}", section(results))).map_err(Failure::file(&path))?;
-    println!("written: {}", path.display());
-    Ok(())
-}
 
 /// The figures as Markdown, which people read on a terminal as well.
 pub(super) fn section(results: &Results) -> String {

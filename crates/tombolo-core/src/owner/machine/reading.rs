@@ -27,6 +27,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.follow_the_path(Access::Write, now_ms)?;
         let has_turn = self.turn.is_held_by(session)
             || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
+        if wish == TurnWish::IfFree && !has_turn && self.turn.queue_length() < self.limits.queue_max
+        {
+            // The door takes this for an answer, as if it had asked for the turn by itself.
+            self.turn.enqueue(session, 0, now_ms);
+        }
         let version = match self.turn.held() {
             Some(held) if has_turn => {
                 self.engine.pin(held.at)?;

@@ -136,7 +136,8 @@ mod tests {
     use super::super::super::model::{ModelEngine, PAGE_BYTES};
     use super::super::super::status::Latencies;
     use super::*;
-    use crate::wire::reply::{Reply, Reservation};
+    use crate::wire::Reply;
+    use crate::wire::reply::Reservation;
     use crate::wire::request::{Ending, Incarnation, Request, TurnWish};
 
     #[derive(Debug)]
@@ -228,6 +229,43 @@ mod tests {
             assert!(now_ms < 10_000, "the lock never rests");
         };
         assert!((1..=200).contains(&waited_ms), "{waited_ms}");
+    }
+
+    #[test]
+    fn waiting_for_the_turn_takes_two_messages() {
+        let mut machine = machine(Limits { turn_hold_ms: u64::MAX / 2, ..Limits::default() });
+        for session in [1, 2] {
+            machine.open(SessionId(session), Access::Write, 0);
+        }
+        begin(&mut machine, 1, TurnWish::IfFree, 0);
+        machine.take_replies();
+        machine.request(SessionId(2), &Request::Reserve { wait_ms: 3_600_000 }, 0);
+        for now_ms in (1..3_000_000).step_by(500) {
+            machine.tick(now_ms);
+        }
+        assert_eq!(machine.take_replies(), [], "one in, and none out as long as it waits");
+        machine.request(SessionId(1), &Request::End(Ending::Transaction), 3_000_000);
+        // Stock apps may come first, for a moment.
+        machine.tick(3_001_000);
+        let granted = Reply::Reserved(Reservation::Granted);
+        assert_eq!(machine.take_replies(), [(SessionId(2), granted)]);
+    }
+
+    #[test]
+    fn a_begin_that_is_told_busy_keeps_its_place() {
+        let mut machine = machine(Limits::default());
+        for session in [1, 2, 3] {
+            machine.open(SessionId(session), Access::Write, 0);
+        }
+        begin(&mut machine, 1, TurnWish::IfFree, 0);
+        begin(&mut machine, 2, TurnWish::IfFree, 0);
+        begin(&mut machine, 3, TurnWish::None, 0);
+        machine.request(SessionId(3), &Request::Reserve { wait_ms: 500 }, 0);
+        machine.request(SessionId(2), &Request::Reserve { wait_ms: 500 }, 1);
+        machine.take_replies();
+        machine.request(SessionId(1), &Request::End(Ending::Transaction), 2);
+        let granted = Reply::Reserved(Reservation::Granted);
+        assert_eq!(machine.take_replies(), [(SessionId(2), granted)], "it came before the other");
     }
 
     #[test]

@@ -341,7 +341,8 @@ impl World {
     }
 
     fn act(&mut self, door: usize) {
-        match self.doors[door].step {
+        let step = self.doors[door].step;
+        match step {
             Step::Wait => self.ask(door, &Request::Reserve { wait_ms: 1 + 40 * DOORS as u32 }, 0),
             Step::Begin => {
                 let writes = self.random.one_in(2);
@@ -359,6 +360,7 @@ impl World {
                     None => panic!("a begin asks the owner"),
                 }
             }
+            Step::Look if self.gives_up(door) => self.doors[door].step = Step::End,
             Step::Look => self.look(door),
             Step::Reserve => match self.doors[door].facade.lock(Lock::Reserved) {
                 Ok(Some(request)) => self.ask(door, &request, 0),
@@ -378,6 +380,18 @@ impl World {
                 self.doors[door].step = if waits { Step::Wait } else { Step::Begin };
             }
         }
+    }
+
+    /// Whether a door that wants to write without a look before is told that somebody else does.
+    fn gives_up(&mut self, door: usize) -> bool {
+        let wants = self.random.one_in(4);
+        let state = &mut self.doors[door];
+        if !wants || !state.writes || !state.facade.is_told_busy() {
+            return false;
+        }
+        let told = state.facade.lock(Lock::Reserved).expect_err("it was told by the begin");
+        assert_eq!(told.code, ResultCode::BUSY);
+        true
     }
 
     /// Reads all accounts and the count.

@@ -1,6 +1,7 @@
 //! A PostgreSQL server for one run, with the distribution's settings.
 
 use crate::shell::{self, Failure};
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
@@ -18,11 +19,17 @@ pub(super) struct Server {
     directory: TempDir,
     programs: PathBuf,
     port: u16,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Server {
     /// Starts one that listens on this machine alone, and lets everybody in.
     pub(super) fn start() -> Result<Self, Failure> {
+        Server::start_in(Vec::new())
+    }
+
+    /// Starts one in this environment.
+    pub(super) fn start_in(environment: Vec<(String, OsString)>) -> Result<Self, Failure> {
         let programs = newest_programs()?;
         let directory =
             tempfile::tempdir().map_err(Failure::file(Path::new("a temporary directory")))?;
@@ -31,16 +38,26 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::file(&path))?;
         let port = listener.local_addr().map_err(Failure::file(&path))?.port();
         drop(listener);
-        let server = Server { directory, programs, port };
-        let data = server.data();
+        let server = Server { directory, programs, port, environment };
         let mut made = server.program("initdb");
         made.args(["-E", "UTF8", "--locale=C.UTF-8", "-U", "tester", "-A", "trust", "-D"]);
-        quiet(made.arg(&data))?;
-        let options = format!("-k {} -h 127.0.0.1 -p {port}", path.display());
-        let mut started = server.program("pg_ctl");
-        started.args(["start", "-w", "-o", &options, "-D"]).arg(&data);
-        quiet(started.arg("-l").arg(path.join("log")))?;
+        quiet(made.arg(server.data()))?;
+        server.control("start")?;
         Ok(server)
+    }
+
+    /// Stops it, and starts it anew with empty memory.
+    pub(super) fn restart(&self) -> Result<(), Failure> {
+        self.control("restart")
+    }
+
+    fn control(&self, what: &str) -> Result<(), Failure> {
+        let path = self.directory.path();
+        let options = format!("-k {} -h 127.0.0.1 -p {}", path.display(), self.port);
+        let mut program = self.program("pg_ctl");
+        program.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        program.args([what, "-w", "-m", "fast", "-o", &options, "-D"]).arg(self.data());
+        quiet(program.arg("-l").arg(path.join("log")))
     }
 
     fn data(&self) -> PathBuf {
@@ -64,6 +81,12 @@ impl Server {
     /// The address of that database.
     pub(super) fn address(&self) -> String {
         format!("postgresql://tester@127.0.0.1:{}/app", self.port)
+    }
+
+    /// How a client of its library reaches that database by the Unix socket.
+    pub(super) fn socket_address(&self) -> String {
+        let directory = self.directory.path().display();
+        format!("host={directory} port={} user=tester dbname=app", self.port)
     }
 
     /// What `psql` prints of a statement, unaligned, in the form of `COPY`.
