@@ -318,11 +318,11 @@ impl Running {
             Stage::Serving { idle_since } => {
                 *idle_since = None;
                 self.session_count.fetch_add(1, Ordering::Relaxed);
-                let sent = self.events.send(Event::Session(connection, access));
+                let sent = self.events.send(Event::Session(Box::new(connection), access));
                 self.waker.wake();
                 match sent {
                     Err(unsent) => match unsent.0 {
-                        Event::Session(connection, _) => Some(connection),
+                        Event::Session(connection, _) => Some(*connection),
                         _ => None,
                     },
                     Ok(()) => None,
@@ -352,7 +352,7 @@ fn refuse_all(path: &Path, events: &Receiver<Event>, error: &EngineError) {
     tracing::warn!(path = %path.display(), %error, "a database does not open");
     while let Ok(event) = events.try_recv() {
         if let Event::Session(connection, _) = event {
-            refuse(connection, error.clone());
+            refuse(*connection, error.clone());
         }
     }
 }

@@ -38,7 +38,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) enum Event {
     /// A connection wants this database.
-    Session(Connection, Access),
+    Session(Box<Connection>, Access),
     /// The group of a session's transaction is decided.
     Decided(SessionId, GroupId),
     /// The log is synced up to a version.
@@ -216,7 +216,7 @@ impl Database {
     fn take_events(&mut self) -> Result<Going, Stopped> {
         loop {
             match self.events.try_recv() {
-                Ok(Event::Session(connection, access)) => self.begin_session(connection, access),
+                Ok(Event::Session(connection, access)) => self.begin_session(*connection, access),
                 Ok(Event::Decided(session, group)) => self.commit_decided(session, group),
                 Ok(Event::Synced(until)) => self.synced(until),
                 Ok(Event::SyncFailed(error)) => self.sync_failed(error)?,
