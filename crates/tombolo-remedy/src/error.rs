@@ -43,6 +43,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The database that a run has made was written to since, so it is not taken away.
+    #[error("{path} was written to since")]
+    CommittedSince {
+        /// The database.
+        path: PathBuf,
+    },
     /// The database is damaged.
     #[error("the database is damaged: {0}")]
     Damaged(String),
@@ -144,7 +150,8 @@ impl Error {
     /// Whether undoing a step says this before it has changed anything, so that the run stands as
     /// it stood.
     pub(crate) fn leaves_all(&self) -> bool {
-        self.comes_first() || matches!(self, Error::EditedSince { .. })
+        self.comes_first()
+            || matches!(self, Error::EditedSince { .. } | Error::CommittedSince { .. })
     }
 
     /// Whether a step says this before it has made or changed anything.
@@ -173,6 +180,10 @@ impl Error {
                  --assume-unused"
             }
             Error::Changed { .. } => "stop whatever writes there, then run this again",
+            Error::CommittedSince { .. } => {
+                "what was committed there would be lost; --forget keeps it as it is, and removes the \
+                 old files"
+            }
             Error::Damaged(_) => {
                 "nothing was changed; keep a copy of all files before trying to recover it"
             }

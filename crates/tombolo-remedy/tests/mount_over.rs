@@ -229,9 +229,11 @@ fn what_was_committed_since_is_never_removed_nor_unmounted() {
         connection.execute("INSERT INTO t VALUES (1000, 'since')", []).unwrap();
         drop(connection);
         let refused = setting.undo().unwrap_err();
-        assert!(matches!(refused, Error::Changed { .. }), "{refused}");
+        assert!(matches!(refused, Error::CommittedSince { .. }), "{refused}");
         assert!(setting.is_bound() && setting.table().contains("bind"));
         assert_eq!(seen(&setting.known()).0, ROWS + 1);
+        let standing = tombolo_remedy::run::recorded(&setting.place()).unwrap().unwrap();
+        assert_eq!(standing.ended, Some(tombolo_remedy::record::Ended::Applied));
     });
 }
 

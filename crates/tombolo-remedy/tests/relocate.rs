@@ -133,8 +133,11 @@ fn what_was_committed_at_the_new_place_is_never_removed() {
     connection.execute("INSERT INTO t VALUES (1000, 'since')", []).unwrap();
     drop(connection);
     let refused = setting.undo(None).unwrap_err();
-    assert!(matches!(refused, Error::Changed { .. }), "{refused}");
+    assert!(matches!(refused, Error::CommittedSince { .. }), "{refused}");
     assert_eq!(seen(&setting.known()).0, ROWS + 1);
+    // The run stands as it stood, so the old files can be given up.
+    let standing = tombolo_remedy::run::recorded(&setting.place()).unwrap().unwrap();
+    assert_eq!(standing.ended, Some(tombolo_remedy::record::Ended::Applied));
 }
 
 #[test]

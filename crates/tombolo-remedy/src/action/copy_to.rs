@@ -71,7 +71,7 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>, to: &Path) -> Result<(), Error> {
 /// The copy is as the run has left it.
 ///
 /// # Errors
-/// [`Error::Changed`] where it is not: what was committed there would be lost.
+/// [`Error::CommittedSince`] where it is not: what was committed there would be lost.
 pub(super) fn check_copy_unused(scene: &mut Scene<'_, '_>, to: &Path) -> Result<(), Error> {
     let programs = scene.tools.watch.look(to).map_err(Error::UseNotKnown)?;
     if !programs.openers.is_empty() {
@@ -84,7 +84,7 @@ pub(super) fn check_copy_unused(scene: &mut Scene<'_, '_>, to: &Path) -> Result<
     if now.is_none() || (copy::looks_alike(kept.files.last(), now.as_ref()) && !log) {
         return Ok(());
     }
-    Err(Error::Changed { path: to.to_owned() })
+    Err(Error::CommittedSince { path: to.to_owned() })
 }
 
 /// The original is as it was copied.
