@@ -3,11 +3,12 @@
 use crate::Address;
 use crate::address::Owner;
 use crate::connection::{Connection, Lost};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tombolo_core::facade::commit::Commit;
 use tombolo_core::facade::pragma::Pragma;
 use tombolo_core::facade::{Facade, Lock, Read, Refusal, Unlock};
 use tombolo_core::owner::engine::{CheckpointMode, Checkpointed, PageNumber, Shape};
+use tombolo_core::owner::limits::TURN_UNUSED_MS;
 use tombolo_core::sqlite::header::HEADER_BYTES;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
@@ -19,6 +20,9 @@ const CACHE_BYTES: usize = 8 << 20;
 /// How often the outcome of a commit is asked for whose answer was lost, and how long in between.
 const SETTLE_ATTEMPTS: u32 = 20;
 const SETTLE_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a turn that came along with a begin is taken for granted.
+const TURN_TRUSTED: Duration = Duration::from_millis(TURN_UNUSED_MS / 2);
 
 /// Whether the file had all bytes that were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct Door {
     connection: Option<Connection>,
     /// The name of the next commit.
     next_commit: u128,
+    /// When the last transaction began, or was about to.
+    begun: Instant,
     /// Pieces that were sent of the transaction.
     pieces: u32,
     /// The transaction, while the owner has all of it and waits for its group.
@@ -94,6 +100,7 @@ impl Door {
             facade: Facade::new(access, shape, header, CACHE_BYTES),
             connection,
             next_commit: u128::from_ne_bytes(random),
+            begun: Instant::now(),
             pieces: 0,
             prepared: None,
         })
@@ -156,8 +163,18 @@ impl Door {
     /// As [`Facade::lock`], [`Facade::begun`] and [`Facade::reserved`]; `SQLITE_IOERR` where the
     /// connection is lost and cannot be made anew.
     pub fn lock(&mut self, lock: Lock) -> Result<(), Refusal> {
+        if lock != Lock::Shared && self.begun.elapsed() >= TURN_TRUSTED {
+            self.facade.doubt_turn();
+        }
         let Some(request) = self.facade.lock(lock)? else { return Ok(()) };
+        if !request.is_answered() {
+            self.tell(&request);
+            return Ok(());
+        }
         let is_begin = matches!(request, Request::Begin { .. });
+        if is_begin {
+            self.begun = Instant::now();
+        }
         let reply = if is_begin { self.ask_idle(&request)? } else { self.ask(&request)? };
         match reply {
             Reply::Begun(begun) => {

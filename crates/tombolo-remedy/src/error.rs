@@ -181,8 +181,8 @@ impl Error {
             }
             Error::Changed { .. } => "stop whatever writes there, then run this again",
             Error::CommittedSince { .. } => {
-                "what was committed there would be lost; --forget keeps it as it is, and removes the \
-                 old files"
+                "what was committed there would be lost; --forget keeps it as it is, and removes \
+                 the old files"
             }
             Error::Damaged(_) => {
                 "nothing was changed; keep a copy of all files before trying to recover it"

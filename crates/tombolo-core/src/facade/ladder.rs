@@ -49,7 +49,8 @@ pub(super) struct Snapshot {
 
 impl Facade {
     /// What has to be asked of the owner before a lock is had; nothing where it is had already.
-    /// The reply goes to [`Facade::begun`] or [`Facade::reserved`].
+    /// The reply goes to [`Facade::begun`] or [`Facade::reserved`]. What is not answered has to be
+    /// told, and the lock is had.
     ///
     /// # Errors
     ///
@@ -72,7 +73,7 @@ impl Facade {
             (State::Reading(snapshot), _) => {
                 if snapshot.turn == Turn::Granted {
                     self.state = State::Writing(*snapshot, Written::default());
-                    return Ok(None);
+                    return Ok(Some(Request::Use));
                 }
                 if std::mem::take(&mut self.is_told_busy) {
                     return Err(busy());
@@ -144,6 +145,14 @@ impl Facade {
         snapshot.turn = Turn::NotGranted;
         self.habit = Habit::Reads;
         Some(Request::End(Ending::Writing))
+    }
+
+    /// The turn came along with a begin so long ago that the owner may have taken it back. Whoever
+    /// writes now asks for it.
+    pub fn doubt_turn(&mut self) {
+        if let State::Reading(snapshot) = &mut self.state {
+            snapshot.turn = Turn::NotGranted;
+        }
     }
 
     /// Whether [`Request::Settle`] has to be answered before locks are given back: a transaction

@@ -51,7 +51,7 @@ fn writing(facade: &mut Facade, version: u64) {
         Some(Request::Begin { wish: TurnWish::IfFree, .. }) => {
             let begun = Begun { turn: Turn::Granted, ..begun(version) };
             facade.begun(&begun).expect("asked for");
-            assert_eq!(facade.lock(Lock::Reserved), Ok(None));
+            assert_eq!(facade.lock(Lock::Reserved), Ok(Some(Request::Use)));
         }
         _ => {
             facade.begun(&begun(version)).expect("asked for");
@@ -298,6 +298,18 @@ fn a_transaction_that_goes_on_reading_gives_back_the_turn_that_it_took_along() {
     facade.unlock(Unlock::ToNone);
     let begin = facade.lock(Lock::Shared).expect("free");
     assert!(matches!(begin, Some(Request::Begin { wish: TurnWish::None, .. })));
+}
+
+#[test]
+fn a_turn_that_came_along_long_ago_is_asked_for_anew() {
+    let mut facade = facade(Access::Write);
+    writing(&mut facade, 5);
+    facade.unlock(Unlock::ToNone);
+    facade.lock(Lock::Shared).expect("free");
+    facade.begun(&Begun { turn: Turn::Granted, ..begun(5) }).expect("asked for");
+    facade.doubt_turn();
+    let reserve = facade.lock(Lock::Reserved).expect("asks");
+    assert!(matches!(reserve, Some(Request::Reserve { wait_ms: 0 })));
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! How much an owner allows, in one place. How long messages may be is in [`crate::wire::limits`].
 
+/// How long an owner lets a turn go unused, if nothing else is said; doors reckon with it.
+pub const TURN_UNUSED_MS: u64 = 100;
+
 /// What an owner allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -31,6 +34,10 @@ pub struct Limits {
     /// Longest time that a session may keep the turn, in milliseconds. A commit after it is a
     /// conflict.
     pub turn_hold_ms: u64,
+    /// Longest time that a session may keep the turn that it got along with a begin and does not
+    /// use, in milliseconds: most that have written write again, but some only read. A door that
+    /// has waited for half as long asks again.
+    pub turn_unused_ms: u64,
     /// Age beyond which a snapshot is given up when the log has grown past `log_bytes_max`, in
     /// milliseconds. With a log of twice that it is a fourth, and so on.
     pub snapshot_age_ms: u64,
@@ -68,6 +75,7 @@ impl Default for Limits {
             idle_database_ms: 10_000,
             queue_max: 10_000,
             turn_hold_ms: 10_000,
+            turn_unused_ms: TURN_UNUSED_MS,
             snapshot_age_ms: 60_000,
             log_bytes_max: 64 << 20,
             checkpoint_bytes: 4 << 20,

@@ -14,6 +14,16 @@ pub(super) struct Held {
     pub(super) since_ms: u64,
     /// The newest version; nobody commits while the turn is held.
     pub(super) at: Version,
+    pub(super) by: By,
+}
+
+/// How a session came by the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// It asked for it, or has used it.
+    Wish,
+    /// It got it along with a begin, since it may want it.
+    Begin,
 }
 
 /// A session that wants the turn.
@@ -58,9 +68,22 @@ impl Turn {
     }
 
     /// Gives the turn, which is free.
-    pub(super) fn grant(&mut self, session: SessionId, at: Version, now_ms: u64) {
+    pub(super) fn grant(&mut self, session: SessionId, at: Version, by: By, now_ms: u64) {
         self.leave(session);
-        self.held = Some(Held { session, since_ms: now_ms, at });
+        self.held = Some(Held { session, since_ms: now_ms, at, by });
+    }
+
+    /// A session that has the turn uses it.
+    pub(super) fn used_by(&mut self, session: SessionId) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.session == session) {
+            held.by = By::Wish;
+        }
+    }
+
+    /// Who got the turn along with a begin and has not used it for so long.
+    pub(super) fn unused_since(&self, since_ms: u64) -> Option<SessionId> {
+        let unused = |held: &Held| held.by == By::Begin && held.since_ms <= since_ms;
+        self.held.filter(unused).map(|held| held.session)
     }
 
     /// Lets who has the turn keep it for as long again.
@@ -151,7 +174,7 @@ mod tests {
         turn.enqueue(A, 100, 1);
         assert_eq!(turn.first_waiting(), Some(A), "and has kept its place");
         assert!(!turn.is_next(C));
-        turn.grant(A, Version(1), 2);
+        turn.grant(A, Version(1), By::Wish, 2);
         assert!(turn.is_held_by(A));
         assert_eq!(turn.first_waiting(), Some(B));
         assert_eq!(turn.queue_length(), 2);

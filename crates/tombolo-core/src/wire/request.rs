@@ -178,6 +178,8 @@ pub enum Request<'a> {
         /// How long the answer may take, in milliseconds.
         wait_ms: u32,
     },
+    /// The turn that came along with the begin is used. Not answered.
+    Use,
     /// A piece of a transaction that is too long for one frame. Not answered.
     Write(Pages<'a>),
     /// The rest of it.
@@ -218,7 +220,7 @@ impl<'a> Request<'a> {
     /// Whether a reply follows.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Request::Write(_) | Request::End(_))
+        !matches!(self, Request::Use | Request::Write(_) | Request::End(_))
     }
 
     /// Appends it as a frame.
@@ -273,7 +275,7 @@ impl<'a> Request<'a> {
                 };
                 writer.byte(mode);
             }
-            Request::Status | Request::Settle => {}
+            Request::Status | Request::Settle | Request::Use => {}
         }
     }
 
@@ -293,6 +295,7 @@ impl<'a> Request<'a> {
             Request::Settle => 12,
             Request::Prepare { .. } => 13,
             Request::Decide { .. } => 14,
+            Request::Use => 15,
         }
     }
 
@@ -347,6 +350,7 @@ impl<'a> Request<'a> {
                 Request::Prepare { group, commit: commit(&mut reader)? }
             }
             14 => Request::Decide { group: GroupId(reader.u128()?), members: reader.u32()? },
+            15 => Request::Use,
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(request)
@@ -425,6 +429,7 @@ mod tests {
             Request::Checkpoint(CheckpointMode::Truncate),
             Request::Status,
             Request::Settle,
+            Request::Use,
             Request::Decide { group: GroupId(1 << 90), members: 2 },
         ] {
             there_and_back(&request);

@@ -82,6 +82,20 @@ fn a_client_that_is_killed_at_any_step_leaves_nothing_of_its_transaction() {
 }
 
 #[test]
+fn a_reader_that_has_written_before_holds_up_no_writer() {
+    let owner = Owner::new();
+    printed(&owner.door(TABLE));
+    let mut reader = owner.program("reads.py", &["door"]);
+    let lines = acknowledged(&mut reader);
+    assert_eq!(lines.take(1).collect::<Vec<_>>(), [1], "it reads");
+    // Less than the owner lets anybody keep the turn.
+    printed(&owner.stock(".timeout 5000\nINSERT INTO entry VALUES('stock', 1);"));
+    printed(&owner.door(".timeout 5000\nINSERT INTO entry VALUES('door', 1);"));
+    reader.kill().expect("killed");
+    reader.wait().expect("waited for");
+}
+
+#[test]
 fn a_frozen_client_that_has_the_turn_holds_up_nobody_for_long() {
     let owner = Owner::new();
     printed(&owner.door(TABLE));

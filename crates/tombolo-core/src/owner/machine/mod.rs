@@ -21,7 +21,7 @@ use super::limits::Limits;
 use super::outcomes::Outcomes;
 use super::shown::Shown;
 use super::status::{Counts, Recent};
-use super::turn::Turn;
+use super::turn::{By, Turn};
 use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::Reply;
@@ -203,7 +203,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
     /// When [`Machine::tick`] has something to do next, in milliseconds of the same clock.
     #[must_use]
     pub fn next_tick_ms(&self) -> Option<u64> {
-        let held = self.turn.held().map(|held| held.since_ms + self.limits.turn_hold_ms);
+        let limits = &self.limits;
+        let held = self.turn.held().map(|held| match held.by {
+            By::Begin => held.since_ms + limits.turn_hold_ms.min(limits.turn_unused_ms),
+            By::Wish => held.since_ms + limits.turn_hold_ms,
+        });
         // One that is due and cannot be made yet waits for whoever prevents it.
         let quiet = self.checkpoints.quiet_from_ms(&self.limits);
         let quiet = quiet.filter(|from_ms| *from_ms > self.ticked_ms);
@@ -269,6 +273,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
             Request::Begin { seen, wish } => self.begin(session, *seen, *wish, now_ms).map(Some),
             Request::Read { first, count } => self.read(session, *first, *count).map(Some),
             Request::Reserve { wait_ms } => self.reserve(session, *wait_ms, now_ms),
+            Request::Use => {
+                self.turn.used_by(session);
+                Ok(None)
+            }
             Request::Write(pages) => {
                 self.write(session, *pages);
                 Ok(None)
@@ -314,6 +322,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
     /// Time has passed.
     pub fn tick(&mut self, now_ms: u64) {
         self.ticked_ms = now_ms;
+        let unused_ms = self.limits.turn_unused_ms;
+        if let Some(session) =
+            now_ms.checked_sub(unused_ms).and_then(|at| self.turn.unused_since(at))
+        {
+            self.end_writing(session, now_ms);
+        }
         let expired = self
             .turn
             .held()

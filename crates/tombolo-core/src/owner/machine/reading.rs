@@ -3,6 +3,7 @@
 use super::super::SessionId;
 use super::super::buffer::{Buffer, Found, Store};
 use super::super::engine::{Changes, Engine, EngineError, PageNumber, Reserved, Version};
+use super::super::turn::By;
 use super::{Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::limits::{PAGES_BYTES_MAX, PREFETCH_PAGES_MAX};
@@ -100,7 +101,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
         match self.engine.reserve()? {
             Reserved::At(at) => {
-                self.turn.grant(session, at, now_ms);
+                self.turn.grant(session, at, By::Begin, now_ms);
                 Ok(true)
             }
             Reserved::Busy => Ok(false),

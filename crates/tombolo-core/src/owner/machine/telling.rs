@@ -238,6 +238,7 @@ mod tests {
             machine.open(SessionId(session), Access::Write, 0);
         }
         begin(&mut machine, 1, TurnWish::IfFree, 0);
+        machine.request(SessionId(1), &Request::Use, 0);
         machine.take_replies();
         machine.request(SessionId(2), &Request::Reserve { wait_ms: 3_600_000 }, 0);
         for now_ms in (1..3_000_000).step_by(500) {
@@ -249,6 +250,30 @@ mod tests {
         machine.tick(3_001_000);
         let granted = Reply::Reserved(Reservation::Granted);
         assert_eq!(machine.take_replies(), [(SessionId(2), granted)]);
+    }
+
+    #[test]
+    fn a_turn_that_came_along_and_is_not_used_is_taken_back() {
+        for (used, until_ms) in [(false, 100), (true, 10_000)] {
+            let mut machine = machine(Limits::default());
+            for session in [1, 2] {
+                machine.open(SessionId(session), Access::Write, 0);
+            }
+            begin(&mut machine, 1, TurnWish::IfFree, 0);
+            if used {
+                machine.request(SessionId(1), &Request::Use, 0);
+            }
+            machine.request(SessionId(2), &Request::Reserve { wait_ms: 60_000 }, 1);
+            machine.take_replies();
+            machine.tick(until_ms - 1);
+            assert_eq!(machine.take_replies(), []);
+            assert_eq!(machine.next_tick_ms(), Some(until_ms));
+            machine.tick(until_ms);
+            // Stock apps may come first, for a moment.
+            machine.tick(until_ms + 1_000);
+            let granted = Reply::Reserved(Reservation::Granted);
+            assert_eq!(machine.take_replies(), [(SessionId(2), granted)], "used: {used}");
+        }
     }
 
     #[test]
@@ -281,6 +306,7 @@ mod tests {
         machine.open(SessionId(1), Access::Write, 0);
         machine.open(SessionId(2), Access::Write, 0);
         begin(&mut machine, 1, TurnWish::IfFree, 0);
+        machine.request(SessionId(1), &Request::Use, 0);
         machine.engine_mut().log_bytes = 1;
         machine.tick(99);
         assert_eq!(machine.counts().lost_turns, 0);

@@ -5,6 +5,7 @@ use super::super::buffer::{Buffer, Complete, Store};
 use super::super::engine::{Changes, Engine, EngineError, Reserved, Version};
 use super::super::fairness::Others;
 use super::super::shown::Pending;
+use super::super::turn::By;
 use super::reading::{expired, no_transaction};
 use super::{GivenUp, Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
@@ -30,6 +31,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return Err(EngineError { code: ResultCode::READONLY, errno: None, message });
         }
         if self.turn.is_held_by(session) {
+            self.turn.used_by(session);
             return answer(Reservation::Granted);
         }
         let is_free = self.turn.held().is_none() && self.turn.is_next(session);
@@ -44,7 +46,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
                     return answer(Reservation::Stale);
                 }
                 Reserved::At(at) => {
-                    self.turn.grant(session, at, now_ms);
+                    self.turn.grant(session, at, By::Wish, now_ms);
                     return answer(Reservation::Granted);
                 }
                 Reserved::Busy => self.retry_ms = Some(now_ms + RETRY_MS),
@@ -116,7 +118,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 Reply::Reserved(Reservation::Stale)
             }
             Ok(Reserved::At(at)) => {
-                self.turn.grant(session, at, now_ms);
+                self.turn.grant(session, at, By::Wish, now_ms);
                 Reply::Reserved(Reservation::Granted)
             }
             Err(error) => {
@@ -240,7 +242,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
         match self.engine.reserve()? {
             Reserved::At(at) if self.is_same(base, at) => {
-                self.turn.grant(session, at, now_ms);
+                self.turn.grant(session, at, By::Wish, now_ms);
                 Ok(true)
             }
             Reserved::At(_) => {

@@ -363,6 +363,10 @@ impl World {
             Step::Look if self.gives_up(door) => self.doors[door].step = Step::End,
             Step::Look => self.look(door),
             Step::Reserve => match self.doors[door].facade.lock(Lock::Reserved) {
+                Ok(Some(request)) if !request.is_answered() => {
+                    self.send(door, &request);
+                    self.doors[door].step = Step::Commit;
+                }
                 Ok(Some(request)) => self.ask(door, &request, 0),
                 Ok(None) => self.doors[door].step = Step::Commit,
                 Err(refusal) => panic!("{refusal}"),
@@ -421,8 +425,8 @@ impl World {
                 // As SQLite, which asks for the lock to write before it reads, or after.
                 Read::TurnUnused if self.doors[door].writes && self.random.one_in(2) => {
                     let had = self.doors[door].facade.lock(Lock::Reserved);
-                    assert_eq!(had, Ok(None), "it has the turn");
-                    return;
+                    assert_eq!(had, Ok(Some(Request::Use)), "it has the turn");
+                    return self.send(door, &Request::Use);
                 }
                 Read::TurnUnused => {
                     if let Some(request) = self.doors[door].facade.give_turn_back() {
