@@ -295,8 +295,11 @@ impl Owner {
             if errors.read_line(&mut said).map_err(failed)? == 0 {
                 return Err(silent(&said));
             }
-            if let Some((_, rest)) = said.split_once("is served at ") {
-                owner.address = rest.split_whitespace().next().unwrap_or_default().to_owned();
+            // It listens at its socket as well, and says so first.
+            let scheme = way.split(':').next().unwrap_or_default();
+            let mut addresses = said.split("is served at ").skip(1);
+            if let Some(address) = addresses.find(|rest| rest.starts_with(scheme)) {
+                owner.address = address.split_whitespace().next().unwrap_or_default().to_owned();
                 return Ok(owner);
             }
         }
