@@ -178,10 +178,12 @@ fn a_request_that_is_not_finished_in_time_ends_its_session_and_no_other() {
     let owner = Owner::new(Serving::Database, limits);
     let (mut slow, mut deaf, mut other) = (owner.session(), owner.session(), owner.session());
     deaf.begin(TurnWish::None);
-    // Answers that it does not read, more than a socket holds.
+    // Answers that it does not read, more than a socket holds, asked for at once: it ends soon.
+    let mut requests = Vec::new();
     for _ in 0..400 {
-        deaf.tell(&Request::Read { first: 1, count: 2 });
+        Request::Read { first: 1, count: 2 }.encode(&mut requests);
     }
+    deaf.send(&requests);
     other.begin(TurnWish::None);
     slow.send(&[200, 0, 0, 0, 3]);
     assert_eq!(slow.heard(), None, "the rest never came");

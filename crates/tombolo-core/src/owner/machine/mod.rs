@@ -274,11 +274,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
             Request::Read { first, count } => self.read(session, *first, *count).map(Some),
             Request::Reserve { wait_ms } => self.reserve(session, *wait_ms, now_ms),
             Request::Use => {
-                self.turn.used_by(session);
+                self.use_turn(session, now_ms);
                 Ok(None)
             }
             Request::Write(pages) => {
-                self.write(session, *pages);
+                self.write(session, *pages, now_ms);
                 Ok(None)
             }
             Request::Commit(commit) => self.commit(session, commit, now_ms),

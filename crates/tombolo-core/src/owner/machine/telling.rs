@@ -136,9 +136,10 @@ mod tests {
     use super::super::super::model::{ModelEngine, PAGE_BYTES};
     use super::super::super::status::Latencies;
     use super::*;
+    use crate::sqlite::result_code::ResultCode;
     use crate::wire::Reply;
     use crate::wire::reply::Reservation;
-    use crate::wire::request::{Ending, Incarnation, Request, TurnWish};
+    use crate::wire::request::{Ending, Incarnation, Pages, Request, TurnWish};
 
     #[derive(Debug)]
     struct Buffers;
@@ -273,6 +274,38 @@ mod tests {
             machine.tick(until_ms + 1_000);
             let granted = Reply::Reserved(Reservation::Granted);
             assert_eq!(machine.take_replies(), [(SessionId(2), granted)], "used: {used}");
+        }
+    }
+
+    #[test]
+    fn who_uses_a_turn_after_it_was_taken_back_gets_it_again_or_reads_nothing_wrong() {
+        for others_came in [false, true] {
+            let mut machine = machine(Limits::default());
+            for session in [1, 2] {
+                machine.open(SessionId(session), Access::Write, 0);
+            }
+            begin(&mut machine, 1, TurnWish::IfFree, 0);
+            machine.tick(100);
+            if others_came {
+                machine
+                    .engine_mut()
+                    .stock_commit(|pages| drop(pages.insert(1, vec![9; PAGE_BYTES])));
+            }
+            machine.request(SessionId(1), &Request::Use, 101);
+            let mut bytes = Vec::new();
+            Pages::append(&mut bytes, 1, &[7; PAGE_BYTES]);
+            let pages = Pages::new(PAGE_BYTES as u32, &bytes).expect("whole");
+            machine.request(SessionId(1), &Request::Write(pages), 102);
+            machine.take_replies();
+            machine.request(SessionId(1), &Request::Read { first: 1, count: 1 }, 103);
+            let replies = machine.take_replies();
+            match replies.as_slice() {
+                [(_, Reply::Pages(page))] if !others_came => assert_eq!(page, &[7; PAGE_BYTES]),
+                [(_, Reply::Failed(error))] if others_came => {
+                    assert_eq!(error.code, ResultCode::IOERR);
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 

@@ -132,10 +132,31 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
     }
 
-    pub(super) fn write(&mut self, session: SessionId, pages: Pages<'_>) {
-        let is_given_up = self.sessions.get(&session).is_none_or(|state| state.given_up.is_some());
-        if is_given_up || !self.turn.is_held_by(session) {
-            // The commit that follows will hear why, or be a conflict.
+    /// A session begins to write that has the turn, or had it and lost it unused, or has committed
+    /// under the same lock before: then it gets it again if nobody else has come in between.
+    pub(super) fn use_turn(&mut self, session: SessionId, now_ms: u64) {
+        if self.turn.held().is_none()
+            && self.access(session) != Some(Access::Read)
+            && let Some(Stage::Reading { version, .. }) =
+                self.sessions.get(&session).map(|state| state.stage)
+        {
+            // Where the engine fails, the commit that follows hears why.
+            let _ = self.may_commit(session, version, now_ms);
+        }
+        self.turn.used_by(session);
+    }
+
+    pub(super) fn write(&mut self, session: SessionId, pages: Pages<'_>, now_ms: u64) {
+        let Some(state) = self.sessions.get(&session) else { return };
+        if state.given_up.is_some() {
+            return;
+        }
+        self.use_turn(session, now_ms);
+        if !self.turn.is_held_by(session) {
+            if let Some(state) = self.sessions.get_mut(&session) {
+                // The commit that follows will be a conflict.
+                state.given_up = Some(GivenUp::TurnLost);
+            }
             return;
         }
         match self.put(session, pages) {
