@@ -1,5 +1,6 @@
 //! An engine in memory, and the stock app that writes beside it.
 
+use super::buffer::{MemoryBuffer, Store};
 use super::engine::{
     Changes, Engine, EngineError, PageNumber, Reserved, Shape, Transaction, Version,
 };
@@ -8,6 +9,18 @@ use crate::wire::request::Access;
 use std::collections::{BTreeMap, HashMap};
 
 pub(crate) const PAGE_BYTES: usize = 512;
+
+/// Buffers in memory.
+#[derive(Debug)]
+pub(crate) struct Buffers;
+
+impl Store for Buffers {
+    type Buffer = MemoryBuffer;
+
+    fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
+        MemoryBuffer::new(1 << 20)
+    }
+}
 
 type Pages = BTreeMap<PageNumber, Vec<u8>>;
 

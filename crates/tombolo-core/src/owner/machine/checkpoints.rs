@@ -253,24 +253,12 @@ fn age_max_ms(bytes: u64, limits: &Limits) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::buffer::{MemoryBuffer, Store};
-    use super::super::super::model::{ModelEngine, PAGE_BYTES};
+    use super::super::super::model::{Buffers, ModelEngine, PAGE_BYTES};
     use super::*;
     use crate::wire::reply::{Outcome, Reservation};
     use crate::wire::request::{
         Access, Commit, CommitId, Durability, Incarnation, Pages, Request, TurnWish,
     };
-
-    #[derive(Debug)]
-    struct Buffers;
-
-    impl Store for Buffers {
-        type Buffer = MemoryBuffer;
-
-        fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-            MemoryBuffer::new(1 << 20)
-        }
-    }
 
     const A: SessionId = SessionId(1);
     const B: SessionId = SessionId(2);

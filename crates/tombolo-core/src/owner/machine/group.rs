@@ -344,24 +344,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::buffer::MemoryBuffer;
     use super::super::super::limits::Limits;
-    use super::super::super::model::{ModelEngine, PAGE_BYTES};
+    use super::super::super::model::{Buffers, ModelEngine, PAGE_BYTES};
     use super::*;
     use crate::wire::request::{Access, Durability, Incarnation, Pages, Seen, TurnWish};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-
-    #[derive(Debug)]
-    struct Buffers;
-
-    impl Store for Buffers {
-        type Buffer = MemoryBuffer;
-
-        fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-            MemoryBuffer::new(1 << 20)
-        }
-    }
 
     #[derive(Debug, Default)]
     struct Flag(Arc<AtomicBool>);

@@ -131,26 +131,14 @@ impl<E: Engine, S: Store> Machine<E, S> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::buffer::MemoryBuffer;
     use super::super::super::limits::Limits;
-    use super::super::super::model::{ModelEngine, PAGE_BYTES};
+    use super::super::super::model::{Buffers, ModelEngine, PAGE_BYTES};
     use super::super::super::status::Latencies;
     use super::*;
     use crate::sqlite::result_code::ResultCode;
     use crate::wire::Reply;
     use crate::wire::reply::Reservation;
     use crate::wire::request::{Ending, Incarnation, Pages, Request, TurnWish};
-
-    #[derive(Debug)]
-    struct Buffers;
-
-    impl Store for Buffers {
-        type Buffer = MemoryBuffer;
-
-        fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-            MemoryBuffer::new(1 << 20)
-        }
-    }
 
     type Made = Machine<ModelEngine, Buffers>;
 

@@ -12,11 +12,10 @@
 mod accounts;
 
 use super::SessionId;
-use super::buffer::{MemoryBuffer, Store};
 use super::engine::Version;
 use super::limits::Limits;
 use super::machine::Machine;
-use super::model::{ModelEngine, PAGE_BYTES};
+use super::model::{Buffers, ModelEngine, PAGE_BYTES};
 use crate::facade::{Facade, Lock, Read, Unlock};
 use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
@@ -29,17 +28,6 @@ use accounts::{
 use std::collections::{BTreeMap, VecDeque};
 
 const DOORS: usize = 4;
-
-#[derive(Debug)]
-struct Buffers;
-
-impl Store for Buffers {
-    type Buffer = MemoryBuffer;
-
-    fn buffer(&mut self, _page_size_bytes: u32) -> MemoryBuffer {
-        MemoryBuffer::new(1 << 20)
-    }
-}
 
 /// What a door does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ mod tests;
 
 use super::registry::Line;
 use crate::engine::{Position, Redone, YoungEngine};
-use part::Part;
+use part::{Part, cannot};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -256,7 +256,7 @@ impl Groups {
     fn make_directory(&self) -> Result<(), EngineError> {
         let Some(directory) = &self.directory else { return Ok(()) };
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| failed(&error, "the directory of prepared transactions"))
+        made.map_err(|error| cannot(&error, "the directory of prepared transactions"))
     }
 }
 
@@ -289,14 +289,8 @@ fn write_decision(directory: &Path, id: GroupId) -> Result<(), EngineError> {
             tracing::error!(path = %path.display(), %error, "a decision may not outlive the power");
             Ok(())
         }
-        _ => Err(failed(&error, "the decision on several databases")),
+        _ => Err(cannot(&error, "the decision on several databases")),
     }
-}
-
-fn failed(error: &io::Error, what: &str) -> EngineError {
-    let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-    let code = if full { ResultCode::FULL } else { ResultCode::IOERR };
-    EngineError { code, errno: error.raw_os_error(), message: format!("{what}: {error}") }
 }
 
 /// The files of a directory, none where it cannot be read.

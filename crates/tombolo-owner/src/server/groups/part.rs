@@ -66,7 +66,8 @@ fn write_all(
     file.sync_all().map_err(failed)
 }
 
-fn cannot(error: &io::Error, what: &str) -> EngineError {
+/// An error of the file system, as a session is told of it.
+pub(super) fn cannot(error: &io::Error, what: &str) -> EngineError {
     let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
     let code = if full { ResultCode::FULL } else { ResultCode::IOERR };
     EngineError { code, errno: error.raw_os_error(), message: format!("{what}: {error}") }
