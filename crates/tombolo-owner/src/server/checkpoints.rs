@@ -1,8 +1,9 @@
-//! A thread that copies the log into the database, so that nobody else has to wait for it.
+//! The thread that copies the log into the database.
 
 use super::database::Event;
+use super::worker;
 use crate::engine::Checkpointer;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tombolo_core::owner::engine::CheckpointMode;
@@ -17,25 +18,16 @@ pub(super) struct Order {
     pub(super) wait: Duration,
 }
 
-/// Does what it is told to. It ends with the sender of its orders.
+/// Makes the checkpoints that it is told to.
 pub(super) fn start(
     events: Sender<Event>,
     waker: Waker,
 ) -> std::io::Result<(Sender<Order>, JoinHandle<()>)> {
-    let (sender, orders) = channel();
-    let builder = std::thread::Builder::new().name("tombolo-checkpoints".into());
-    let thread = builder.spawn(move || run(&orders, &events, &waker))?;
-    Ok((sender, thread))
-}
-
-fn run(orders: &Receiver<Order>, events: &Sender<Event>, waker: &Waker) {
-    while let Ok(Order { checkpointer, mode, wait }) = orders.recv() {
+    worker::start("tombolo-checkpoints", events, waker, |order: Order| {
+        let Order { checkpointer, mode, wait } = order;
         let ended = checkpointer.run(mode, wait);
         // The engine may want to close it while nothing is to be done.
         drop(checkpointer);
-        if events.send(Event::Checkpointed(ended)).is_err() {
-            return;
-        }
-        waker.wake();
-    }
+        Event::Checkpointed(ended)
+    })
 }

@@ -11,6 +11,7 @@
 //! * `spill`: transactions that are larger than memory is to be.
 //! * `teller`: a thread that asks them how they are.
 //! * `sync`: a second thread for each database, which waits for the disk.
+//! * `worker`: what those two threads have in common.
 //! * `place`: where socket and lock file of an owner are.
 
 mod checkpoints;
@@ -26,13 +27,15 @@ mod room;
 mod spill;
 mod sync;
 mod teller;
+mod worker;
 
 use crate::engine::EngineKind;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::owner::limits::Limits;
 use tombolo_core::owner::status::{DATABASES_SHOWN_MAX, DatabaseStatus, SCHEMA, Status};
+use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::address::NetworkAddress;
 
 use tombolo_os::unnamed::UnnamedFile;
@@ -108,6 +111,13 @@ fn status(
         silent_count: 0,
         databases,
     }
+}
+
+/// An error of the file system, as a session is told of it.
+fn cannot(error: &io::Error, what: &str) -> EngineError {
+    let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let code = if full { ResultCode::FULL } else { ResultCode::IOERR };
+    EngineError { code, errno: error.raw_os_error(), message: format!("{what}: {error}") }
 }
 
 /// It as JSON.

@@ -1,6 +1,7 @@
 //! Transactions that are larger than memory is to be: the rest of their pages is in a file without
 //! a name, on a local disk.
 
+use super::cannot;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,12 +88,7 @@ impl SpillBuffer {
     fn failed(&self, error: &io::Error) -> EngineError {
         let directory = self.directory.display();
         tracing::warn!(%directory, %error, "a large transaction cannot be kept");
-        let code = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ResultCode::FULL,
-            _ => ResultCode::IOERR,
-        };
-        let message = format!("the owner cannot keep a transaction in {directory}: {error}");
-        EngineError { code, errno: error.raw_os_error(), message }
+        cannot(error, &format!("the owner cannot keep a transaction in {directory}"))
     }
 }
 

@@ -1,9 +1,10 @@
-//! A thread that waits for the disk, so that nobody else has to.
+//! The thread that syncs the log.
 
 use super::database::Event;
+use super::worker;
 use crate::engine::LogFile;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use tombolo_core::owner::engine::Version;
 use tombolo_os::socket::Waker;
@@ -15,34 +16,22 @@ pub(super) struct Order {
     pub(super) until: Version,
 }
 
-/// Syncs what it is told to. It ends with the sender of its orders.
+/// Syncs what it is told to.
 pub(super) fn start(
     events: Sender<Event>,
     waker: Waker,
 ) -> std::io::Result<(Sender<Order>, JoinHandle<()>)> {
-    let (sender, orders) = channel();
-    let builder = std::thread::Builder::new().name("tombolo-sync".into());
-    let thread = builder.spawn(move || run(&orders, &events, &waker))?;
-    Ok((sender, thread))
-}
-
-fn run(orders: &Receiver<Order>, events: &Sender<Event>, waker: &Waker) {
-    while let Ok(Order { log, until }) = orders.recv() {
-        let event = match log.sync() {
-            Ok(()) => Event::Synced(until),
-            Err(error) => Event::SyncFailed(error),
-        };
-        if events.send(event).is_err() {
-            return;
-        }
-        waker.wake();
-    }
+    worker::start("tombolo-sync", events, waker, |Order { log, until }| match log.sync() {
+        Ok(()) => Event::Synced(until),
+        Err(error) => Event::SyncFailed(error),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::{EngineKind, StockEngine};
+    use std::sync::mpsc::channel;
     use tombolo_os::socket::Poller;
 
     #[test]

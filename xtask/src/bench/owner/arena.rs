@@ -20,7 +20,7 @@ const ROWS: u32 = 800_000;
 #[derive(Debug)]
 pub(in crate::bench) struct Programs {
     command: PathBuf,
-    library: PathBuf,
+    extension: PathBuf,
     load: PathBuf,
     slow_sync: PathBuf,
 }
@@ -44,7 +44,7 @@ impl Programs {
         let libraries = ["-I/usr/include/postgresql", "-lsqlite3", "-lpq"];
         Ok(Programs {
             command: built.join("tombolo"),
-            library: built.join("libtombolo.so"),
+            extension: built.join("libtombolo.so"),
             load: compile(LOAD, "load", &libraries)?,
             slow_sync: compile(SLOW_SYNC, "slow_sync.so", &["-shared", "-fPIC"])?,
         })
@@ -54,7 +54,7 @@ impl Programs {
     fn load(&self, words: &[&str], sync: Sync) -> Result<Vec<Client>, Failure> {
         let mut command = Command::new(&self.load);
         command.args(words).envs(self.environment(sync));
-        command.env("TOMBOLO_LIBRARY", &self.library);
+        command.env("TOMBOLO_LIBRARY", &self.extension);
         match shell::output(&mut command)? {
             (status, printed) if status.success() => works::clients(&printed),
             (status, _) => {

@@ -111,6 +111,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.sessions.get(&session).and_then(|state| state.prepared)
     }
 
+    fn prepared_mut(&mut self, session: SessionId) -> Option<&mut Prepared> {
+        self.sessions.get_mut(&session).and_then(|state| state.prepared.as_mut())
+    }
+
     pub(super) fn prepare(
         &mut self,
         session: SessionId,
@@ -293,9 +297,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
     }
 
     fn note_ending(&mut self, session: SessionId, ending: Ended) {
-        if let Some(prepared) =
-            self.sessions.get_mut(&session).and_then(|state| state.prepared.as_mut())
-        {
+        if let Some(prepared) = self.prepared_mut(session) {
             prepared.ending = Some(ending);
         }
     }
@@ -322,9 +324,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let found = self.sessions.iter().find(|(_, state)| is_it(state));
         let Some(session) = found.map(|(session, _)| *session) else { return false };
         self.end_writing(session, now_ms);
-        if let Some(prepared) =
-            self.sessions.get_mut(&session).and_then(|state| state.prepared.as_mut())
-        {
+        if let Some(prepared) = self.prepared_mut(session) {
             prepared.asker = asker;
             return true;
         }

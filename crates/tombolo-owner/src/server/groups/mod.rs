@@ -10,9 +10,10 @@ mod part;
 #[cfg(test)]
 mod tests;
 
+use super::cannot;
 use super::registry::Line;
 use crate::engine::{Position, Redone, YoungEngine};
-use part::{Part, cannot};
+use part::Part;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};

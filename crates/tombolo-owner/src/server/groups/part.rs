@@ -4,6 +4,7 @@
 //! behind its number, in rising order; at last the SHA-256 of all before. Numbers have four bytes,
 //! the least first.
 
+use super::super::cannot;
 use crate::engine::{POSITION_BYTES, Position};
 use sha2::{Digest as _, Sha256};
 use std::ffi::OsStr;
@@ -13,7 +14,6 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use tombolo_core::owner::engine::{EachPage, EngineError, PageNumber, Transaction};
-use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::limits::PATH_BYTES_MAX;
 
 const MAGIC: &[u8; 16] = b"tombolo part 01\n";
@@ -64,13 +64,6 @@ fn write_all(
     out.write_all(&sum).map_err(failed)?;
     let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)
-}
-
-/// An error of the file system, as a session is told of it.
-pub(super) fn cannot(error: &io::Error, what: &str) -> EngineError {
-    let full = matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
-    let code = if full { ResultCode::FULL } else { ResultCode::IOERR };
-    EngineError { code, errno: error.raw_os_error(), message: format!("{what}: {error}") }
 }
 
 /// A part as it was kept, whole.
