@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::with_tools;
+use common::{apply_or_finish, with_tools};
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -46,12 +46,7 @@ impl Setting {
     }
 
     fn apply(&self, stop_at: Option<usize>) -> Result<Outcome, Error> {
-        let place = self.place();
-        let plan = match run::recorded(&place)? {
-            Some(standing) if standing.ended.is_none() => standing.plan,
-            _ => self.plan()?,
-        };
-        with_tools(stop_at, Vec::new(), |tools| run::apply(&place, plan, tools))
+        apply_or_finish(&self.place(), || self.plan(), stop_at)
     }
 
     fn undo(&self, stop_at: Option<usize>) -> Result<Outcome, Error> {

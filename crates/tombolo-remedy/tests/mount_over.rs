@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{ROWS, assert_same, files, killed_in_wal_mode, seen, with_tools};
+use common::{ROWS, apply_or_finish, assert_same, files, killed_in_wal_mode, seen, with_tools};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -63,12 +63,7 @@ impl Setting {
     }
 
     fn apply(&self, stop_at: Option<usize>) -> Result<Outcome, Error> {
-        let place = self.place();
-        let plan = match run::recorded(&place)? {
-            Some(standing) if standing.ended.is_none() => standing.plan,
-            _ => self.plan()?,
-        };
-        with_tools(stop_at, Vec::new(), |tools| run::apply(&place, plan, tools))
+        apply_or_finish(&self.place(), || self.plan(), stop_at)
     }
 
     fn undo(&self) -> Result<Outcome, Error> {

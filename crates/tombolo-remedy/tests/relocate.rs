@@ -4,7 +4,8 @@
 mod common;
 
 use common::{
-    ROWS, assert_same, files, killed_in_wal_mode, seen, with_rollback_journal, with_tools,
+    ROWS, apply_or_finish, assert_same, files, killed_in_wal_mode, seen, with_rollback_journal,
+    with_tools,
 };
 use rusqlite::Connection;
 use std::path::Path;
@@ -39,11 +40,7 @@ impl Setting {
 
     fn apply(&self, behind: Behind, stop_at: Option<usize>) -> Result<Outcome, Error> {
         let place = self.place();
-        let plan = match run::recorded(&place)? {
-            Some(standing) if standing.ended.is_none() => standing.plan,
-            _ => relocate(&place, self.new.path(), behind)?,
-        };
-        with_tools(stop_at, Vec::new(), |tools| run::apply(&place, plan, tools))
+        apply_or_finish(&place, || relocate(&place, self.new.path(), behind), stop_at)
     }
 
     fn undo(&self, stop_at: Option<usize>) -> Result<Outcome, Error> {

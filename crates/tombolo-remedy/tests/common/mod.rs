@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tombolo_core::report::Opener;
 use tombolo_remedy::guard::{Elsewhere, Programs, Watch};
-use tombolo_remedy::run::Tools;
+use tombolo_remedy::plan::Plan;
+use tombolo_remedy::run::{self, Outcome, Tools};
+use tombolo_remedy::state::Place;
 use tombolo_remedy::{Attend, Error};
 
 /// Stops at the n-th question.
@@ -36,6 +38,20 @@ impl Watch for Openers {
     fn look(&mut self, _database: &Path) -> Result<Programs, String> {
         Ok(Programs { openers: self.0.clone(), not_seen: 0 })
     }
+}
+
+/// Carries a plan out, or the one of a run that was stopped, with tools that stop at the n-th
+/// question.
+pub fn apply_or_finish(
+    place: &Place,
+    plan: impl FnOnce() -> Result<Plan, Error>,
+    stop_at: Option<usize>,
+) -> Result<Outcome, Error> {
+    let plan = match run::recorded(place)? {
+        Some(standing) if standing.ended.is_none() => standing.plan,
+        _ => plan()?,
+    };
+    with_tools(stop_at, Vec::new(), |tools| run::apply(place, plan, tools))
 }
 
 /// Runs `work` with tools that stop at the n-th question.
