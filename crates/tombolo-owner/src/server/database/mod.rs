@@ -107,7 +107,7 @@ pub(super) struct Database {
     commit_latencies: Latencies,
     sync_latencies: Latencies,
     started: Instant,
-    looked_for_silence: Instant,
+    looked_after: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Database {
             commit_latencies: Latencies::default(),
             sync_latencies: Latencies::default(),
             started: Instant::now(),
-            looked_for_silence: Instant::now(),
+            looked_after: Instant::now(),
         })
     }
 
@@ -194,12 +194,16 @@ impl Database {
             }
             let now_ms = self.now_ms();
             self.machine.tick(now_ms);
-            self.retry_decided();
+            let now = Instant::now();
+            if now.duration_since(self.looked_after) >= HOUSEKEEPING {
+                self.looked_after = now;
+                self.retry_decided();
+                self.end_silent(now);
+            }
             self.answer();
             self.order_sync()?;
             self.order_checkpoint();
             self.log_notes();
-            self.end_silent(Instant::now());
         }
     }
 

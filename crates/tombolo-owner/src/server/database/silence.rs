@@ -6,12 +6,8 @@ use std::time::{Duration, Instant};
 use tombolo_core::owner::SessionId;
 
 impl Database {
-    /// Ends those whose time is over. It is looked once a second, as there may be many.
+    /// Ends those whose time is over.
     pub(super) fn end_silent(&mut self, now: Instant) {
-        if now.duration_since(self.looked_for_silence) < super::HOUSEKEEPING {
-            return;
-        }
-        self.looked_for_silence = now;
         let request_time = Duration::from_millis(self.limits.request_ms);
         let silence = Duration::from_millis(self.limits.session_silence_ms);
         let mut over: Vec<(SessionId, Ended)> = Vec::new();
