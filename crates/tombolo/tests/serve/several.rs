@@ -33,8 +33,13 @@ impl Pair {
         printed(&door(&self.path("a.db"), "", &(attach + sql)))
     }
 
+    /// Both counts, while nobody else can write: two databases have no common snapshot.
     fn counts(&self) -> String {
-        self.both("SELECT (SELECT n FROM main.counter), (SELECT n FROM other.counter);")
+        self.both(
+            "BEGIN IMMEDIATE;
+            SELECT (SELECT n FROM main.counter), (SELECT n FROM other.counter);
+            COMMIT;",
+        )
     }
 
     fn end(&mut self) {
