@@ -21,12 +21,12 @@ fn shape() -> Shape {
     Shape { page_size_bytes: PAGE_BYTES, size_pages: SIZE_PAGES }
 }
 
-fn facade(access: Access) -> Facade {
+pub(super) fn facade(access: Access) -> Facade {
     let header = *page_one(7, SIZE_PAGES).first_chunk().expect("longer");
     Facade::new(access, shape(), Box::new(header), 1 << 20)
 }
 
-fn begun(version: u64) -> Begun {
+pub(super) fn begun(version: u64) -> Begun {
     Begun {
         incarnation: Incarnation(1),
         version: Version(version),
@@ -39,13 +39,13 @@ fn begun(version: u64) -> Begun {
 }
 
 /// In a transaction of this version, with page 1 at hand.
-fn reading(facade: &mut Facade, version: u64) {
+pub(super) fn reading(facade: &mut Facade, version: u64) {
     assert!(matches!(facade.lock(Lock::Shared), Ok(Some(Request::Begin { .. }))));
     facade.begun(&begun(version)).expect("asked for");
     facade.pages_arrived(1, &page_one(7, SIZE_PAGES)).expect("a page");
 }
 
-fn writing(facade: &mut Facade, version: u64) {
+pub(super) fn writing(facade: &mut Facade, version: u64) {
     let begin = facade.lock(Lock::Shared).expect("nothing is in the way");
     match begin {
         Some(Request::Begin { wish: TurnWish::IfFree, .. }) => {

@@ -13,9 +13,10 @@ mod accounts;
 
 use super::SessionId;
 use super::engine::Version;
-use super::limits::Limits;
+use super::limits::{Limits, TURN_UNUSED_MS};
 use super::machine::Machine;
 use super::model::{Buffers, ModelEngine, PAGE_BYTES};
+use crate::facade::waiting::Waited;
 use crate::facade::{Facade, Lock, Read, Unlock};
 use crate::sqlite::header::HEADER_BYTES;
 use crate::sqlite::result_code::ResultCode;
@@ -32,7 +33,7 @@ const DOORS: usize = 4;
 /// What a door does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Waits for the turn.
+    /// Waits for the turn, within a transaction or without one.
     Wait,
     Begin,
     Look,
@@ -63,6 +64,8 @@ struct SimulatedDoor {
     /// It does nothing before this time.
     frozen_until_ms: u64,
     awaited: Awaited,
+    /// When it began to wait for the turn.
+    waits_since_ms: u64,
     writes: bool,
     /// What this transaction has seen: the accounts and the count, and the start of page 1.
     seen: BTreeMap<u32, u64>,
@@ -93,6 +96,8 @@ struct World {
     all_durable: bool,
     commits: u64,
     looks: u64,
+    /// Transactions that began by what came with the turn.
+    offers_used: u64,
 }
 
 fn facade(header: Box<[u8; HEADER_BYTES]>, shape: super::engine::Shape) -> Facade {
@@ -118,6 +123,7 @@ impl World {
             all_durable: seed.is_multiple_of(2),
             commits: 0,
             looks: 0,
+            offers_used: 0,
         };
         for number in 0..DOORS {
             let session = world.connect();
@@ -133,6 +139,7 @@ impl World {
                 step: Step::Begin,
                 frozen_until_ms: 0,
                 awaited: Awaited::Nothing,
+                waits_since_ms: 0,
                 writes: false,
                 seen: BTreeMap::new(),
                 one: None,
@@ -154,6 +161,13 @@ impl World {
     }
 
     fn send(&mut self, door: usize, request: &Request<'_>) {
+        if let Some(adopt) = self.doors[door].facade.adopt() {
+            self.put(door, &adopt);
+        }
+        self.put(door, request);
+    }
+
+    fn put(&mut self, door: usize, request: &Request<'_>) {
         let mut frame = Vec::new();
         request.encode(&mut frame);
         let delay =
@@ -270,6 +284,11 @@ impl World {
                 let reply = Reply::decode(frame).expect("a reply");
                 self.arrived(door, &reply);
             }
+            let state = &self.doors[door];
+            let waits = state.step == Step::Wait && state.awaited != Awaited::Nothing;
+            if waits && self.random.one_in(50) {
+                self.send(door, &Request::Leave);
+            }
             if self.random.one_in(200) {
                 self.doors[door].frozen_until_ms = self.now_ms + self.random.below(600);
             }
@@ -331,7 +350,13 @@ impl World {
     fn act(&mut self, door: usize) {
         let step = self.doors[door].step;
         match step {
-            Step::Wait => self.ask(door, &Request::Reserve { wait_ms: 1 + 40 * DOORS as u32 }, 0),
+            Step::Wait => {
+                let wait_ms = 1 + 40 * DOORS as u32;
+                self.doors[door].waits_since_ms = self.now_ms;
+                if let Some(request) = self.doors[door].facade.wait(wait_ms) {
+                    self.ask(door, &request, 0);
+                }
+            }
             Step::Begin => {
                 let writes = self.random.one_in(2);
                 let durable = self.all_durable || self.random.one_in(2);
@@ -343,12 +368,21 @@ impl World {
                 state.one = None;
                 let durability = if durable { Durability::Power } else { Durability::Process };
                 state.facade.set_durability(durability);
+                if self.now_ms - state.waits_since_ms >= TURN_UNUSED_MS / 2 {
+                    state.facade.doubt_offer();
+                }
                 match state.facade.lock(Lock::Shared).expect("nothing is in the way") {
                     Some(request) => self.ask(door, &request, 0),
-                    None => panic!("a begin asks the owner"),
+                    None => {
+                        self.offers_used += 1;
+                        state.step = Step::Look;
+                    }
                 }
             }
-            Step::Look if self.gives_up(door) => self.doors[door].step = Step::End,
+            Step::Look if self.gives_up(door) => {
+                let waits = self.random.one_in(2);
+                self.doors[door].step = if waits { Step::Wait } else { Step::End };
+            }
             Step::Look => self.look(door),
             Step::Reserve => match self.doors[door].facade.lock(Lock::Reserved) {
                 Ok(Some(request)) if !request.is_answered() => {
@@ -368,7 +402,7 @@ impl World {
                 if let Some(request) = self.doors[door].facade.unlock(Unlock::ToNone) {
                     self.send(door, &request);
                 }
-                let waits = self.doors[door].facade.may_wait_for_turn() && self.random.one_in(2);
+                let waits = self.doors[door].facade.may_wait() && self.random.one_in(2);
                 self.doors[door].step = if waits { Step::Wait } else { Step::Begin };
             }
         }
@@ -413,8 +447,10 @@ impl World {
                 // As SQLite, which asks for the lock to write before it reads, or after.
                 Read::TurnUnused if self.doors[door].writes && self.random.one_in(2) => {
                     let had = self.doors[door].facade.lock(Lock::Reserved);
-                    assert_eq!(had, Ok(Some(Request::Use)), "it has the turn");
-                    return self.send(door, &Request::Use);
+                    let Ok(Some(request @ (Request::Use | Request::Adopt { .. }))) = had else {
+                        panic!("it has the turn: {had:?}");
+                    };
+                    return self.send(door, &request);
                 }
                 Read::TurnUnused => {
                     if let Some(request) = self.doors[door].facade.give_turn_back() {
@@ -483,8 +519,19 @@ impl World {
         else {
             panic!("nobody asked for {reply:?}");
         };
+        let goes_on = self.random.one_in(4);
         let state = &mut self.doors[door];
         match reply {
+            reply if state.step == Step::Wait => {
+                let (waited, is_idle) = (state.facade.waited(reply.clone()), state.facade.is_idle());
+                state.step = match waited {
+                    _ if is_idle => Step::Begin,
+                    Waited::Granted => Step::Look,
+                    // It has kept its snapshot.
+                    Waited::Offered | Waited::InVain if goes_on => Step::Look,
+                    Waited::Offered | Waited::InVain => Step::End,
+                };
+            }
             Reply::Begun(begun) => {
                 let is_own = self.machine.engine_mut().own.contains(&begun.version);
                 let may = !self.all_durable || !is_own || begun.version <= self.synced;
@@ -496,7 +543,6 @@ impl World {
             Reply::Pages(pages) => {
                 state.facade.pages_arrived(read_first, pages).expect("pages");
             }
-            Reply::Reserved(_) if state.step == Step::Wait => state.step = Step::Begin,
             Reply::Reserved(reservation) => match state.facade.reserved(*reservation) {
                 Ok(()) => state.step = Step::Commit,
                 Err(_) => state.step = Step::End,
@@ -560,14 +606,16 @@ fn run(seed: u64) -> World {
 }
 
 fn no_seed_breaks_a_promise(seeds: std::ops::Range<u64>) {
-    let (mut commits, mut looks) = (0, 0);
+    let (mut commits, mut looks, mut offers) = (0, 0, 0);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let world = run(seed);
         commits += world.commits;
         looks += world.looks;
+        offers += world.offers_used;
     }
     assert!(commits > 10 * count && looks > 20 * count, "{commits} commits, {looks} looks");
+    assert!(offers > count, "{offers} begins came with the turn");
 }
 
 #[test]
