@@ -440,10 +440,8 @@ mod tests {
         for cut in 0..frame.fields.len() {
             let fields = frame.fields.get(..cut).expect("within");
             // A begin that nobody has a cache for is shorter by its last field.
-            let shorter = matches!(
-                (request, cut),
-                (Request::Begin { .. }, 1) | (Request::Await { .. }, 4)
-            );
+            let shorter =
+                matches!((request, cut), (Request::Begin { .. }, 1) | (Request::Await { .. }, 4));
             let decoded = Request::decode(Frame { kind: frame.kind, fields });
             assert_eq!(decoded.is_ok(), shorter, "{request:?} cut to {cut}");
         }

@@ -63,6 +63,8 @@ pub struct Machine<E: Engine, S: Store> {
     /// When it was last told the time.
     ticked_ms: u64,
     replies: Vec<(SessionId, Reply)>,
+    /// Memory for the next pages that are read.
+    spare: Vec<u8>,
 }
 
 /// One session.
@@ -163,6 +165,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             group_wishes: Vec::new(),
             ticked_ms: 0,
             replies: Vec::new(),
+            spare: Vec::new(),
             limits,
         }
     }

@@ -180,7 +180,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(given_up) = &state.given_up {
             return Err(given_up.error());
         }
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
         if let Some(buffer) = &mut state.buffer
             && buffer.get(first, &mut bytes)? == Found::Here
         {
@@ -193,6 +194,15 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.engine.read(version, first.max(1), count, &mut bytes)?;
         self.counts.pages_read += bytes.len() as u64 / u64::from(page_size_bytes);
         Ok(Reply::Pages(bytes))
+    }
+
+    /// Takes memory back of a reply that was sent.
+    pub fn reuse(&mut self, reply: Reply) {
+        if let Reply::Pages(bytes) = reply
+            && bytes.capacity() <= PAGES_BYTES_MAX
+        {
+            self.spare = bytes;
+        }
     }
 
     pub(super) fn access(&self, session: SessionId) -> Option<Access> {

@@ -523,7 +523,8 @@ impl World {
         let state = &mut self.doors[door];
         match reply {
             reply if state.step == Step::Wait => {
-                let (waited, is_idle) = (state.facade.waited(reply.clone()), state.facade.is_idle());
+                let (waited, is_idle) =
+                    (state.facade.waited(reply.clone()), state.facade.is_idle());
                 state.step = match waited {
                     _ if is_idle => Step::Begin,
                     Waited::Granted => Step::Look,
