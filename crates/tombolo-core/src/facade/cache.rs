@@ -30,6 +30,9 @@ struct Window {
 
 impl Window {
     fn get(&self, number: PageNumber) -> Option<&[u8]> {
+        if self.bytes.is_empty() {
+            return None;
+        }
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         let begin = index.checked_mul(self.page_size)?;
         self.bytes.get(begin..begin.checked_add(self.page_size)?)
