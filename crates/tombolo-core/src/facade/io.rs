@@ -8,8 +8,8 @@ use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Settled, Turn};
 use crate::wire::request::Pages;
 
-/// Bytes of the longest window that is read ahead: what an owner can send over a Unix socket without
-/// waiting until the other side reads.
+/// Bytes of the longest window that is read ahead: what an owner can send over a Unix socket
+/// without waiting until the other side reads.
 const WINDOW_BYTES_MAX: u32 = 256 << 10;
 /// Pages of a window from which on the next one is asked for before anybody wants it: whoever has
 /// read so many behind each other scans, and asks in vain for one window only.

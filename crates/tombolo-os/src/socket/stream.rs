@@ -184,7 +184,8 @@ impl Stream {
         }
     }
 
-    /// Waits until something comes, or the connection ends, for a time or until a signal is handled.
+    /// Waits until something comes, or the connection ends, for a time or until a signal is
+    /// handled.
     ///
     /// # Errors
     /// `ppoll(2)`, but for `EINTR`.

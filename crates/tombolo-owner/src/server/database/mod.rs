@@ -34,8 +34,8 @@ use tombolo_os::socket::poll::{Interest, Poller};
 /// How often what is only a matter of age is looked at, while there are sessions.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 
-/// Where there is one session, and the last sync took less, this thread syncs by itself: two changes
-/// of threads take as long as some disks, and nobody else waits.
+/// Where there is one session, and the last sync took less, this thread syncs by itself: two
+/// changes of threads take as long as some disks, and nobody else waits.
 const QUICK_SYNC: Duration = Duration::from_millis(5);
 
 /// What comes from other threads.
