@@ -206,7 +206,7 @@ fn a_scan_reads_ahead_and_passes_over_what_is_with_the_owner() {
             pages[0] = u8::from(is_sent);
             facade.pages_arrived(first, &pages).expect("pages");
             if let Some((next, wanted)) = facade.next_window() {
-                assert_eq!((next, wanted), (first + count, (count * 2).min(512)));
+                assert_eq!((next, wanted), (first + count, (count * 2).min(256)));
                 windows += 1;
             }
             assert_eq!(facade.read(offset, &mut byte), Ok(Read::Whole));
@@ -331,6 +331,25 @@ fn scans_are_read_ahead_and_points_are_not() {
     assert_eq!(asked, [1, 2, 4, 8, 16, 32]);
     let far = 2000 * u64::from(PAGE_BYTES);
     assert_eq!(facade.read(far, &mut byte), Ok(Read::Missing { first: 2001, count: 1 }));
+}
+
+#[test]
+fn a_scan_of_more_than_the_cache_holds_pushes_nothing_out() {
+    let mut facade = facade(Access::Write);
+    reading(&mut facade, 5);
+    let mut byte = [0];
+    for number in 2..=SIZE_PAGES {
+        let offset = u64::from(number - 1) * u64::from(PAGE_BYTES);
+        if let Ok(Read::Missing { first, count }) = facade.read(offset, &mut byte) {
+            let pages: Vec<u8> = (first..first + count)
+                .flat_map(|number| [number as u8; PAGE_BYTES as usize])
+                .collect();
+            facade.pages_arrived(first, &pages).expect("pages");
+            assert_eq!(facade.read(offset, &mut byte), Ok(Read::Whole));
+        }
+        assert_eq!(byte, [number as u8], "page {number}");
+    }
+    assert_eq!(facade.read(u64::from(PAGE_BYTES), &mut byte), Ok(Read::Whole), "of the start");
 }
 
 #[test]
