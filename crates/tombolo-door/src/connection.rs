@@ -12,6 +12,7 @@ use tombolo_core::wire::frame::Frame;
 use tombolo_core::wire::keys::{Credentials, FILE_BYTES_MAX};
 use tombolo_core::wire::{FrameReader, Malformed, PROTOCOL, Reply, Request};
 use tombolo_os::socket::Stream;
+use tombolo_os::socket::stream::Arrival;
 use tombolo_os::socket::tls::{DoorTls, TlsError};
 
 /// How long an answer may take, beyond what the owner was allowed to wait.
@@ -112,6 +113,14 @@ impl Connection {
             self.receive()?;
         }
         Ok(Reply::decode(self.receive()?)?)
+    }
+
+    /// As [`Connection::reply`], but waits for no longer than that.
+    pub(crate) fn reply_within(&mut self, time: Duration) -> Result<Option<Reply>, Lost> {
+        if self.reader.is_ready() || self.stream.wait_for_bytes(time)? == Arrival::Something {
+            return self.reply().map(Some);
+        }
+        Ok(None)
     }
 
     /// Asks for pages, unless they were asked for ahead, and shows them as they came.

@@ -3,6 +3,7 @@
 use crate::Address;
 use crate::address::Owner;
 use crate::connection::{Connection, Lost};
+use crate::waiting::Waiting;
 use std::time::{Duration, Instant};
 use tombolo_core::facade::commit::Commit;
 use tombolo_core::facade::pragma::Pragma;
@@ -12,7 +13,7 @@ use tombolo_core::owner::limits::TURN_UNUSED_MS;
 use tombolo_core::sqlite::header::HEADER_BYTES;
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::Reply;
-use tombolo_core::wire::reply::{Outcome, Reservation};
+use tombolo_core::wire::reply::Outcome;
 use tombolo_core::wire::request::{self, Access, CommitId, Ending, GroupId, Pages, Request};
 
 /// Bytes of pages that are kept, if nothing else is said.
@@ -50,8 +51,8 @@ pub struct Door {
     owner: Owner,
     path: Vec<u8>,
     access: Access,
-    facade: Facade,
-    connection: Option<Connection>,
+    pub(crate) facade: Facade,
+    pub(crate) connection: Option<Connection>,
     /// The name of the next commit.
     next_commit: u128,
     /// When the last transaction began, or was about to.
@@ -60,6 +61,9 @@ pub struct Door {
     pieces: u32,
     /// The transaction, while the owner has all of it and waits for its group.
     prepared: Option<Prepared>,
+    pub(crate) waiting: Waiting,
+    /// When the owner was last asked for the turn and a begin with it.
+    pub(crate) asked: Instant,
 }
 
 /// A transaction that the owner has prepared.
@@ -103,6 +107,8 @@ impl Door {
             begun: Instant::now(),
             pieces: 0,
             prepared: None,
+            waiting: Waiting::No,
+            asked: Instant::now(),
         })
     }
 
@@ -112,13 +118,15 @@ impl Door {
         self.owner == other.owner
     }
 
-    fn lose(&mut self, lost: &Lost) -> Refusal {
+    pub(crate) fn lose(&mut self, lost: &Lost) -> Refusal {
         self.connection = None;
+        self.waiting = Waiting::No;
         self.facade.lost();
         lost.refusal()
     }
 
-    fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Refusal> {
+    pub(crate) fn ask(&mut self, request: &Request<'_>) -> Result<Reply, Refusal> {
+        self.adopt();
         let Some(connection) = &mut self.connection else {
             self.facade.lost();
             return Err(Refusal::new(ResultCode::IOERR, "there is no connection to the owner"));
@@ -148,7 +156,15 @@ impl Door {
         if self.facade.is_idle() { self.ask_idle(request) } else { self.ask(request) }
     }
 
-    fn tell(&mut self, request: &Request<'_>) {
+    /// Says that the transaction reads what it was offered, before anything else is said of it.
+    fn adopt(&mut self) {
+        if let Some(adopt) = self.facade.adopt() {
+            self.tell(&adopt);
+        }
+    }
+
+    pub(crate) fn tell(&mut self, request: &Request<'_>) {
+        self.adopt();
         if let Some(connection) = &mut self.connection
             && let Err(lost) = connection.tell(request)
         {
@@ -166,12 +182,20 @@ impl Door {
         if lock != Lock::Shared && self.begun.elapsed() >= TURN_TRUSTED {
             self.facade.doubt_turn();
         }
-        let Some(request) = self.facade.lock(lock)? else { return Ok(()) };
+        let is_begin = lock == Lock::Shared && self.facade.is_idle();
+        if is_begin && (self.connection.is_none() || self.asked.elapsed() >= TURN_TRUSTED) {
+            self.facade.doubt_offer();
+        }
+        let Some(request) = self.facade.lock(lock)? else {
+            if is_begin {
+                (self.begun, self.pieces) = (self.asked, 0);
+            }
+            return Ok(());
+        };
         if !request.is_answered() {
             self.tell(&request);
             return Ok(());
         }
-        let is_begin = matches!(request, Request::Begin { .. });
         if is_begin {
             self.begun = Instant::now();
         }
@@ -212,19 +236,6 @@ impl Door {
         settled
     }
 
-    /// Whether [`Door::wait_for_turn`] makes sense.
-    #[must_use]
-    pub fn may_wait_for_turn(&self) -> bool {
-        self.facade.may_wait_for_turn()
-    }
-
-    /// Waits until this file has the turn to write, for `wait_ms` milliseconds at most. Whether it
-    /// waited at all: without a connection it does not.
-    pub fn wait_for_turn(&mut self, wait_ms: u32) -> bool {
-        let request = Request::Reserve { wait_ms };
-        matches!(self.ask(&request), Ok(Reply::Reserved(Reservation::Granted | Reservation::Busy)))
-    }
-
     /// Reads bytes.
     ///
     /// # Errors
@@ -249,6 +260,7 @@ impl Door {
     /// Fetches pages, and asks for those behind them where they are a part of a scan, so that the
     /// owner reads them meanwhile.
     fn fetch(&mut self, first: PageNumber, count: u32) -> Result<(), Refusal> {
+        self.adopt();
         let Door { connection, facade, .. } = self;
         let Some(connection) = connection else {
             facade.lost();

@@ -10,6 +10,7 @@ pub mod address;
 mod connection;
 mod door;
 mod status;
+mod waiting;
 
 pub use address::Address;
 pub use door::{Door, Prepare, ReadOutcome};

@@ -14,6 +14,29 @@ pub struct Cache {
     bytes_max: usize,
     /// Memory of the page that went last, for the next one.
     spare: Option<Box<[u8]>>,
+    window: Window,
+}
+
+/// Pages side by side that are looked at once: a scan of more than the cache has room for does not
+/// push out what is looked at again and again.
+///
+/// 1. A page that is in `pages` as well is the same there.
+#[derive(Debug, Default)]
+struct Window {
+    first: PageNumber,
+    page_size: usize,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    fn get(&self, number: PageNumber) -> Option<&[u8]> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let begin = index.checked_mul(self.page_size)?;
+        self.bytes.get(begin..begin.checked_add(self.page_size)?)
+    }
 }
 
 #[derive(Debug)]
@@ -24,13 +47,36 @@ struct Entry {
 
 impl Cache {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Cache { pages: HashMap::new(), order: VecDeque::new(), bytes: 0, bytes_max, spare: None }
+        Cache {
+            pages: HashMap::new(),
+            order: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            spare: None,
+            window: Window::default(),
+        }
     }
 
     pub(super) fn get(&mut self, number: PageNumber) -> Option<&[u8]> {
-        let entry = self.pages.get_mut(&number)?;
-        entry.looked_at = true;
-        Some(&entry.page)
+        match self.pages.get_mut(&number) {
+            Some(entry) => {
+                entry.looked_at = true;
+                Some(&entry.page)
+            }
+            None => self.window.get(number),
+        }
+    }
+
+    /// Whether so many bytes more would push nothing out.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        self.bytes.saturating_add(bytes) <= self.bytes_max
+    }
+
+    /// Keeps pages side by side from `first` on until the next such, or until one of them changes.
+    pub(super) fn keep_window(&mut self, first: PageNumber, page_size: usize, bytes: &[u8]) {
+        (self.window.first, self.window.page_size) = (first, page_size);
+        self.window.bytes.clear();
+        self.window.bytes.extend_from_slice(bytes);
     }
 
     pub(super) fn insert(&mut self, number: PageNumber, page: &[u8]) {
@@ -49,6 +95,9 @@ impl Cache {
     }
 
     pub(super) fn remove(&mut self, number: PageNumber) {
+        if self.window.get(number).is_some() {
+            self.window.bytes.clear();
+        }
         if let Some(entry) = self.pages.remove(&number) {
             self.bytes -= entry.page.len();
             self.spare = Some(entry.page);
@@ -56,6 +105,7 @@ impl Cache {
     }
 
     pub(super) fn clear(&mut self) {
+        self.window.bytes.clear();
         self.pages.clear();
         self.order.clear();
         self.bytes = 0;
@@ -133,5 +183,26 @@ mod tests {
         cache.insert(2, &[2; 512]);
         assert!(cache.get(1).is_none());
         assert!(cache.get(2).is_some());
+    }
+
+    #[test]
+    fn a_window_is_there_until_a_page_of_it_changes_and_pushes_nothing_out() {
+        let mut cache = Cache::new(2 * 512);
+        cache.insert(1, &[1; 512]);
+        assert!(cache.has_room_for(512) && !cache.has_room_for(513));
+        let window: Vec<u8> = [[7; 512], [8; 512], [9; 512]].concat();
+        cache.keep_window(5, 512, &window);
+        let shown = [4, 5, 6, 7, 8].map(|number| cache.get(number).map(|page| page[0]));
+        assert_eq!(shown, [None, Some(7), Some(8), Some(9), None]);
+        assert_eq!(cache.get(1).map(|page| page[0]), Some(1));
+        cache.insert(6, &[3; 512]);
+        assert_eq!(cache.get(6).map(|page| page[0]), Some(3));
+        assert_eq!(cache.get(5), None, "all of it is dropped");
+        cache.keep_window(5, 512, &window);
+        cache.apply(&Changes::Pages(vec![7]));
+        assert_eq!(cache.get(5), None);
+        cache.keep_window(5, 512, &window);
+        cache.apply(&Changes::All);
+        assert_eq!(cache.get(5), None);
     }
 }

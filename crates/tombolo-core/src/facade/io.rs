@@ -8,8 +8,9 @@ use crate::sqlite::result_code::ResultCode;
 use crate::wire::reply::{Settled, Turn};
 use crate::wire::request::Pages;
 
-/// Bytes of the longest window that is read ahead.
-const WINDOW_BYTES_MAX: u32 = 512 << 10;
+/// Bytes of the longest window that is read ahead: what an owner can send over a Unix socket
+/// without waiting until the other side reads.
+const WINDOW_BYTES_MAX: u32 = 256 << 10;
 /// Pages of a window from which on the next one is asked for before anybody wants it: whoever has
 /// read so many behind each other scans, and asks in vain for one window only.
 const SCAN_PAGES: u32 = 16;
@@ -194,6 +195,12 @@ impl Facade {
         let page_size = self.shape.page_size_bytes as usize;
         if bytes.len() < page_size || !bytes.len().is_multiple_of(page_size) {
             return Err(Refusal::unexpected());
+        }
+        let is_long = bytes.len() >= SCAN_PAGES as usize * page_size;
+        let is_scan = is_long && matches!(self.state, State::Reading(_));
+        if is_scan && !self.cache.has_room_for(bytes.len()) {
+            self.cache.keep_window(first, page_size, bytes);
+            return Ok(());
         }
         for (number, page) in (first..).zip(bytes.chunks_exact(page_size)) {
             // Behind the first, the owner answers with pages as they were before the transaction.

@@ -1,5 +1,6 @@
 //! Locks of SQLite on a database file (lockingv3.html), and what each permits here.
 
+use super::waiting::Offer;
 use super::written::{UnderLock, Written};
 use super::{Facade, Habit, Refusal};
 use crate::sqlite::result_code::ResultCode;
@@ -60,6 +61,9 @@ impl Facade {
         match (&self.state, lock) {
             (State::Broken, _) => Err(Refusal::broken()),
             (State::Idle, Lock::Shared) => {
+                if let Some(begun) = self.take_offer() {
+                    return self.begun(&begun).map(|()| None);
+                }
                 let writes = self.habit == Habit::Writes && self.access != Access::Read;
                 let wish = if writes { TurnWish::IfFree } else { TurnWish::None };
                 self.wish = wish;
@@ -73,7 +77,7 @@ impl Facade {
             (State::Reading(snapshot), _) => {
                 if snapshot.turn == Turn::Granted {
                     self.state = State::Writing(*snapshot, Written::default());
-                    return Ok(Some(Request::Use));
+                    return Ok(Some(self.adopt().unwrap_or(Request::Use)));
                 }
                 if std::mem::take(&mut self.is_told_busy) {
                     return Err(busy());
@@ -190,6 +194,11 @@ impl Facade {
                 (!is_over).then_some(Request::End(Ending::Writing))
             }
             (State::Reading(snapshot), Unlock::ToNone) => {
+                if let Offer::Waiting(_) = self.offer {
+                    // The next begin, which has come already, ends this one.
+                    return None;
+                }
+                self.offer = Offer::None;
                 // A turn that was taken along for nothing is not taken along the next time.
                 if snapshot.turn == Turn::Granted {
                     self.habit = Habit::Reads;
@@ -213,13 +222,6 @@ impl Facade {
     #[cfg(test)]
     pub(crate) fn is_told_busy(&self) -> bool {
         self.is_told_busy
-    }
-
-    /// Whether the last transaction was told that somebody else is writing, so that waiting for the
-    /// turn makes sense now.
-    #[must_use]
-    pub fn may_wait_for_turn(&self) -> bool {
-        self.is_idle() && self.habit == Habit::Writes
     }
 }
 

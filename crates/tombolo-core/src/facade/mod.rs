@@ -8,6 +8,7 @@
 //!
 //! * [`ladder`]: locks, and what each of them permits.
 //! * [`page_one`]: the fields of page 1 that a program must see otherwise than they are on disk.
+//! * [`waiting`]: the turn to write, and a begin with it.
 //! * [`written`]: what a transaction has written.
 //! * [`commit`]: how a commit is told from a rollback, and what is sent.
 //! * [`cache`]: pages of the last version that was seen.
@@ -22,6 +23,7 @@ pub mod pragma;
 mod refusal;
 #[cfg(test)]
 mod tests;
+pub mod waiting;
 pub mod written;
 
 pub use io::Read;
@@ -34,6 +36,7 @@ use crate::wire::request::{Access, Durability, Seen, TurnWish};
 use cache::Cache;
 use ladder::State;
 use page_one::Counter;
+use waiting::Offer;
 
 /// One open file.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub struct Facade {
     /// The begin asked for the turn in vain, and nothing but page 1 was read since: who wants to
     /// write now does so from the start of its transaction, and was just told that it cannot.
     is_told_busy: bool,
+    /// A begin that came with the turn.
+    offer: Offer,
     ahead: ReadAhead,
 }
 
@@ -99,6 +104,7 @@ impl Facade {
             habit: Habit::Reads,
             wish: TurnWish::None,
             is_told_busy: false,
+            offer: Offer::None,
             ahead: ReadAhead::default(),
         }
     }
@@ -111,6 +117,7 @@ impl Facade {
     /// The connection is gone, and with it what a transaction had. What is asked of it from now on
     /// fails until it ends; the next one begins anew.
     pub fn lost(&mut self) {
+        self.offer = Offer::None;
         if !matches!(self.state, State::Idle) {
             self.state = State::Broken;
         }

@@ -22,7 +22,9 @@ impl Refusal {
         Refusal { code, errno: None, message: message.to_owned() }
     }
 
-    pub(super) fn broken() -> Self {
+    /// `SQLITE_IOERR`: what belongs to a connection that is gone cannot go on.
+    #[must_use]
+    pub fn broken() -> Self {
         let message = "the connection to the owner was lost during this transaction";
         Refusal::new(ResultCode::IOERR, message)
     }

@@ -21,12 +21,12 @@ fn shape() -> Shape {
     Shape { page_size_bytes: PAGE_BYTES, size_pages: SIZE_PAGES }
 }
 
-fn facade(access: Access) -> Facade {
+pub(super) fn facade(access: Access) -> Facade {
     let header = *page_one(7, SIZE_PAGES).first_chunk().expect("longer");
     Facade::new(access, shape(), Box::new(header), 1 << 20)
 }
 
-fn begun(version: u64) -> Begun {
+pub(super) fn begun(version: u64) -> Begun {
     Begun {
         incarnation: Incarnation(1),
         version: Version(version),
@@ -39,13 +39,13 @@ fn begun(version: u64) -> Begun {
 }
 
 /// In a transaction of this version, with page 1 at hand.
-fn reading(facade: &mut Facade, version: u64) {
+pub(super) fn reading(facade: &mut Facade, version: u64) {
     assert!(matches!(facade.lock(Lock::Shared), Ok(Some(Request::Begin { .. }))));
     facade.begun(&begun(version)).expect("asked for");
     facade.pages_arrived(1, &page_one(7, SIZE_PAGES)).expect("a page");
 }
 
-fn writing(facade: &mut Facade, version: u64) {
+pub(super) fn writing(facade: &mut Facade, version: u64) {
     let begin = facade.lock(Lock::Shared).expect("nothing is in the way");
     match begin {
         Some(Request::Begin { wish: TurnWish::IfFree, .. }) => {
@@ -206,7 +206,7 @@ fn a_scan_reads_ahead_and_passes_over_what_is_with_the_owner() {
             pages[0] = u8::from(is_sent);
             facade.pages_arrived(first, &pages).expect("pages");
             if let Some((next, wanted)) = facade.next_window() {
-                assert_eq!((next, wanted), (first + count, (count * 2).min(512)));
+                assert_eq!((next, wanted), (first + count, (count * 2).min(256)));
                 windows += 1;
             }
             assert_eq!(facade.read(offset, &mut byte), Ok(Read::Whole));
@@ -331,6 +331,25 @@ fn scans_are_read_ahead_and_points_are_not() {
     assert_eq!(asked, [1, 2, 4, 8, 16, 32]);
     let far = 2000 * u64::from(PAGE_BYTES);
     assert_eq!(facade.read(far, &mut byte), Ok(Read::Missing { first: 2001, count: 1 }));
+}
+
+#[test]
+fn a_scan_of_more_than_the_cache_holds_pushes_nothing_out() {
+    let mut facade = facade(Access::Write);
+    reading(&mut facade, 5);
+    let mut byte = [0];
+    for number in 2..=SIZE_PAGES {
+        let offset = u64::from(number - 1) * u64::from(PAGE_BYTES);
+        if let Ok(Read::Missing { first, count }) = facade.read(offset, &mut byte) {
+            let pages: Vec<u8> = (first..first + count)
+                .flat_map(|number| [number as u8; PAGE_BYTES as usize])
+                .collect();
+            facade.pages_arrived(first, &pages).expect("pages");
+            assert_eq!(facade.read(offset, &mut byte), Ok(Read::Whole));
+        }
+        assert_eq!(byte, [number as u8], "page {number}");
+    }
+    assert_eq!(facade.read(u64::from(PAGE_BYTES), &mut byte), Ok(Read::Whole), "of the start");
 }
 
 #[test]

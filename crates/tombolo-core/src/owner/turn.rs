@@ -2,6 +2,7 @@
 
 use super::SessionId;
 use super::engine::Version;
+use crate::wire::request::Seen;
 use std::collections::VecDeque;
 
 /// How long a place is kept for a session that was told busy and does not wait.
@@ -26,6 +27,15 @@ pub(super) enum By {
     Begin,
 }
 
+/// What a session wants to be told when it has the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    /// That it has it.
+    Word,
+    /// A new begin, with what has changed since a version.
+    Begin { seen: Option<Seen> },
+}
+
 /// A session that wants the turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
@@ -36,7 +46,7 @@ struct Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Presence {
     /// It waits for an answer, until then.
-    Waiting { until_ms: u64 },
+    Waiting { until_ms: u64, want: Want },
     /// It was told busy, and may ask again.
     Absent { since_ms: u64 },
 }
@@ -106,10 +116,10 @@ impl Turn {
 
     /// Keeps a place for a session, or the one that it has, and lets it wait. With `wait_ms` 0 it
     /// is absent: it was told busy.
-    pub(super) fn enqueue(&mut self, session: SessionId, wait_ms: u32, now_ms: u64) {
+    pub(super) fn enqueue(&mut self, session: SessionId, wait_ms: u32, want: Want, now_ms: u64) {
         let presence = match wait_ms {
             0 => Presence::Absent { since_ms: now_ms },
-            wait_ms => Presence::Waiting { until_ms: now_ms + u64::from(wait_ms) },
+            wait_ms => Presence::Waiting { until_ms: now_ms + u64::from(wait_ms), want },
         };
         match self.queue.iter_mut().find(|place| place.session == session) {
             Some(place) => place.presence = presence,
@@ -117,11 +127,22 @@ impl Turn {
         }
     }
 
-    /// The first that waits.
-    pub(super) fn first_waiting(&self) -> Option<SessionId> {
-        let mut waiting =
-            self.queue.iter().filter(|place| matches!(place.presence, Presence::Waiting { .. }));
-        waiting.next().map(|place| place.session)
+    /// A session waits no longer, and keeps its place for a while. Whether it waited for a begin.
+    pub(super) fn stop_waiting(&mut self, session: SessionId, now_ms: u64) -> bool {
+        let place = self.queue.iter_mut().find(|place| {
+            let waits =
+                matches!(place.presence, Presence::Waiting { want: Want::Begin { .. }, .. });
+            place.session == session && waits
+        });
+        place.map(|place| place.presence = Presence::Absent { since_ms: now_ms }).is_some()
+    }
+
+    /// The first that waits, and for what.
+    pub(super) fn first_waiting(&self) -> Option<(SessionId, Want)> {
+        self.queue.iter().find_map(|place| match place.presence {
+            Presence::Waiting { want, .. } => Some((place.session, want)),
+            Presence::Absent { .. } => None,
+        })
     }
 
     pub(super) fn leave(&mut self, session: SessionId) {
@@ -132,7 +153,7 @@ impl Turn {
     pub(super) fn expire(&mut self, now_ms: u64) -> Vec<SessionId> {
         let mut over = Vec::new();
         self.queue.retain_mut(|place| match place.presence {
-            Presence::Waiting { until_ms } if until_ms <= now_ms => {
+            Presence::Waiting { until_ms, .. } if until_ms <= now_ms => {
                 place.presence = Presence::Absent { since_ms: now_ms };
                 over.push(place.session);
                 true
@@ -148,7 +169,7 @@ impl Turn {
         self.queue
             .iter()
             .map(|place| match place.presence {
-                Presence::Waiting { until_ms } => until_ms,
+                Presence::Waiting { until_ms, .. } => until_ms,
                 Presence::Absent { since_ms } => since_ms + ABSENCE_MS,
             })
             .min()
@@ -166,24 +187,24 @@ mod tests {
     #[test]
     fn first_come_first_served_among_those_that_wait() {
         let mut turn = Turn::default();
-        turn.enqueue(A, 0, 0);
-        turn.enqueue(B, 100, 0);
-        turn.enqueue(C, 100, 0);
-        assert_eq!(turn.first_waiting(), Some(B), "A does not wait");
+        turn.enqueue(A, 0, Want::Word, 0);
+        turn.enqueue(B, 100, Want::Word, 0);
+        turn.enqueue(C, 100, Want::Word, 0);
+        assert_eq!(turn.first_waiting(), Some((B, Want::Word)), "A does not wait");
         assert!(turn.is_next(A), "it was first");
-        turn.enqueue(A, 100, 1);
-        assert_eq!(turn.first_waiting(), Some(A), "and has kept its place");
+        turn.enqueue(A, 100, Want::Word, 1);
+        assert_eq!(turn.first_waiting(), Some((A, Want::Word)), "and has kept its place");
         assert!(!turn.is_next(C));
         turn.grant(A, Version(1), By::Wish, 2);
         assert!(turn.is_held_by(A));
-        assert_eq!(turn.first_waiting(), Some(B));
+        assert_eq!(turn.first_waiting(), Some((B, Want::Word)));
         assert_eq!(turn.queue_length(), 2);
     }
 
     #[test]
     fn a_wait_ends_and_a_place_is_not_kept_for_ever() {
         let mut turn = Turn::default();
-        turn.enqueue(A, 100, 0);
+        turn.enqueue(A, 100, Want::Word, 0);
         assert_eq!(turn.expire(99), []);
         assert_eq!(turn.next_expiry_ms(), Some(100));
         assert_eq!(turn.expire(100), [A]);

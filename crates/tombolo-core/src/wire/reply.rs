@@ -84,11 +84,11 @@ pub enum Reply {
         /// The first 100 bytes; zeros where the database has no page.
         header: Box<[u8; HEADER_BYTES]>,
     },
-    /// To [`super::Request::Begin`].
+    /// To [`super::Request::Begin`] and [`super::Request::Await`].
     Begun(Begun),
     /// To [`super::Request::Read`]: whole pages from the first on, fewer at the end of the file.
     Pages(Vec<u8>),
-    /// To [`super::Request::Reserve`].
+    /// To [`super::Request::Reserve`] and [`super::Request::Await`].
     Reserved(Reservation),
     /// To [`super::Request::Commit`] and [`super::Request::Outcome`].
     Outcome(Outcome),

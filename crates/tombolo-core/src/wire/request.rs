@@ -178,6 +178,26 @@ pub enum Request<'a> {
         /// How long the answer may take, in milliseconds.
         wait_ms: u32,
     },
+    /// The turn, together with a new begin at the moment at which it is had. Answered by
+    /// [`super::reply::Begun`], or by a reservation: granted where the snapshot that the session
+    /// reads is the newest, busy when the time is up or the session has left.
+    ///
+    /// A snapshot that the session reads stays as it is until the new begin is adopted.
+    Await {
+        /// The version that the caller's cache is of.
+        seen: Option<Seen>,
+        /// How long the answer may take, in milliseconds.
+        wait_ms: u32,
+    },
+    /// The session no longer waits: [`Request::Await`] is answered, if it was not. Not answered
+    /// itself.
+    Leave,
+    /// The session reads the version that it has begun by [`Request::Await`], and uses the turn.
+    /// Not answered.
+    Adopt {
+        /// Which version that is.
+        version: Version,
+    },
     /// The turn that came along with the begin is used. Not answered.
     Use,
     /// A piece of a transaction that is too long for one frame. Not answered.
@@ -220,7 +240,14 @@ impl<'a> Request<'a> {
     /// Whether a reply follows.
     #[must_use]
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Request::Use | Request::Write(_) | Request::End(_))
+        !matches!(
+            self,
+            Request::Use
+                | Request::Write(_)
+                | Request::End(_)
+                | Request::Leave
+                | Request::Adopt { .. }
+        )
     }
 
     /// Appends it as a frame.
@@ -241,9 +268,14 @@ impl<'a> Request<'a> {
             }
             Request::Begin { seen, wish } => {
                 writer.byte((wish == TurnWish::IfFree).into());
-                if let Some(seen) = seen {
-                    writer.u64(seen.incarnation.0).u64(seen.version.0);
-                }
+                write_seen(&mut writer, seen);
+            }
+            Request::Await { seen, wait_ms } => {
+                writer.u32(wait_ms);
+                write_seen(&mut writer, seen);
+            }
+            Request::Adopt { version } => {
+                writer.u64(version.0);
             }
             Request::Read { first, count } => {
                 writer.u32(first).u32(count);
@@ -275,7 +307,7 @@ impl<'a> Request<'a> {
                 };
                 writer.byte(mode);
             }
-            Request::Status | Request::Settle | Request::Use => {}
+            Request::Status | Request::Settle | Request::Use | Request::Leave => {}
         }
     }
 
@@ -296,6 +328,9 @@ impl<'a> Request<'a> {
             Request::Prepare { .. } => 13,
             Request::Decide { .. } => 14,
             Request::Use => 15,
+            Request::Await { .. } => 16,
+            Request::Leave => 17,
+            Request::Adopt { .. } => 18,
         }
     }
 
@@ -351,6 +386,13 @@ impl<'a> Request<'a> {
             }
             14 => Request::Decide { group: GroupId(reader.u128()?), members: reader.u32()? },
             15 => Request::Use,
+            16 => {
+                let wait_ms = reader.u32()?;
+                let seen = if frame.fields.len() > 4 { Some(seen(&mut reader)?) } else { None };
+                Request::Await { seen, wait_ms }
+            }
+            17 => Request::Leave,
+            18 => Request::Adopt { version: Version(reader.u64()?) },
             other => return Err(Malformed::Kind(other)),
         };
         reader.end(request)
@@ -360,6 +402,12 @@ impl<'a> Request<'a> {
 fn seen(reader: &mut Reader<'_>) -> Result<Seen, Malformed> {
     let incarnation = Incarnation(reader.u64()?);
     Ok(Seen { incarnation, version: Version(reader.u64()?) })
+}
+
+fn write_seen(writer: &mut Writer<'_>, seen: Option<Seen>) {
+    if let Some(seen) = seen {
+        writer.u64(seen.incarnation.0).u64(seen.version.0);
+    }
 }
 
 fn write_commit(writer: &mut Writer<'_>, commit: &Commit<'_>) {
@@ -392,7 +440,8 @@ mod tests {
         for cut in 0..frame.fields.len() {
             let fields = frame.fields.get(..cut).expect("within");
             // A begin that nobody has a cache for is shorter by its last field.
-            let shorter = matches!(request, Request::Begin { .. }) && cut == 1;
+            let shorter =
+                matches!((request, cut), (Request::Begin { .. }, 1) | (Request::Await { .. }, 4));
             let decoded = Request::decode(Frame { kind: frame.kind, fields });
             assert_eq!(decoded.is_ok(), shorter, "{request:?} cut to {cut}");
         }
@@ -430,6 +479,10 @@ mod tests {
             Request::Status,
             Request::Settle,
             Request::Use,
+            Request::Await { seen: None, wait_ms: 5 },
+            Request::Await { seen: Some(seen), wait_ms: 6 },
+            Request::Leave,
+            Request::Adopt { version: Version(12) },
             Request::Decide { group: GroupId(1 << 90), members: 2 },
         ] {
             there_and_back(&request);

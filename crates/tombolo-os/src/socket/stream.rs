@@ -2,6 +2,7 @@
 
 use super::network;
 use super::tls::{DoorTls, OwnerTls, Session};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, sockopt,
 };
@@ -26,6 +27,15 @@ pub enum Waiting {
     Blocking,
     /// It fails with `EAGAIN`.
     NonBlocking,
+}
+
+/// What came of waiting for the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arrival {
+    /// There is something to receive, or the end.
+    Something,
+    /// Not yet.
+    Nothing,
 }
 
 impl Stream {
@@ -171,6 +181,21 @@ impl Stream {
         match &mut self.tls {
             Some(session) => session.receive(raw, into),
             None => io::Read::read(raw, into),
+        }
+    }
+
+    /// Waits until something comes, or the connection ends, for a time or until a signal is
+    /// handled.
+    ///
+    /// # Errors
+    /// `ppoll(2)`, but for `EINTR`.
+    pub fn wait_for_bytes(&self, within: Duration) -> io::Result<Arrival> {
+        let mut one = [PollFd::new(&self.descriptor, PollFlags::IN)];
+        let within = Timespec::try_from(within).map_err(io::Error::other)?;
+        match rustix::event::poll(&mut one, Some(&within)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(Arrival::Nothing),
+            Ok(_) => Ok(Arrival::Something),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -57,6 +57,8 @@ pub(super) struct Connection {
     stream: Stream,
     reader: FrameReader,
     unsent: Vec<u8>,
+    /// How much of that is sent.
+    sent: usize,
     /// What was encrypted is not sent.
     is_sealed_unsent: bool,
     /// When something came last.
@@ -90,6 +92,7 @@ impl Connection {
             stream,
             reader,
             unsent: Vec::new(),
+            sent: 0,
             is_sealed_unsent: false,
             heard: Instant::now(),
             messages: 0,
@@ -183,25 +186,39 @@ impl Connection {
 
     /// Sends a reply, as far as the other side takes it.
     pub(super) fn send(&mut self, reply: &Reply) -> Result<Flushed, Ended> {
-        reply.encode(&mut self.unsent);
-        self.flush()
+        self.send_by(reply, &mut Vec::new())
+    }
+
+    /// The same, with memory for the message, of which the next one makes use.
+    pub(super) fn send_by(&mut self, reply: &Reply, room: &mut Vec<u8>) -> Result<Flushed, Ended> {
+        if self.is_unsent() {
+            reply.encode(&mut self.unsent);
+            return self.flush();
+        }
+        room.clear();
+        reply.encode(room);
+        let sent = send_some(&mut self.stream, room)?;
+        let rest = room.get(sent..).unwrap_or_default();
+        if rest.is_empty() {
+            return self.all_sent();
+        }
+        self.unsent.extend_from_slice(rest);
+        Ok(Flushed::Waiting)
     }
 
     pub(super) fn flush(&mut self) -> Result<Flushed, Ended> {
-        let mut sent = 0;
-        while sent < self.unsent.len() {
-            match self.stream.send(self.unsent.get(sent..).unwrap_or_default()) {
-                Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.unsent.drain(..sent);
-                    return Ok(Flushed::Waiting);
-                }
-                Err(_) => return Err(Ended::Gone),
-            }
+        let unsent = self.unsent.get(self.sent..).unwrap_or_default();
+        self.sent += send_some(&mut self.stream, unsent)?;
+        if self.sent < self.unsent.len() {
+            return Ok(Flushed::Waiting);
         }
-        self.messages += 1;
         // What a window of pages took is given back.
-        self.unsent = Vec::new();
+        (self.unsent, self.sent) = (Vec::new(), 0);
+        self.all_sent()
+    }
+
+    fn all_sent(&mut self) -> Result<Flushed, Ended> {
+        self.messages += 1;
         let flushed = self.stream.flush();
         self.is_sealed_unsent = flushed.is_err();
         match flushed {
@@ -210,4 +227,17 @@ impl Connection {
             Err(_) => Err(Ended::Gone),
         }
     }
+}
+
+/// How many of the bytes the other side has room for.
+fn send_some(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Ended> {
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match stream.send(bytes.get(sent..).unwrap_or_default()) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(_) => return Err(Ended::Gone),
+        }
+    }
+    Ok(sent)
 }

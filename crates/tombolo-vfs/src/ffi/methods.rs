@@ -1,6 +1,7 @@
 //! The methods of files.
 
 use super::abi::{File, Methods};
+use super::busy::{self, BusyHandler};
 use super::vfs::bytes;
 use super::{Host, NOTFOUND, OK, TOLD_BUSY, guarded};
 use crate::file::OpenFile;
@@ -9,11 +10,12 @@ use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::slice;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tombolo_core::facade::pragma::Pragma;
+use tombolo_core::facade::waiting::Waited;
 use tombolo_core::facade::{Lock, Refusal, Unlock};
 use tombolo_core::sqlite::result_code::ResultCode;
-use tombolo_door::ReadOutcome;
+use tombolo_door::{Door, ReadOutcome};
 
 /// `SQLITE_IOERR_SHORT_READ`.
 const SHORT_READ: c_int = 522;
@@ -32,6 +34,7 @@ mod opcode {
     pub(super) const LOCKSTATE: i32 = 1;
     pub(super) const LAST_ERRNO: i32 = 4;
     pub(super) const SIZE_HINT: i32 = 5;
+    pub(super) const BUSYHANDLER: i32 = 15;
     pub(super) const CHUNK_SIZE: i32 = 6;
     pub(super) const OVERWRITE: i32 = 11;
     pub(super) const VFSNAME: i32 = 12;
@@ -69,6 +72,8 @@ pub(super) struct State {
     pub(super) name: usize,
     /// The lock that SQLite has, as it counts them, for `SQLITE_FCNTL_LOCKSTATE`.
     pub(super) level: AtomicI32,
+    /// The connection's, if SQLite has told it.
+    pub(super) busy_handler: OnceLock<BusyHandler>,
     /// The super-journal of the transaction that has ended; empty without one.
     pub(super) group: Mutex<Vec<u8>>,
     /// While it is a database.
@@ -83,6 +88,14 @@ impl State {
 
     fn group(&self) -> MutexGuard<'_, Vec<u8>> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs something on its door, if it is a database.
+    pub(super) fn door<T>(&self, run: impl FnOnce(&mut Door) -> T) -> Option<T> {
+        match &mut *self.file() {
+            OpenFile::Database(door) => Some(run(door)),
+            OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => None,
+        }
     }
 
     /// Runs a call of the process that opened the file.
@@ -199,11 +212,22 @@ unsafe extern "C" fn lock(file: *mut File, wanted: c_int) -> c_int {
             _ => Lock::Exclusive,
         };
         TOLD_BUSY.take();
-        let code = state.call(|open| match open {
-            OpenFile::Database(door) => door.lock(wanted).map(|()| OK),
-            OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => Ok(OK),
-        });
-        if code & 0xff == c_int::from(ResultCode::BUSY.number()) {
+        let ask = || {
+            state.call(|open| match open {
+                OpenFile::Database(door) => door.lock(wanted).map(|()| OK),
+                OpenFile::Scratch(_) | OpenFile::SuperJournal { .. } => Ok(OK),
+            })
+        };
+        let mut code = ask();
+        if is_busy(code) && level == level::RESERVED {
+            // SAFETY: this is SQLite's call for the lock.
+            match unsafe { busy::wait(state) } {
+                Ok(Waited::Granted) => code = ask(),
+                Ok(Waited::Offered | Waited::InVain) => {}
+                Err(refusal) => code = state.host.refused(&refusal),
+            }
+        }
+        if is_busy(code) {
             TOLD_BUSY.set(Arc::downgrade(&state.file));
         }
         if code == OK {
@@ -211,6 +235,10 @@ unsafe extern "C" fn lock(file: *mut File, wanted: c_int) -> c_int {
         }
         code
     })
+}
+
+fn is_busy(code: c_int) -> bool {
+    code & 0xff == c_int::from(ResultCode::BUSY.number())
 }
 
 unsafe extern "C" fn unlock(file: *mut File, kept: c_int) -> c_int {
@@ -271,6 +299,13 @@ unsafe extern "C" fn file_control(file: *mut File, code: c_int, argument: *mut c
             opcode::VFSNAME => {
                 // SAFETY: its argument is a place for a text in SQLite's memory.
                 unsafe { *argument.cast::<*mut c_char>() = state.host.text("tombolo") };
+                OK
+            }
+            opcode::BUSYHANDLER => {
+                // SAFETY: its argument is a function and its argument, which the pager keeps.
+                if let Some(handler) = unsafe { BusyHandler::of(argument.cast()) } {
+                    let _ = state.busy_handler.set(handler);
+                }
                 OK
             }
             opcode::HAS_MOVED => {

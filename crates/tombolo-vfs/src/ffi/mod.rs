@@ -3,6 +3,7 @@
 //! * [`abi`]: the structures of `sqlite3.h` and `sqlite3ext.h`.
 //! * [`vfs`]: the methods of the VFS.
 //! * [`methods`]: the methods of its files.
+//! * [`busy`]: waiting for a lock.
 //! * `preload`: programs that do not ask for the VFS.
 //!
 //! Every function that SQLite calls goes through [`guarded`]: a panic becomes `SQLITE_INTERNAL`.
@@ -10,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod abi;
+mod busy;
 mod methods;
 // Not in unit tests: the test program's own calls would go through it.
 #[cfg(not(test))]

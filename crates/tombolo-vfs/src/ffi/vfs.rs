@@ -11,7 +11,8 @@ use libc::{c_char, c_int, c_void};
 use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::sync::atomic::AtomicI32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 use tombolo_core::facade::{Lock, Refusal};
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::limits::PATH_BYTES_MAX;
@@ -125,6 +126,7 @@ pub(super) unsafe fn open_at_owner(
                 process: std::process::id(),
                 name: name.addr(),
                 level: AtomicI32::new(0),
+                busy_handler: OnceLock::new(),
                 group: Mutex::default(),
                 _at_owner: at_owner,
             };
@@ -325,8 +327,8 @@ pub(super) fn waited_for_turn(microseconds: c_int) -> bool {
         let Some(file) = TOLD_BUSY.take().upgrade() else { return ERROR };
         let Ok(mut file) = file.try_lock() else { return ERROR };
         let OpenFile::Database(door) = &mut *file else { return ERROR };
-        let wait_ms = u32::try_from(microseconds).unwrap_or(0).div_ceil(1000);
-        if door.may_wait_for_turn() && door.wait_for_turn(wait_ms) { OK } else { ERROR }
+        let time = Duration::from_micros(u64::try_from(microseconds).unwrap_or(0));
+        if door.sleep(time) { OK } else { ERROR }
     });
     waited == OK
 }

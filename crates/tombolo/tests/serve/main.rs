@@ -15,3 +15,4 @@ mod sessions;
 mod several;
 mod shipped;
 mod told;
+mod waiting;

@@ -210,9 +210,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
     pub(super) fn give_up_old_snapshots(&mut self, now_ms: u64) {
         let bytes = self.engine.log_used_bytes();
         let Some(age_max_ms) = age_max_ms(bytes, &self.limits) else { return };
+        let is_old = |since_ms| now_ms.saturating_sub(since_ms) > age_max_ms;
         for (session, state) in &mut self.sessions {
+            if let Some(offered) = state.offered.take_if(|offered| is_old(offered.since_ms)) {
+                self.engine.unpin(offered.version);
+            }
             if let Stage::Reading { version, since_ms } = state.stage
-                && now_ms.saturating_sub(since_ms) > age_max_ms
+                && is_old(since_ms)
             {
                 self.engine.unpin(version);
                 self.counts.expired_snapshots += 1;

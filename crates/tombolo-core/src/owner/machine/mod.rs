@@ -3,6 +3,7 @@
 //!
 //! * `checkpoints`: when the log is copied, and which snapshots are too old for that.
 //! * `reading`: begins and pages.
+//! * `waiting`: the turn, with a new begin for who has waited for it.
 //! * `writing`: the turn, commits and their acknowledgement.
 //! * `group`: commits of several databases together.
 //! * `telling`: what it says of itself.
@@ -11,6 +12,7 @@ mod checkpoints;
 mod group;
 mod reading;
 mod telling;
+mod waiting;
 mod writing;
 
 use super::SessionId;
@@ -61,6 +63,8 @@ pub struct Machine<E: Engine, S: Store> {
     /// When it was last told the time.
     ticked_ms: u64,
     replies: Vec<(SessionId, Reply)>,
+    /// Memory for the next pages that are read.
+    spare: Vec<u8>,
 }
 
 /// One session.
@@ -68,12 +72,22 @@ pub struct Machine<E: Engine, S: Store> {
 struct Session<B> {
     access: Access,
     stage: Stage,
+    /// What came along with the turn that it had waited for, until it is adopted or another
+    /// transaction begins or ends.
+    offered: Option<Offered>,
     /// What it has sent of a transaction, and in how many pieces.
     buffer: Option<B>,
     pieces: u32,
     prepared: Option<Prepared>,
     /// Why that was given up, if it was.
     given_up: Option<GivenUp>,
+}
+
+/// A version that is pinned for a session which may still read another one.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    version: Version,
+    since_ms: u64,
 }
 
 /// What was sent of a transaction cannot be read again, nor committed.
@@ -151,6 +165,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             group_wishes: Vec::new(),
             ticked_ms: 0,
             replies: Vec::new(),
+            spare: Vec::new(),
             limits,
         }
     }
@@ -255,6 +270,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let state = Session {
             access,
             stage: Stage::Idle,
+            offered: None,
             buffer: None,
             pieces: 0,
             given_up: None,
@@ -273,6 +289,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
             Request::Begin { seen, wish } => self.begin(session, *seen, *wish, now_ms).map(Some),
             Request::Read { first, count } => self.read(session, *first, *count).map(Some),
             Request::Reserve { wait_ms } => self.reserve(session, *wait_ms, now_ms),
+            Request::Await { seen, wait_ms } => self.wait(session, *seen, *wait_ms, now_ms),
+            Request::Leave => Ok(self.stop_waiting(session, now_ms)),
+            Request::Adopt { version } => {
+                self.adopt(session, *version, now_ms);
+                Ok(None)
+            }
             Request::Use => {
                 self.use_turn(session, now_ms);
                 Ok(None)

@@ -3,7 +3,7 @@
 use super::super::SessionId;
 use super::super::buffer::{Buffer, Found, Store};
 use super::super::engine::{Changes, Engine, EngineError, PageNumber, Reserved, Version};
-use super::super::turn::By;
+use super::super::turn::{By, Want};
 use super::{Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
 use crate::wire::limits::{PAGES_BYTES_MAX, PREFETCH_PAGES_MAX};
@@ -22,6 +22,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         now_ms: u64,
     ) -> Result<Reply, EngineError> {
         self.leave_snapshot(session);
+        self.withdraw_offer(session);
         if let Some(state) = self.sessions.get_mut(&session) {
             state.given_up = None;
         }
@@ -31,7 +32,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if wish == TurnWish::IfFree && !has_turn && self.turn.queue_length() < self.limits.queue_max
         {
             // The door takes this for an answer, as if it had asked for the turn by itself.
-            self.turn.enqueue(session, 0, now_ms);
+            self.turn.enqueue(session, 0, Want::Word, now_ms);
         }
         let version = match self.turn.held() {
             Some(held) if has_turn => {
@@ -41,11 +42,21 @@ impl<E: Engine, S: Store> Machine<E, S> {
             _ => self.pin_shown()?,
         };
         self.set_stage(session, Stage::Reading { version, since_ms: now_ms });
+        let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
+        self.begun(version, seen, turn)
+    }
+
+    /// What a session is told of a pinned version that it begins to read.
+    pub(super) fn begun(
+        &mut self,
+        version: Version,
+        seen: Option<Seen>,
+        turn: Turn,
+    ) -> Result<Reply, EngineError> {
         self.counts.begins += 1;
         let shape = self.engine.shape(version)?;
         let changes = self.changes_since(seen, version);
         let pages = self.prefetch(version, &changes, shape.page_size_bytes)?;
-        let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
         let state = if self.shown.is_settled(version) { Settled::Yes } else { Settled::No };
         Ok(Reply::Begun(Begun {
             incarnation: self.incarnation,
@@ -141,6 +152,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         }
         self.fail_pending();
         for session in self.sessions.values_mut() {
+            session.offered = None;
             session.buffer = None;
             session.pieces = 0;
             session.given_up = None;
@@ -168,7 +180,8 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if let Some(given_up) = &state.given_up {
             return Err(given_up.error());
         }
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
         if let Some(buffer) = &mut state.buffer
             && buffer.get(first, &mut bytes)? == Found::Here
         {
@@ -181,6 +194,15 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.engine.read(version, first.max(1), count, &mut bytes)?;
         self.counts.pages_read += bytes.len() as u64 / u64::from(page_size_bytes);
         Ok(Reply::Pages(bytes))
+    }
+
+    /// Takes memory back of a reply that was sent.
+    pub fn reuse(&mut self, reply: Reply) {
+        if let Reply::Pages(bytes) = reply
+            && bytes.capacity() <= PAGES_BYTES_MAX
+        {
+            self.spare = bytes;
+        }
     }
 
     pub(super) fn access(&self, session: SessionId) -> Option<Access> {
@@ -205,6 +227,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
     /// A transaction ends.
     pub(super) fn end(&mut self, session: SessionId, now_ms: u64) {
         self.leave_snapshot(session);
+        self.withdraw_offer(session);
         self.end_writing(session, now_ms);
     }
 }

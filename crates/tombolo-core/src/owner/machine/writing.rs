@@ -5,7 +5,7 @@ use super::super::buffer::{Buffer, Complete, Store};
 use super::super::engine::{Changes, Engine, EngineError, Reserved, Version};
 use super::super::fairness::Others;
 use super::super::shown::Pending;
-use super::super::turn::By;
+use super::super::turn::{By, Want};
 use super::reading::{expired, no_transaction};
 use super::{GivenUp, Machine, Stage};
 use crate::sqlite::result_code::ResultCode;
@@ -26,11 +26,12 @@ impl<E: Engine, S: Store> Machine<E, S> {
         now_ms: u64,
     ) -> Result<Option<Reply>, EngineError> {
         let answer = |reservation| Ok(Some(Reply::Reserved(reservation)));
-        if self.access(session) == Some(Access::Read) {
-            let message = "the session has opened the database for reading only".to_owned();
-            return Err(EngineError { code: ResultCode::READONLY, errno: None, message });
-        }
+        self.refuse_readers(session)?;
         if self.turn.is_held_by(session) {
+            if self.sessions.get(&session).is_some_and(|state| state.offered.is_some()) {
+                // Its snapshot is older than what it was offered.
+                return answer(Reservation::Stale);
+            }
             self.turn.used_by(session);
             return answer(Reservation::Granted);
         }
@@ -42,7 +43,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
             match self.engine.reserve()? {
                 Reserved::At(at) if self.reads_other_than(session, at) => {
                     self.engine.release();
-                    self.turn.enqueue(session, 0, now_ms);
+                    self.turn.enqueue(session, 0, Want::Word, now_ms);
                     return answer(Reservation::Stale);
                 }
                 Reserved::At(at) => {
@@ -55,8 +56,16 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if self.turn.queue_length() >= self.limits.queue_max {
             return answer(Reservation::Busy);
         }
-        self.turn.enqueue(session, wait_ms, now_ms);
+        self.turn.enqueue(session, wait_ms, Want::Word, now_ms);
         if wait_ms == 0 { answer(Reservation::Busy) } else { Ok(None) }
+    }
+
+    pub(super) fn refuse_readers(&self, session: SessionId) -> Result<(), EngineError> {
+        if self.access(session) != Some(Access::Read) {
+            return Ok(());
+        }
+        let message = "the session has opened the database for reading only".to_owned();
+        Err(EngineError { code: ResultCode::READONLY, errno: None, message })
     }
 
     /// Whether the write lock, which is free, is left to stock apps for a while.
@@ -89,7 +98,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         version == at || (version < at && self.engine.changes(version, at) == nothing)
     }
 
-    fn reads_other_than(&self, session: SessionId, at: Version) -> bool {
+    pub(super) fn reads_other_than(&self, session: SessionId, at: Version) -> bool {
         match self.sessions.get(&session).map(|state| state.stage) {
             Some(Stage::Reading { version, .. }) => !self.is_same(version, at),
             Some(Stage::Expired) => true,
@@ -103,7 +112,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if self.turn.held().is_some() {
             return;
         }
-        let Some(session) = self.turn.first_waiting() else { return };
+        let Some((session, want)) = self.turn.first_waiting() else { return };
         if self.rests(now_ms) {
             return;
         }
@@ -112,14 +121,13 @@ impl<E: Engine, S: Store> Machine<E, S> {
                 self.retry_ms = Some(now_ms + RETRY_MS);
                 return;
             }
-            Ok(Reserved::At(at)) if self.reads_other_than(session, at) => {
-                self.engine.release();
-                self.turn.leave(session);
-                Reply::Reserved(Reservation::Stale)
-            }
             Ok(Reserved::At(at)) => {
-                self.turn.grant(session, at, By::Wish, now_ms);
-                Reply::Reserved(Reservation::Granted)
+                let granted = self.grant(session, want, at, now_ms);
+                if !self.turn.is_held_by(session) {
+                    self.engine.release();
+                    self.turn.leave(session);
+                }
+                granted.unwrap_or_else(Reply::Failed)
             }
             Err(error) => {
                 self.turn.leave(session);

@@ -10,21 +10,18 @@
 //!    is not synced.
 
 mod accounts;
+mod acts;
 
 use super::SessionId;
 use super::engine::Version;
 use super::limits::Limits;
 use super::machine::Machine;
 use super::model::{Buffers, ModelEngine, PAGE_BYTES};
-use crate::facade::{Facade, Lock, Read, Unlock};
+use crate::facade::{Facade, Unlock};
 use crate::sqlite::header::HEADER_BYTES;
-use crate::sqlite::result_code::ResultCode;
-use crate::wire::reply::{Outcome, Settled};
-use crate::wire::request::{self, Access, CommitId, Durability, Incarnation, Pages, Request, Seen};
+use crate::wire::request::{Access, CommitId, Incarnation, Request, Seen};
 use crate::wire::{FrameReader, Reply};
-use accounts::{
-    ACCOUNTS, COUNT_PAGE, FIRST_BALANCE, Random, first_state, page_with, transfer, value_of,
-};
+use accounts::{ACCOUNTS, COUNT_PAGE, Random, first_state, page_with, transfer, value_of};
 use std::collections::{BTreeMap, VecDeque};
 
 const DOORS: usize = 4;
@@ -32,7 +29,7 @@ const DOORS: usize = 4;
 /// What a door does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Waits for the turn.
+    /// Waits for the turn, within a transaction or without one.
     Wait,
     Begin,
     Look,
@@ -63,6 +60,8 @@ struct SimulatedDoor {
     /// It does nothing before this time.
     frozen_until_ms: u64,
     awaited: Awaited,
+    /// When it began to wait for the turn.
+    waits_since_ms: u64,
     writes: bool,
     /// What this transaction has seen: the accounts and the count, and the start of page 1.
     seen: BTreeMap<u32, u64>,
@@ -93,6 +92,8 @@ struct World {
     all_durable: bool,
     commits: u64,
     looks: u64,
+    /// Transactions that began by what came with the turn.
+    offers_used: u64,
 }
 
 fn facade(header: Box<[u8; HEADER_BYTES]>, shape: super::engine::Shape) -> Facade {
@@ -118,6 +119,7 @@ impl World {
             all_durable: seed.is_multiple_of(2),
             commits: 0,
             looks: 0,
+            offers_used: 0,
         };
         for number in 0..DOORS {
             let session = world.connect();
@@ -133,6 +135,7 @@ impl World {
                 step: Step::Begin,
                 frozen_until_ms: 0,
                 awaited: Awaited::Nothing,
+                waits_since_ms: 0,
                 writes: false,
                 seen: BTreeMap::new(),
                 one: None,
@@ -154,6 +157,13 @@ impl World {
     }
 
     fn send(&mut self, door: usize, request: &Request<'_>) {
+        if let Some(adopt) = self.doors[door].facade.adopt() {
+            self.put(door, &adopt);
+        }
+        self.put(door, request);
+    }
+
+    fn put(&mut self, door: usize, request: &Request<'_>) {
         let mut frame = Vec::new();
         request.encode(&mut frame);
         let delay =
@@ -270,6 +280,11 @@ impl World {
                 let reply = Reply::decode(frame).expect("a reply");
                 self.arrived(door, &reply);
             }
+            let state = &self.doors[door];
+            let waits = state.step == Step::Wait && state.awaited != Awaited::Nothing;
+            if waits && self.random.one_in(50) {
+                self.send(door, &Request::Leave);
+            }
             if self.random.one_in(200) {
                 self.doors[door].frozen_until_ms = self.now_ms + self.random.below(600);
             }
@@ -327,207 +342,6 @@ impl World {
         self.acknowledged = self.acknowledged.max(count);
         self.commits += 1;
     }
-
-    fn act(&mut self, door: usize) {
-        let step = self.doors[door].step;
-        match step {
-            Step::Wait => self.ask(door, &Request::Reserve { wait_ms: 1 + 40 * DOORS as u32 }, 0),
-            Step::Begin => {
-                let writes = self.random.one_in(2);
-                let durable = self.all_durable || self.random.one_in(2);
-                let floor = self.acknowledged;
-                let state = &mut self.doors[door];
-                (state.writes, state.floor) = (writes, floor);
-                state.pieces = 0;
-                state.seen.clear();
-                state.one = None;
-                let durability = if durable { Durability::Power } else { Durability::Process };
-                state.facade.set_durability(durability);
-                match state.facade.lock(Lock::Shared).expect("nothing is in the way") {
-                    Some(request) => self.ask(door, &request, 0),
-                    None => panic!("a begin asks the owner"),
-                }
-            }
-            Step::Look if self.gives_up(door) => self.doors[door].step = Step::End,
-            Step::Look => self.look(door),
-            Step::Reserve => match self.doors[door].facade.lock(Lock::Reserved) {
-                Ok(Some(request)) if !request.is_answered() => {
-                    self.send(door, &request);
-                    self.doors[door].step = Step::Commit;
-                }
-                Ok(Some(request)) => self.ask(door, &request, 0),
-                Ok(None) => self.doors[door].step = Step::Commit,
-                Err(refusal) => panic!("{refusal}"),
-            },
-            Step::Commit => self.commit(door),
-            Step::Settle(id, seen) => self.ask(door, &Request::Outcome { id, seen }, 0),
-            Step::End if self.doors[door].facade.must_settle() => {
-                self.ask(door, &Request::Settle, 0);
-            }
-            Step::End => {
-                if let Some(request) = self.doors[door].facade.unlock(Unlock::ToNone) {
-                    self.send(door, &request);
-                }
-                let waits = self.doors[door].facade.may_wait_for_turn() && self.random.one_in(2);
-                self.doors[door].step = if waits { Step::Wait } else { Step::Begin };
-            }
-        }
-    }
-
-    /// Whether a door that wants to write without a look before is told that somebody else does.
-    fn gives_up(&mut self, door: usize) -> bool {
-        let wants = self.random.one_in(4);
-        let state = &mut self.doors[door];
-        if !wants || !state.writes || !state.facade.is_told_busy() {
-            return false;
-        }
-        let told = state.facade.lock(Lock::Reserved).expect_err("it was told by the begin");
-        assert_eq!(told.code, ResultCode::BUSY);
-        true
-    }
-
-    /// Reads all accounts and the count.
-    fn look(&mut self, door: usize) {
-        // As SQLite, which looks at page 1 first.
-        if self.doors[door].one.is_none() {
-            let mut one = [0; HEADER_BYTES];
-            match self.doors[door].facade.read(0, &mut one).expect("a lock is held") {
-                Read::Missing { first, count } => {
-                    return self.ask(door, &Request::Read { first, count }, first);
-                }
-                _ => self.doors[door].one = Some(one),
-            }
-        }
-        for page in ACCOUNTS.chain([COUNT_PAGE]) {
-            // SQLite keeps what it has read.
-            if self.doors[door].seen.contains_key(&page) {
-                continue;
-            }
-            let mut bytes = [0; 8];
-            let offset = u64::from(page - 1) * PAGE_BYTES as u64;
-            match self.doors[door].facade.read(offset, &mut bytes).expect("a lock is held") {
-                Read::Whole => {
-                    self.doors[door].seen.insert(page, u64::from_le_bytes(bytes));
-                }
-                Read::Short => panic!("page {page} is missing"),
-                // As SQLite, which asks for the lock to write before it reads, or after.
-                Read::TurnUnused if self.doors[door].writes && self.random.one_in(2) => {
-                    let had = self.doors[door].facade.lock(Lock::Reserved);
-                    assert_eq!(had, Ok(Some(Request::Use)), "it has the turn");
-                    return self.send(door, &Request::Use);
-                }
-                Read::TurnUnused => {
-                    if let Some(request) = self.doors[door].facade.give_turn_back() {
-                        self.send(door, &request);
-                    }
-                    return;
-                }
-                Read::Unsettled => return self.ask(door, &Request::Settle, 0),
-                Read::Missing { first, count } => {
-                    return self.ask(door, &Request::Read { first, count }, first);
-                }
-            }
-        }
-        let state = &mut self.doors[door];
-        let sum: u64 = ACCOUNTS.map(|account| state.seen[&account]).sum();
-        let accounts = u64::from(ACCOUNTS.end() - ACCOUNTS.start()) + 1;
-        assert_eq!(sum, accounts * FIRST_BALANCE, "a look saw two versions");
-        let count = state.seen[&COUNT_PAGE];
-        assert!(count >= state.floor, "saw {count}, and {} was acknowledged", state.floor);
-        self.looks += 1;
-        state.step = if state.writes { Step::Reserve } else { Step::End };
-    }
-
-    fn commit(&mut self, door: usize) {
-        let (from, to) = (self.account(), self.account());
-        let is_sent_ahead = self.random.one_in(4);
-        let state = &mut self.doors[door];
-        let mut pages: BTreeMap<u32, Vec<u8>> =
-            state.seen.iter().map(|(page, value)| (*page, page_with(*value))).collect();
-        transfer(&mut pages, from, to);
-        state.writing = state.seen[&COUNT_PAGE] + 1;
-        pages.insert(COUNT_PAGE, page_with(state.writing));
-        let mut one = vec![0; PAGE_BYTES];
-        one[..HEADER_BYTES].copy_from_slice(&state.one.expect("it was looked at"));
-        let counter = u32::from_be_bytes(one[24..28].try_into().expect("four")) + 1;
-        one[24..28].copy_from_slice(&counter.to_be_bytes());
-        pages.insert(1, one);
-        for (number, page) in &pages {
-            let offset = u64::from(number - 1) * PAGE_BYTES as u64;
-            state.facade.write(offset, page).expect("the lock is held");
-        }
-        let piece = if is_sent_ahead { state.facade.send_ahead() } else { Vec::new() };
-        let commit = state.facade.sync().expect("pages fit").expect("the counter moved");
-        state.id += 1;
-        state.size_pages = commit.size_pages;
-        let id = CommitId(state.id);
-        let pieces = u32::from(is_sent_ahead);
-        if let (true, Some(pages)) = (is_sent_ahead, Pages::new(PAGE_BYTES as u32, &piece)) {
-            self.send(door, &Request::Write(pages));
-        }
-        let pages = Pages::new(commit.page_size_bytes, &commit.pages).expect("whole pages");
-        let commit = request::Commit {
-            id,
-            base: commit.base.version,
-            size_pages: commit.size_pages,
-            durability: commit.durability,
-            pieces,
-            pages,
-        };
-        self.ask(door, &Request::Commit(commit), 0);
-    }
-
-    fn arrived(&mut self, door: usize, reply: &Reply) {
-        let Awaited::Reply { read_first } =
-            std::mem::replace(&mut self.doors[door].awaited, Awaited::Nothing)
-        else {
-            panic!("nobody asked for {reply:?}");
-        };
-        let state = &mut self.doors[door];
-        match reply {
-            Reply::Begun(begun) => {
-                let is_own = self.machine.engine_mut().own.contains(&begun.version);
-                let may = !self.all_durable || !is_own || begun.version <= self.synced;
-                assert!(may || begun.state == Settled::No, "shown before it is durable");
-                state.facade.begun(begun).expect("it was asked for");
-                state.step = Step::Look;
-            }
-            Reply::Settled => state.facade.settled(),
-            Reply::Pages(pages) => {
-                state.facade.pages_arrived(read_first, pages).expect("pages");
-            }
-            Reply::Reserved(_) if state.step == Step::Wait => state.step = Step::Begin,
-            Reply::Reserved(reservation) => match state.facade.reserved(*reservation) {
-                Ok(()) => state.step = Step::Commit,
-                Err(_) => state.step = Step::End,
-            },
-            Reply::Outcome(outcome) => self.outcome(door, *outcome),
-            Reply::Failed(error) => {
-                let is_planned = error.code == ResultCode::FULL;
-                assert!(is_planned, "{error}");
-                let size_pages = state.size_pages;
-                let _ = state.facade.committed(Outcome::NotCommitted, size_pages);
-                state.step = Step::End;
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn outcome(&mut self, door: usize, outcome: Outcome) {
-        let state = &mut self.doors[door];
-        let settled = matches!(state.step, Step::Settle(..));
-        let _ = state.facade.committed(outcome, state.size_pages);
-        if settled {
-            state.facade.lost();
-        }
-        state.step = Step::End;
-        let writing = state.writing;
-        match outcome {
-            Outcome::Committed(_) => self.acknowledge(writing, door),
-            Outcome::Unknown => panic!("nothing was forgotten, and no sync failed"),
-            Outcome::Conflict | Outcome::NotCommitted => {}
-        }
-    }
 }
 
 fn run(seed: u64) -> World {
@@ -560,14 +374,16 @@ fn run(seed: u64) -> World {
 }
 
 fn no_seed_breaks_a_promise(seeds: std::ops::Range<u64>) {
-    let (mut commits, mut looks) = (0, 0);
+    let (mut commits, mut looks, mut offers) = (0, 0, 0);
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let world = run(seed);
         commits += world.commits;
         looks += world.looks;
+        offers += world.offers_used;
     }
     assert!(commits > 10 * count && looks > 20 * count, "{commits} commits, {looks} looks");
+    assert!(offers > count, "{offers} begins came with the turn");
 }
 
 #[test]
