@@ -242,6 +242,15 @@ say 'its VFS' app.db <<'END'
 .vfsname
 END
 
+# A backup is put in the place of a database that was written to just before. A copy needs a backup
+# whose log has gone into it, which takes an owner some seconds.
+while [ -s backup.db-wal ]; do sleep 0.05; done
+cp backup.db back.db
+say 'a last write' app.db "INSERT INTO landing VALUES ('last', 1)" 'SELECT count(*) FROM landing'
+mv back.db app.db
+say 'a backup in its place' app.db 'SELECT count(*), sum(n) FROM numbers' '.tables' \
+    'PRAGMA integrity_check' 'CREATE TABLE landing(name, born)'
+
 # One writes; another waits for it, or does not.
 sqlite3 -batch app.db <<'END' &
 BEGIN IMMEDIATE;
