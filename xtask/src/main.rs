@@ -36,7 +36,7 @@ enum Command {
     Lab(lab::LabCommand),
     /// Measure the speed that is promised, as ratios to standard tools
     Bench(bench::BenchArguments),
-    /// Run SQLite's own test programs through the door, which takes long
+    /// Run tests of SQLite and its clients through the door, which takes long
     Suites(suites::SuitesArguments),
 }
 

@@ -85,7 +85,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 }
 
 impl File {
-    fn same(name: String, copied: Copied) -> Self {
+    pub(super) fn same(name: String, copied: Copied) -> Self {
         File { name, copied, fewer: None, differs: Vec::new() }
     }
 

@@ -1,12 +1,14 @@
-//! `cargo xtask suites`: SQLite's own test programs, with the VFS `tombolo` against an owner,
-//! beside the stock VFS. It takes long, and fetches a source package; `./setup suites` installs
+//! `cargo xtask suites`: SQLite's own test programs and its clients, with the VFS `tombolo` against
+//! an owner, beside the stock VFS. It takes long, and fetches packages; `./setup suites` installs
 //! what it needs, and runs it.
 //!
 //! * `source`: SQLite's source, and building of it.
 //! * `owner`: serving.
-//! * `tcl`, `mptest`: the two suites.
+//! * `tcl`, `mptest`: SQLite's own suites.
+//! * `clients`: those of other programs and libraries.
 //! * `outcome`, `expected`: what came of a file, and what is known to differ.
 
+mod clients;
 mod expected;
 mod mptest;
 mod outcome;
@@ -25,6 +27,11 @@ pub(crate) struct SuitesArguments {
 
 #[derive(Debug, Subcommand)]
 enum Suite {
+    /// Programs and libraries that use SQLite, with their own tests
+    Clients {
+        /// Names of suites instead of all
+        names: Vec<String>,
+    },
     /// Several processes on one database
     Mptest,
     /// The TCL tests that are listed in suites.toml
@@ -36,14 +43,16 @@ enum Suite {
 }
 
 pub(crate) fn run(arguments: &SuitesArguments) -> Result<(), Failure> {
-    let programs = source::Programs::fetched()?;
     let tombolo = owner::Tombolo::built()?;
     match &arguments.suite {
-        Some(Suite::Mptest) => mptest::run(&programs, &tombolo),
-        Some(Suite::Tcl { files }) => tcl::run(&programs, &tombolo, files),
+        Some(Suite::Clients { names }) => clients::run(&tombolo, names),
+        Some(Suite::Mptest) => mptest::run(&source::Programs::fetched()?, &tombolo),
+        Some(Suite::Tcl { files }) => tcl::run(&source::Programs::fetched()?, &tombolo, files),
         None => {
+            let programs = source::Programs::fetched()?;
             mptest::run(&programs, &tombolo)?;
-            tcl::run(&programs, &tombolo, &[])
+            tcl::run(&programs, &tombolo, &[])?;
+            clients::run(&tombolo, &[])
         }
     }
 }

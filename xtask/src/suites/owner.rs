@@ -3,12 +3,12 @@
 use crate::shell::{self, Failure, cargo};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 /// What was built here.
 #[derive(Debug)]
 pub(super) struct Tombolo {
-    command: PathBuf,
+    pub(super) command: PathBuf,
     pub(super) vfs: PathBuf,
 }
 
@@ -23,13 +23,29 @@ impl Tombolo {
 
     /// Serves what is below a directory.
     pub(super) fn serve(&self, directory: &Path) -> Result<Owner, Failure> {
+        // Nobody reads the log; the owner goes on when it cannot be written.
+        Ok(self.start(directory, &[])?.0)
+    }
+
+    /// The same, with the rest of its log, as JSON, in which there are sessions.
+    pub(super) fn serve_with_log(
+        &self,
+        directory: &Path,
+    ) -> Result<(Owner, BufReader<ChildStderr>), Failure> {
+        self.start(directory, &["--log-level", "debug", "--log-format", "json"])
+    }
+
+    fn start(
+        &self,
+        directory: &Path,
+        options: &[&str],
+    ) -> Result<(Owner, BufReader<ChildStderr>), Failure> {
         let mut command = Command::new(&self.command);
-        command.args(["serve", "--engine", "shared"]).arg(directory);
+        command.args(["serve", "--engine", "shared"]).args(options).arg(directory);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let failed = |source| Failure::NotStarted { command: "tombolo serve".into(), source };
         let mut child = command.spawn().map_err(failed)?;
         let errors = child.stderr.take();
-        // The pipe stays open with the owner.
         let owner = Owner { child };
         let mut said = String::new();
         let mut errors = BufReader::new(errors.ok_or_else(|| silent(&said))?);
@@ -38,7 +54,7 @@ impl Tombolo {
                 return Err(silent(&said));
             }
         }
-        Ok(owner)
+        Ok((owner, errors))
     }
 }
 

@@ -37,17 +37,12 @@ pub(super) struct Programs {
 impl Programs {
     /// Fetches and unpacks the source, unless that was done.
     pub(super) fn fetched() -> Result<Self, Failure> {
-        let missing = NEEDED.iter().filter(|(file, _)| !Path::new(file).exists());
-        let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
-        if !missing.is_empty() {
-            let message = format!("`./setup suites` installs {}", missing.join(", "));
-            return Err(Failure::Check(message));
-        }
+        check_for(&NEEDED)?;
         let work = shell::target_directory().join("suites");
         fs::create_dir_all(&work).map_err(Failure::file(&work))?;
         let source = work.join("source");
         if !source.is_dir() {
-            fetch(&work, &source)?;
+            fetch(&work, &source, "sqlite3")?;
         }
         use_the_lock_byte_of_the_format(&source.join("test/tester.tcl"))?;
         let build = work.join("build");
@@ -151,8 +146,33 @@ fn as_sources(text: &str, format: &str) -> Option<String> {
     found.then_some(sources)
 }
 
-/// The distribution's source package, by a list of sources of our own: the system's may name none.
-fn fetch(work: &Path, source: &Path) -> Result<(), Failure> {
+/// Whether packages are installed, by a file of each.
+pub(super) fn check_for(needed: &[(&str, &str)]) -> Result<(), Failure> {
+    let missing = needed.iter().filter(|(file, _)| !Path::new(file).exists());
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Check(format!("`./setup suites` installs {}", missing.join(", "))))
+}
+
+/// A source package of the distribution, into a directory.
+fn fetch(work: &Path, source: &Path, package: &str) -> Result<(), Failure> {
+    download(work, &[package])?;
+    let description = found(work, |name| name.ends_with(".dsc"))?;
+    // What an interrupted run leaves is not taken for the source.
+    let unfinished = source.with_extension("unfinished");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished).map_err(Failure::file(&unfinished))?;
+    }
+    let mut unpack = Command::new("dpkg-source");
+    unpack.arg("--extract").arg(description).arg(&unfinished);
+    shell::run(unpack.stdout(Stdio::null()))?;
+    fs::rename(&unfinished, source).map_err(Failure::file(source))
+}
+
+/// What `apt-get source` downloads, by a list of sources of our own: the system's may name none.
+pub(super) fn download(work: &Path, wanted: &[&str]) -> Result<(), Failure> {
     let file = list_of_sources(work)?;
     let lists = work.join("lists");
     let partial = lists.join("partial");
@@ -172,22 +192,15 @@ fn fetch(work: &Path, source: &Path) -> Result<(), Failure> {
         shell::run(command.args(arguments).stdout(Stdio::null()))
     };
     apt(&["update"])?;
-    apt(&["source", "--download-only", "sqlite3"])?;
-    let description = fs::read_dir(work)
-        .map_err(Failure::file(work))?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "dsc"))
-        .ok_or_else(|| Failure::Check("apt-get left no .dsc file".to_owned()))?;
-    // What an interrupted run leaves is not taken for the source.
-    let unfinished = source.with_extension("unfinished");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).map_err(Failure::file(&unfinished))?;
-    }
-    let mut unpack = Command::new("dpkg-source");
-    unpack.arg("--extract").arg(description).arg(&unfinished);
-    shell::run(unpack.stdout(Stdio::null()))?;
-    fs::rename(&unfinished, source).map_err(Failure::file(source))
+    apt(&[&["source", "--download-only"], wanted].concat())
+}
+
+/// The file of such a name that was downloaded.
+pub(super) fn found(work: &Path, is_it: impl Fn(&str) -> bool) -> Result<PathBuf, Failure> {
+    let mut entries = fs::read_dir(work).map_err(Failure::file(work))?.filter_map(Result::ok);
+    let entry = entries.find(|entry| entry.file_name().to_str().is_some_and(&is_it));
+    let path = entry.map(|entry| entry.path());
+    path.ok_or_else(|| Failure::Check("apt-get did not leave what it downloads".to_owned()))
 }
 
 #[cfg(test)]

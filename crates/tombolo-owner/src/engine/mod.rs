@@ -220,6 +220,23 @@ impl StockEngine {
         switched.map_err(during("the log cannot be removed"))
     }
 
+    /// Copies the log into the file that it belongs to, and empties it, where the path leads to
+    /// another file by now: SQLite, which knows a log by its name alone, would write what is in it
+    /// over that one. Nothing is read any more.
+    fn leave_the_log_empty(&mut self) -> Result<(), EngineError> {
+        // A log that was moved along is not beside the other file.
+        if self.place.is_in_place()? || self.place.log_file().check().is_err() {
+            return Ok(());
+        }
+        self.pinned.clear();
+        self.idle = Idle::default();
+        if self.checkpoint(CheckpointMode::Truncate)?.busy {
+            let message = "another file is in the place of the database, and its log is in use";
+            return Err(error(ResultCode::BUSY, message));
+        }
+        Ok(())
+    }
+
     /// What names the newest version that is known, without a look.
     fn position(&self) -> Position {
         Position::of(&self.known)
@@ -315,6 +332,7 @@ impl Engine for StockEngine {
         if access != Access::Create && !path.exists() {
             return Err(error(ResultCode::CANTOPEN, "the database was removed"));
         }
+        self.leave_the_log_empty()?;
         *self = StockEngine::open(&path, kind, self.page_size_bytes)?;
         self.count_from(next);
         Ok(())

@@ -356,6 +356,9 @@ impl Engine for YoungEngine {
         if access != Access::Create && self.identity()?.is_none() {
             return Err(gone());
         }
+        if let Stage::Grown(engine) = &mut self.stage {
+            engine.leave_the_log_empty()?;
+        }
         self.enter(Version(self.last().0 + 1))
     }
 

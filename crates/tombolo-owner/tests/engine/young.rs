@@ -4,6 +4,7 @@ use crate::{Scene, Sent, session};
 use tombolo_core::owner::engine::{Engine as _, Reserved, Shape};
 use tombolo_core::sqlite::result_code::ResultCode;
 use tombolo_core::wire::request::Access;
+use tombolo_lab::Shell;
 use tombolo_owner::engine::{EngineKind, YoungEngine};
 
 fn open(scene: &Scene) -> YoungEngine {
@@ -93,4 +94,42 @@ fn one_that_is_removed_and_made_again_is_young_again() {
         assert_eq!(said.trim(), format!("{page_size_bytes}\nfirst"));
         scene.assert_sound();
     }
+}
+
+#[test]
+fn a_file_that_is_put_in_its_place_gets_nothing_of_the_log() {
+    let scene = Scene::new();
+    let mut engine = open(&scene);
+    engine.reserve().unwrap();
+    let version = engine.commit(&mut first(4096)).unwrap();
+    engine.pin(version).unwrap();
+    let other = Scene::with_rows(4096);
+    let all = "SELECT * FROM t";
+    let there = other.stock(all);
+    let aside = scene.database.with_extension("aside");
+    std::fs::rename(&scene.database, &aside).unwrap();
+    std::fs::rename(&other.database, &scene.database).unwrap();
+    engine.reopen(Access::Write).unwrap();
+    assert_eq!(scene.stock(all), there, "it says what it said");
+    scene.assert_sound();
+    let said = tombolo_lab::sqlite(&aside, "SELECT x FROM t; PRAGMA integrity_check");
+    assert_eq!(said.trim(), "first\nok", "what was committed is where it was committed");
+}
+
+#[test]
+fn a_file_is_not_opened_while_the_log_beside_it_is_that_of_another() {
+    let scene = Scene::new();
+    let mut engine = open(&scene);
+    engine.reserve().unwrap();
+    engine.commit(&mut first(4096)).unwrap();
+    let other = Scene::with_rows(4096);
+    let mut reader = Shell::new(&scene.database);
+    assert_eq!(reader.ask("BEGIN; SELECT x FROM t;"), "first");
+    std::fs::rename(&scene.database, scene.database.with_extension("aside")).unwrap();
+    std::fs::rename(&other.database, &scene.database).unwrap();
+    let refused = engine.reopen(Access::Write).unwrap_err();
+    assert_eq!(refused.code, ResultCode::BUSY, "{refused}");
+    drop(reader);
+    engine.reopen(Access::Write).unwrap();
+    assert_eq!(scene.stock("SELECT count(*) FROM t").trim(), "200");
 }

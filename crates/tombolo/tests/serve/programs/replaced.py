@@ -2,7 +2,6 @@
 Prints what the commit said, what the same connection sees then, and what another one sees.
 Arguments: both databases."""
 import os
-import shutil
 import sqlite3
 import sys
 
@@ -22,7 +21,9 @@ connection = both()
 connection.execute("BEGIN IMMEDIATE")
 connection.execute("UPDATE main.counter SET n = n + 1")
 connection.execute("UPDATE other.counter SET n = n + 1")
-shutil.copy(second, second + ".copy")
+copy = sqlite3.connect(second + ".copy")
+connect("door", second).backup(copy)
+copy.close()
 os.replace(second + ".copy", second)
 connect("door", second).execute("SELECT n FROM counter").fetchone()
 try:
