@@ -206,13 +206,18 @@ fn from_another_kernel(setting: &Setting, address: &str) -> String {
     checked["seen"].to_string()
 }
 
-/// Through the door alone where there is no shell.
+/// Through the door alone where there is no shell, with keys that are kept elsewhere.
 #[test]
 fn a_service_of_a_compose_file_is_added_and_every_byte_comes_back() {
     let setting = Setting::new();
-    let wanted = ["--compose", "compose.yaml", "--apply"];
+    let (address, keys) = (free_address(), setting.path("keys"));
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::set_permissions(&keys, Permissions::from_mode(0o700)).unwrap();
+    let wanted = ["--compose", "compose.yaml", "--listen", &address];
+    let wanted = [&wanted[..], &["--keys", keys.to_str().unwrap(), "--apply"]].concat();
     let said = flowing(&done(&setting.without_sqlite(&wanted).output().unwrap()));
-    assert!(said.contains("the door itself opens and reads it, and has the turn"), "{said}");
+    let words = format!("at {address}, the door itself opens and reads it, and has the turn");
+    assert!(said.contains(&words), "{said}");
     let text = setting.text("compose.yaml");
     assert!(text.starts_with("# mine\nservices:\n  tombolo:\n    image: "), "{text}");
     assert!(text.ends_with("  # the app\n  app:\n    image: x  # pinned\n"), "{text}");

@@ -245,13 +245,17 @@ fn cautions(place: &Place, serving: &Serving<'_>) -> Vec<String> {
 
 fn of_what_runs_it(place: &Place, serving: &Serving<'_>) -> Vec<String> {
     let wanted = serving.wanted;
+    let binary = wanted.binary.as_str();
     match &serving.by {
         By::Unit { manager: Manager::User, .. } => vec![
+            format!("The unit runs {binary}, which must stay there."),
             "It runs while its user is logged in; loginctl enable-linger lets it run from the \
              start of the machine (loginctl(1))."
                 .to_owned(),
         ],
-        By::Unit { .. } => Vec::new(),
+        By::Unit { .. } => vec![format!(
+            "The unit runs {binary}, which must stay there, where only root may write."
+        )],
         By::Compose { file, tool } => {
             let (directory, (user, group)) = (wanted.directory.as_str(), wanted.numbers);
             let mut texts = vec![format!(

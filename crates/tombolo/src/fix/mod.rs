@@ -152,7 +152,7 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
         },
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
         FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
-        FixRemedy::Serve(wanted) => return serve::planned(place, wanted),
+        FixRemedy::Serve(wanted) => return serve::planned(arguments, place, wanted),
         FixRemedy::Simplify(_) => {
             Err(Error::NotApplicable("it proposes, and changes nothing".to_owned()))
         }

@@ -1,7 +1,7 @@
 //! What runs services on this machine, and who answers as the owner of a database.
 
 use super::look;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tombolo_core::errno::Errno;
 use tombolo_core::owner::status::Status;
@@ -13,6 +13,18 @@ use tombolo_remedy::service::{ComposeTool, Look, Manager, Services};
 /// The machine as it is.
 pub(crate) struct Live;
 
+/// Where an owner of a database would listen: beside it, or in a directory above.
+fn sockets(database: &Path) -> impl Iterator<Item = PathBuf> {
+    let above = database.ancestors().skip(1).map(socket_within);
+    std::iter::once(socket_beside(database)).chain(above).filter(|socket| socket.exists())
+}
+
+/// A socket at which nobody answers: left by an owner that was killed, or that of an owner on
+/// another kernel.
+pub(super) fn silent_socket(database: &Path) -> Option<PathBuf> {
+    sockets(database).next()
+}
+
 impl Services for Live {
     fn ask(&mut self, manager: &Manager, words: &[&str]) -> Result<String, String> {
         let all = manager.words();
@@ -22,9 +34,7 @@ impl Services for Live {
     }
 
     fn owner(&mut self, database: &Path) -> Option<String> {
-        let above = database.ancestors().skip(1).map(socket_within);
-        let sockets = std::iter::once(socket_beside(database)).chain(above);
-        sockets.filter(|socket| socket.exists()).find_map(|socket| {
+        sockets(database).find_map(|socket| {
             let at = socket.display().to_string();
             let connected = OwnerStatus::connect(&Address::Unix(socket), database);
             match connected.and_then(|mut owner| owner.ask()) {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::env;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use tombolo_core::report::KernelCount;
 use tombolo_core::wire::address::Endpoint;
 use tombolo_doctor::diagnosis::Probes;
 use tombolo_doctor::remedy::quoted;
@@ -24,7 +25,7 @@ use tombolo_owner::engine::EngineKind;
 use tombolo_remedy::Error;
 use tombolo_remedy::config::HostPath;
 use tombolo_remedy::guard::Watch as _;
-use tombolo_remedy::plan::Plan;
+use tombolo_remedy::plan::{Plan, RemedyName};
 use tombolo_remedy::record::{Ended, Standing};
 use tombolo_remedy::remedies::{self, By, Serving};
 use tombolo_remedy::service::{Engine, Look, Manager, Services as _, Wanted};
@@ -46,13 +47,20 @@ struct Checked<'a> {
     seen: &'a [String],
 }
 
-pub(super) fn planned(place: &Place, wanted: &ServiceArguments) -> Result<Plan, Failure> {
+pub(super) fn planned(
+    arguments: &FixArguments,
+    place: &Place,
+    wanted: &ServiceArguments,
+) -> Result<Plan, Failure> {
     facts::database(place).map_err(refused)?;
     let directory = directory(place, wanted)?;
     if let Some(by) = Live.owner(&place.target()) {
         return Err(refused(Error::ServedAlready { by }));
     }
-    let engine = engine(place, &directory)?;
+    let (engine, reach) = engine(place, &directory)?;
+    if reach != KernelCount::One && !arguments.run.assume_unused {
+        check_elsewhere(place)?;
+    }
     let status = read::status(&place.target()).map_err(|error| refused(error.into()))?;
     let service = Wanted {
         name: wanted.name.clone(),
@@ -89,7 +97,7 @@ pub(super) fn planned(place: &Place, wanted: &ServiceArguments) -> Result<Plan, 
 /// Whether an earlier run has set it up, and its owner answers.
 pub(super) fn is_done(place: &Place, standing: &Standing) -> bool {
     standing.ended == Some(Ended::Applied)
-        && standing.plan.remedy == tombolo_remedy::plan::RemedyName::Serve
+        && standing.plan.remedy == RemedyName::Serve
         && Live.owner(&place.target()).is_some()
 }
 
@@ -143,10 +151,11 @@ fn directory(place: &Place, wanted: &ServiceArguments) -> Result<PathBuf, Failur
 
 /// The engine by which `tombolo serve` would serve it: the same for the database and for all of
 /// the directory.
-fn engine(place: &Place, directory: &Path) -> Result<Engine, Failure> {
-    let of = |path: &Path| crate::serve::choose(&examine::report(path, Probes::Run));
-    let (kind, _) = of(directory)?;
-    if place.directory != directory && of(&place.directory)?.0 != kind {
+fn engine(place: &Place, directory: &Path) -> Result<(Engine, KernelCount), Failure> {
+    let report = examine::report(directory, Probes::Run);
+    let (kind, _) = crate::serve::choose(&report)?;
+    let other = |path| crate::serve::choose(&examine::report(path, Probes::Run));
+    if place.directory != directory && other(&place.directory)?.0 != kind {
         let text = format!(
             "{} needs another engine than {}: serve the two apart, with --directory",
             place.directory.display(),
@@ -154,10 +163,23 @@ fn engine(place: &Place, directory: &Path) -> Result<Engine, Failure> {
         );
         return Err(refused(Error::NotApplicable(text)));
     }
-    Ok(match kind {
+    let engine = match kind {
         EngineKind::Shared => Engine::Shared,
         EngineKind::Sole => Engine::Sole,
-    })
+    };
+    Ok((engine, report.topology.reach.count))
+}
+
+/// Where other kernels reach the files, a socket at which nobody answers here can be that of an
+/// owner there. Two owners would each take the file for their own.
+fn check_elsewhere(place: &Place) -> Result<(), Failure> {
+    let Some(socket) = live::silent_socket(&place.target()) else { return Ok(()) };
+    let text = format!(
+        "nobody answers here at {}, which can be the socket of an owner on another kernel",
+        socket.display()
+    );
+    let hint = "ask there with tombolo status; where there is none, say --assume-unused";
+    Err(Failure::new(Exit::Findings, text).hint(hint))
 }
 
 /// Whose systemd, and where its units are.
