@@ -153,6 +153,9 @@ pub enum Error {
         /// Who answers, in words.
         by: String,
     },
+    /// An earlier run has set up a service for the database.
+    #[error("a service was set up for it")]
+    IsService,
     /// What runs services knows one of this name.
     #[error("there is a service {name} already")]
     NameTaken {
@@ -237,6 +240,9 @@ impl Error {
             }
             Error::ServedAlready { .. } => {
                 "`tombolo status` says how that owner is; end it before another is set up"
+            }
+            Error::IsService => {
+                "take it back with serve --undo, or keep it for good with serve --forget"
             }
             Error::NameTaken { .. } => "take another name with --name",
             Error::Service { .. } => {

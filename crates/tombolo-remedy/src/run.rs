@@ -99,7 +99,8 @@ fn open(place: &Place) -> Result<Option<Record>, Error> {
 /// plan.
 ///
 /// # Errors
-/// [`Error::Unfinished`] where a run of another remedy was cut off; otherwise what stopped the
+/// [`Error::Unfinished`] where a run of another remedy was cut off, [`Error::IsService`] where the
+/// database was set up to be served; otherwise what stopped the
 /// step. What was done stays done, and is recorded.
 pub fn apply(place: &Place, plan: Plan, tools: &mut Tools<'_>) -> Result<Outcome, Error> {
     place.prepare()?;
@@ -111,6 +112,12 @@ pub fn apply(place: &Place, plan: Plan, tools: &mut Tools<'_>) -> Result<Outcome
                 return Err(Error::Unfinished { remedy: cut_off.remedy.as_str() });
             }
             Standing { ended: None, .. } => record,
+            // With its record, the way back would be gone from a service that runs.
+            Standing { ended: Some(Ended::Applied), plan: earlier, .. }
+                if earlier.remedy == RemedyName::Serve && remedy != RemedyName::Serve =>
+            {
+                return Err(Error::IsService);
+            }
             Standing { ended: Some(_), .. } => {
                 drop(record);
                 forget(place)?;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tombolo_core::report::Opener;
 use tombolo_core::wire::place::within;
 use tombolo_remedy::Error;
-use tombolo_remedy::plan::Plan;
+use tombolo_remedy::plan::{Plan, RemedyName};
 use tombolo_remedy::record::Ended;
 use tombolo_remedy::remedies::{By, Serving, difference, serve};
 use tombolo_remedy::run::{self, Outcome};
@@ -356,6 +356,21 @@ fn programs_that_have_it_open_are_named_or_must_stop() {
         with_services(None, openers, &mut setting.machine, |tools| run::apply(&place, plan, tools));
     assert!(matches!(result, Err(Error::InUse(_))), "{result:?}");
     assert!(!setting.place().state().exists(), "no run is left to be finished");
+}
+
+/// Its record is the way back, and a service works on the files.
+#[test]
+fn no_other_remedy_takes_the_place_of_the_record() {
+    let mut setting = Setting::new(Way::Unit);
+    setting.apply(None).unwrap();
+    let other = Plan {
+        remedy: RemedyName::LeaveWal,
+        steps: Vec::new(),
+        ..run::recorded(&setting.place()).unwrap().unwrap().plan
+    };
+    let refused = with_tools(None, Vec::new(), |tools| run::apply(&setting.place(), other, tools));
+    assert!(matches!(refused, Err(Error::IsService)), "{refused:?}");
+    setting.undo(None).unwrap();
 }
 
 /// Apps are added to a Compose file after the owner was: they stay when it goes.

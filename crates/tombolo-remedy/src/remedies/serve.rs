@@ -9,6 +9,7 @@ use crate::service::{self, ComposeTool, Engine, Look, Manager, Service, Wanted};
 use crate::state::Place;
 use std::path::{Path, PathBuf};
 use tombolo_core::report::Opener;
+use tombolo_core::wire::address::{CID_ANY, Endpoint, NetworkAddress};
 use tombolo_core::wire::place::{CREDENTIALS, SOCKET, within};
 
 /// What is to be set up.
@@ -227,9 +228,10 @@ fn cautions(place: &Place, serving: &Serving<'_>) -> Vec<String> {
         ),
         addresses => cautions.extend(addresses.iter().map(|address| {
             format!(
-                "An app on another kernel is told TOMBOLO_OWNER={address}, with tombolo run -- \
-                 COMMAND or the URI of its own path: file:PATH?vfs=tombolo. It finds {} by the \
-                 shared directory, or TOMBOLO_CREDENTIALS names a copy of it.",
+                "An app on another kernel is told TOMBOLO_OWNER={}, with tombolo run -- COMMAND \
+                 or the URI of its own path: file:PATH?vfs=tombolo. It finds {} by the shared \
+                 directory, or TOMBOLO_CREDENTIALS names a copy of it.",
+                as_called(address),
                 credentials.display()
             )
         })),
@@ -241,6 +243,18 @@ fn cautions(place: &Place, serving: &Serving<'_>) -> Vec<String> {
     );
     cautions.extend(of_what_runs_it(place, serving));
     cautions
+}
+
+/// An address that is listened at, as others call it: where it stands for all of this machine, one
+/// of them is to be put in; a guest calls its host as machine 2 (`VMADDR_CID_HOST` of vsock(7)).
+fn as_called(address: &str) -> String {
+    match NetworkAddress::parse(address.as_bytes()).map(|network| network.endpoint) {
+        Ok(Endpoint::Tcp(socket)) if socket.ip().is_unspecified() => {
+            format!("tcp://ADDRESS:{} (ADDRESS is one of this machine)", socket.port())
+        }
+        Ok(Endpoint::Vsock { cid: CID_ANY, port }) => format!("vsock://2:{port}"),
+        _ => address.to_owned(),
+    }
 }
 
 fn of_what_runs_it(place: &Place, serving: &Serving<'_>) -> Vec<String> {
@@ -283,4 +297,21 @@ fn open_by(openers: &[Opener]) -> String {
         return String::new();
     }
     format!("; {} has it open and need not stop", programs(openers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn apps_are_told_an_address_that_can_be_called() {
+        for (listened_at, called) in [
+            ("tcp://192.0.2.1:7000", "tcp://192.0.2.1:7000"),
+            ("tcp://0.0.0.0:7000", "tcp://ADDRESS:7000 (ADDRESS is one of this machine)"),
+            ("tcp://[::]:7000", "tcp://ADDRESS:7000 (ADDRESS is one of this machine)"),
+            ("vsock://any:7000", "vsock://2:7000"),
+        ] {
+            assert_eq!(as_called(listened_at), called);
+        }
+    }
 }

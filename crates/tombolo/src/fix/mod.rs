@@ -228,6 +228,7 @@ fn refused(error: Error) -> Failure {
         | Error::MadeEdited { .. }
         | Error::ServedAlready { .. }
         | Error::NameTaken { .. }
+        | Error::IsService
         | Error::NotApplicable(_) => Exit::Findings,
         _ => Exit::NotExamined,
     };

@@ -57,6 +57,11 @@ fn at_each_address(
             continue;
         };
         seen.push(app.reads(&library)?);
+        if !look.database.exists() {
+            let note = "its directory is not seen from here: no scratch database is written to";
+            seen.push(note.to_owned());
+            continue;
+        }
         match app.writes(&library, scratch) {
             Ok(sentence) => seen.push(sentence),
             // Who serves one database alone has no other.
@@ -84,13 +89,13 @@ struct Scratch {
 impl Scratch {
     /// One more row was written, and so many were seen then. A look that was killed has left some.
     fn count(&mut self, said: &str) -> Result<(), String> {
-        let seen = said.trim().parse::<u64>().ok();
-        let expected = self.rows.map(|rows| rows + 1).or(seen);
-        if seen.is_none() || seen != expected {
-            let said = printable(said.trim().as_bytes());
-            return Err(format!("{expected:?} rows were written, and {said:?} are seen"));
+        let words = || printable(said.trim().as_bytes());
+        let seen = said.trim().parse().map_err(|_| format!("sqlite3 counted {}", words()))?;
+        let expected = self.rows.map_or(seen, |rows| rows + 1);
+        if seen != expected {
+            return Err(format!("of {expected} rows of the scratch database {seen} are seen"));
         }
-        self.rows = seen;
+        self.rows = Some(seen);
         Ok(())
     }
 
@@ -238,8 +243,8 @@ impl<'a> App<'a> {
         turn.map_err(failed)?;
         door.unlock(Unlock::ToNone).map_err(failed)?;
         Ok(format!(
-            "at {}, the door itself opens and reads it, and has the turn to write; no sqlite3 is \
-             here that could write to a scratch database",
+            "at {}, the door itself opens and reads it, and has the turn to write; no sqlite3 \
+             with libtombolo.so is here that could write to a scratch database",
             self.at
         ))
     }
@@ -265,11 +270,12 @@ fn run(library: Option<&Path>, database: &str, statements: &str) -> Result<Strin
     command.args(["-batch", "-bail", "-init", "/dev/null"]);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| error.to_string())?;
-    let load = library.map(|library| format!(".load '{}'\n", library.display()));
-    let script = format!(
-        "{}.open '{database}'\n.timeout {TURN_WAIT_MS}\n.mode list\n{statements}",
-        load.unwrap_or_default()
-    );
+    // Who may write in the directory could put a link there, for root to follow.
+    let open = match library {
+        Some(library) => format!(".load '{}'\n.open '{database}'", library.display()),
+        None => format!(".open --nofollow '{database}'"),
+    };
+    let script = format!("{open}\n.timeout {TURN_WAIT_MS}\n.mode list\n{statements}");
     if let Some(mut input) = child.stdin.take() {
         // A shell that ended before has said why.
         let _ = input.write_all(script.as_bytes());
