@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{apply_or_finish, assert_same, files, with_services, with_tools};
+use common::{apply_or_finish, apply_or_finish_by, assert_same, files, with_services, with_tools};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -174,14 +174,8 @@ impl Setting {
     }
 
     fn apply(&mut self, stop_at: Option<usize>) -> Result<Outcome, Error> {
-        let place = self.place();
-        let plan = match run::recorded(&place)? {
-            Some(standing) if standing.ended.is_none() => standing.plan,
-            _ => self.plan(Engine::Shared)?,
-        };
-        with_services(stop_at, Vec::new(), &mut self.machine, |tools| {
-            run::apply(&place, plan, tools)
-        })
+        let (place, planned) = (self.place(), self.plan(Engine::Shared));
+        apply_or_finish_by(&mut self.machine, &place, || planned, stop_at)
     }
 
     fn undo(&mut self, stop_at: Option<usize>) -> Result<Outcome, Error> {

@@ -48,11 +48,21 @@ pub fn apply_or_finish(
     plan: impl FnOnce() -> Result<Plan, Error>,
     stop_at: Option<usize>,
 ) -> Result<Outcome, Error> {
+    apply_or_finish_by(&mut NoServices, place, plan, stop_at)
+}
+
+/// The same, with something that runs services.
+pub fn apply_or_finish_by(
+    services: &mut dyn Services,
+    place: &Place,
+    plan: impl FnOnce() -> Result<Plan, Error>,
+    stop_at: Option<usize>,
+) -> Result<Outcome, Error> {
     let plan = match run::recorded(place)? {
         Some(standing) if standing.ended.is_none() => standing.plan,
         _ => plan()?,
     };
-    with_tools(stop_at, Vec::new(), |tools| run::apply(place, plan, tools))
+    with_services(stop_at, Vec::new(), services, |tools| run::apply(place, plan, tools))
 }
 
 /// Runs `work` with tools that stop at the n-th question.
