@@ -2,6 +2,8 @@
 # Stands for `systemctl --user` and for `docker compose`: records what it is asked, and starts and
 # ends what the unit or the Compose file says. $PLAYED is the program in the place of the image's.
 PATH=/usr/bin:/bin
+# Who asked may be killed before it hears the answer.
+trap '' PIPE
 state=$(dirname "$0")/state
 unit="$XDG_CONFIG_HOME/systemd/user/tombolo.service"
 [ "$1" != --user ] || shift
