@@ -15,6 +15,12 @@ pub fn in_words(root: &Path, user: u32) -> String {
     }
 }
 
+/// As `nobody`, or the number where `root`'s `etc/passwd` has no name for it.
+#[must_use]
+pub fn name_or_number(root: &Path, user: u32) -> String {
+    name_in(&table(root), user).map_or_else(|| user.to_string(), str::to_owned)
+}
+
 /// Whose rights this process has.
 #[must_use]
 pub fn own() -> u32 {
@@ -50,5 +56,6 @@ mod tests {
         assert_eq!(name_in(table, 65534), Some("nobody"));
         assert_eq!(name_in(table, 7), None, "no name for a terminal");
         assert_eq!(in_words(Path::new("/does-not-exist"), 12), "12");
+        assert_eq!(name_or_number(Path::new("/does-not-exist"), 12), "12");
     }
 }

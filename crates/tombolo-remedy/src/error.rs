@@ -141,6 +141,35 @@ pub enum Error {
         /// Where its original is.
         saved: PathBuf,
     },
+    /// A file that a run has made was edited after it, so it is not removed.
+    #[error("{path} was edited since it was made")]
+    MadeEdited {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another owner serves the database.
+    #[error("it is served already, by {by}")]
+    ServedAlready {
+        /// Who answers, in words.
+        by: String,
+    },
+    /// An earlier run has set up a service for the database.
+    #[error("a service was set up for it")]
+    IsService,
+    /// What runs services knows one of this name.
+    #[error("there is a service {name} already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A service does not run, or its owner does not answer as it should.
+    #[error("{asked}: {said}")]
+    Service {
+        /// What was asked for.
+        asked: String,
+        /// What was said, or seen.
+        said: String,
+    },
     /// The user wished to stop.
     #[error("stopped")]
     Stopped,
@@ -151,7 +180,10 @@ impl Error {
     /// it stood.
     pub(crate) fn leaves_all(&self) -> bool {
         self.comes_first()
-            || matches!(self, Error::EditedSince { .. } | Error::CommittedSince { .. })
+            || matches!(
+                self,
+                Error::EditedSince { .. } | Error::MadeEdited { .. } | Error::CommittedSince { .. }
+            )
     }
 
     /// Whether a step says this before it has made or changed anything.
@@ -163,6 +195,9 @@ impl Error {
                 | Error::UsedElsewhere(_)
                 | Error::NoRoom { .. }
                 | Error::NoMount { .. }
+                | Error::ServedAlready { .. }
+                | Error::NameTaken { .. }
+                | Error::Service { .. }
         )
     }
 
@@ -203,6 +238,18 @@ impl Error {
             Error::MigrationRuns => {
                 "wait for it; after a cut the server takes some seconds to notice"
             }
+            Error::ServedAlready { .. } => {
+                "`tombolo status` says how that owner is; end it before another is set up"
+            }
+            Error::IsService => {
+                "take it back with serve --undo, or keep it for good with serve --forget"
+            }
+            Error::NameTaken { .. } => "take another name with --name",
+            Error::Service { .. } => {
+                "the log of the service says more; when it is mended, finish it by the same \
+                 command, or take it back with --undo"
+            }
+            Error::MadeEdited { .. } => "remove by hand what is not needed, then say --forget",
             Error::EditedSince { .. } => {
                 "take the change back by hand, then say --forget to remove the original"
             }
@@ -266,7 +313,7 @@ fn in_brackets(code: Option<&str>) -> String {
     code.map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
-fn programs(openers: &[Opener]) -> String {
+pub(crate) fn programs(openers: &[Opener]) -> String {
     let names: Vec<String> = openers
         .iter()
         .map(|opener| format!("{} (process {})", opener.program, opener.pid))

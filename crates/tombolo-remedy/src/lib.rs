@@ -8,6 +8,7 @@
 //! * [`migrate`]: carries a database over to another kind of server.
 //! * [`config`]: better options of a mount, written into what defines it.
 //! * [`protocol`]: another protocol for a share, at both of its ends.
+//! * [`service`]: an owner as a service, and how it is looked at from an app's side.
 //! * [`guard`]: who uses the database, on this kernel or by signs on another.
 //!
 //! A plan is made of facts that its caller has found. Nothing here examines a file system: whether
@@ -26,6 +27,7 @@ pub mod protocol;
 pub mod record;
 pub mod remedies;
 pub mod run;
+pub mod service;
 mod sqlite;
 pub mod state;
 

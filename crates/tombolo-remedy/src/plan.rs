@@ -1,6 +1,7 @@
 //! What a remedy will do, as data.
 
 use crate::config::Edit;
+use crate::service::{Engine, Look, Service};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -36,6 +37,8 @@ pub enum RemedyName {
     Mount,
     /// Another protocol for a share, in the file that defines one of its ends.
     Protocol,
+    /// An owner as a service.
+    Serve,
 }
 
 impl RemedyName {
@@ -48,6 +51,7 @@ impl RemedyName {
             RemedyName::Move => "move",
             RemedyName::Mount => "mount",
             RemedyName::Protocol => "protocol",
+            RemedyName::Serve => "serve",
         }
     }
 }
@@ -133,6 +137,32 @@ pub enum Action {
         from: PathBuf,
         /// Where.
         over: PathBuf,
+    },
+    /// Makes sure that nobody else serves the database, and, where the owner will use it alone,
+    /// that nobody has it open. Undone after all else, it lets systemd forget the unit.
+    CheckFree {
+        /// Which engine the owner will have.
+        engine: Engine,
+        /// What will be started; `None` where nothing here can.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<Service>,
+    },
+    /// Writes a file that is not there yet.
+    MakeFile {
+        /// Where.
+        file: PathBuf,
+        /// All of it.
+        text: String,
+    },
+    /// Starts a service, now and whenever the machine or its user's session starts.
+    StartService {
+        /// Which.
+        service: Service,
+    },
+    /// Looks at the database from an app's side.
+    CheckService {
+        /// How.
+        look: Look,
     },
 }
 

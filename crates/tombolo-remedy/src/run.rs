@@ -16,8 +16,9 @@ use crate::copy::Attend;
 use crate::error::Error;
 use crate::files::{self, sync_directory};
 use crate::guard::{self, Elsewhere, Unseen, Watch};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, RemedyName, Step};
 use crate::record::{Ended, Kept, Line, Record, Standing, StepStanding};
+use crate::service::Services;
 use crate::state::Place;
 
 /// What a run works with.
@@ -26,6 +27,8 @@ pub struct Tools<'a> {
     pub attend: &'a mut dyn Attend,
     /// Finds the programs of this kernel.
     pub watch: &'a mut dyn Watch,
+    /// Starts services, and looks at an owner as an app does.
+    pub services: &'a mut dyn Services,
     /// What to think of other kernels.
     pub elsewhere: Elsewhere,
     /// Called at the beginning of each step.
@@ -96,7 +99,8 @@ fn open(place: &Place) -> Result<Option<Record>, Error> {
 /// plan.
 ///
 /// # Errors
-/// [`Error::Unfinished`] where a run of another remedy was cut off; otherwise what stopped the
+/// [`Error::Unfinished`] where a run of another remedy was cut off, [`Error::IsService`] where the
+/// database was set up to be served; otherwise what stopped the
 /// step. What was done stays done, and is recorded.
 pub fn apply(place: &Place, plan: Plan, tools: &mut Tools<'_>) -> Result<Outcome, Error> {
     place.prepare()?;
@@ -108,6 +112,12 @@ pub fn apply(place: &Place, plan: Plan, tools: &mut Tools<'_>) -> Result<Outcome
                 return Err(Error::Unfinished { remedy: cut_off.remedy.as_str() });
             }
             Standing { ended: None, .. } => record,
+            // With its record, the way back would be gone from a service that runs.
+            Standing { ended: Some(Ended::Applied), plan: earlier, .. }
+                if earlier.remedy == RemedyName::Serve && remedy != RemedyName::Serve =>
+            {
+                return Err(Error::IsService);
+            }
             Standing { ended: Some(_), .. } => {
                 drop(record);
                 forget(place)?;
@@ -155,6 +165,11 @@ fn carry_out(place: &Place, mut record: Record, tools: &mut Tools<'_>) -> Result
         record.add(Line::Done(number, kept))?;
     }
     record.add(Line::Ended(Ended::Applied))?;
+    let plan = &record.standing().plan;
+    if plan.remedy == RemedyName::Serve {
+        // What apps must change was said before, and is of use now.
+        notes.extend(plan.cautions.iter().cloned());
+    }
     Ok(Outcome { notes })
 }
 

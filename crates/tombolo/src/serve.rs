@@ -101,7 +101,8 @@ fn engine(arguments: &ServeArguments) -> Result<(EngineKind, String), Failure> {
     }
 }
 
-fn choose(report: &Report) -> Result<(EngineKind, String), Failure> {
+/// The engine that the doctor's experiments allow, and why.
+pub(crate) fn choose(report: &Report) -> Result<(EngineKind, String), Failure> {
     let verdict = |mode| {
         report
             .verdicts

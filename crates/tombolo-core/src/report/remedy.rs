@@ -44,6 +44,8 @@ remedies! {
     OneKernel = "ONE_KERNEL",
     /// One database for each kernel, host or environment.
     DatabasePerKernel = "DATABASE_PER_KERNEL",
+    /// An owner that serves the database to all kernels.
+    Serve = "SERVE",
     /// PostgreSQL or MySQL/MariaDB.
     ServerDatabase = "SERVER_DB",
     /// 9p `cache=mmap`, for one kernel.

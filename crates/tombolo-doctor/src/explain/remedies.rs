@@ -48,7 +48,7 @@ fn ways_out(code: CauseCode, facts: &Facts) -> Vec<RemedyId> {
         }
         CauseCode::MmapRefused => refused_map(facts),
         CauseCode::MultiKernel => {
-            vec![OneKernel, DatabasePerKernel, RunWhereFileLives, ServerDatabase]
+            vec![OneKernel, DatabasePerKernel, RunWhereFileLives, Serve, ServerDatabase]
         }
         CauseCode::SmbLockUpgrade => {
             vec![MoveLocal, SplitDatabaseFromMedia, NamedVolume, BlockVolume, ServerDatabase]

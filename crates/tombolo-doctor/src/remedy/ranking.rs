@@ -79,6 +79,7 @@ const NO_UPGRADE: &[RemedyId] = &[
 const OTHER_KERNELS: &[RemedyId] = &[
     RemedyId::OneKernel,
     RemedyId::RunWhereFileLives,
+    RemedyId::Serve,
     RemedyId::NamedVolume,
     RemedyId::MoveLocal,
     RemedyId::DatabasePerKernel,
@@ -193,10 +194,9 @@ fn applies(id: RemedyId, situation: &Situation) -> bool {
         RemedyId::BranchPath => matches!(filesystem, "fuse.mergerfs" | "fuse.shfs"),
         RemedyId::LustreFlock => filesystem == "lustre",
         RemedyId::NfsLockService => matches!(filesystem, "nfs" | "nfs4"),
-        RemedyId::LeaveWal => !matches!(
-            situation.journal_mode,
-            Some(HeaderMode::Rollback | HeaderMode::Empty | HeaderMode::Unreadable)
-        ),
+        RemedyId::LeaveWal => may_be_in_wal_mode(situation),
+        // With a rollback journal, locks that reach all kernels do.
+        RemedyId::Serve => may_be_in_wal_mode(situation) && Fill::new(situation).maybe_several(),
         RemedyId::OneProcessWal => situation.one_process != Some(false),
         RemedyId::NamedVolume => has_volumes(situation),
         RemedyId::DropMaskingOption => {
@@ -209,6 +209,13 @@ fn applies(id: RemedyId, situation: &Situation) -> bool {
         }
         _ => true,
     }
+}
+
+fn may_be_in_wal_mode(situation: &Situation) -> bool {
+    !matches!(
+        situation.journal_mode,
+        Some(HeaderMode::Rollback | HeaderMode::Empty | HeaderMode::Unreadable)
+    )
 }
 
 /// Named volumes help where a container tool runs, in the VM or on the host.
@@ -259,7 +266,7 @@ fn effort(id: RemedyId) -> u8 {
         R::NinePCacheMmap | R::MergerfsCacheFiles | R::MmapOff | R::BusyTimeout => 1,
         R::OneProcessWal | R::LeaveWal | R::BranchPath | R::SnapshotCopy | R::KeepSidecars => 2,
         R::NamedVolume | R::MoveLocal | R::SplitDatabaseFromMedia | R::OneKernel => 3,
-        R::RunWhereFileLives | R::DatabasePerKernel | R::LocalPlusBackup => 4,
+        R::RunWhereFileLives | R::Serve | R::DatabasePerKernel | R::LocalPlusBackup => 4,
         R::TuneStorage | R::OtherProtocol | R::BlockVolume => 5,
         R::ServerDatabase => 6,
         _ => 3,
@@ -358,6 +365,24 @@ mod tests {
         let names = names(&codes, &on("fuse.mergerfs"));
         // Stopping the programs, as a rescue does first, would lose what is in the deleted files.
         assert_eq!(names[..3], ["KEEP_SIDECARS", "RESCUE_COPY", "FIX_OWNERSHIP"]);
+    }
+
+    #[test]
+    fn an_owner_is_offered_where_several_kernels_share_a_database_in_wal_mode() {
+        let mut situation = on("9p");
+        situation.journal_mode = Some(HeaderMode::Wal);
+        situation.several_kernels_open = Some(true);
+        for code in [Code::SeveralKernels, Code::PeerCommitsLost, Code::LocksStayLocal] {
+            let names = names(&[code], &situation);
+            let at = |name: &str| names.iter().position(|one| *one == name).unwrap_or(usize::MAX);
+            assert!(at("SERVE") < at("DATABASE_PER_KERNEL").min(at("SERVER_DB")), "{names:?}");
+            assert!(at("ONE_KERNEL") < at("SERVE"), "{names:?}");
+        }
+        situation.several_kernels_open = Some(false);
+        assert!(!names(&[Code::SeveralKernels], &situation).contains(&"SERVE"));
+        situation.several_kernels_open = Some(true);
+        situation.journal_mode = Some(HeaderMode::Rollback);
+        assert!(!names(&[Code::SeveralKernels], &situation).contains(&"SERVE"));
     }
 
     #[test]

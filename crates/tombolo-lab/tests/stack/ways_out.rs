@@ -26,8 +26,9 @@ const TRIED: &[(&[&str], Way)] = &[
     (&["9P_CACHE_MMAP"], cache_mmap),
 ];
 
-/// What has no database in the end that SQLite could judge: `server.rs`.
-const TRIED_ELSEWHERE: &[&str] = &["SERVER_DB"];
+/// What has no database in the end that SQLite could judge: `server.rs`; and an owner of the host
+/// with guests at its door: `../scenarios/owner.rs`.
+const TRIED_ELSEWHERE: &[&str] = &["SERVER_DB", "SERVE"];
 
 /// Where a disk of the guest is mounted.
 pub(crate) const LOCAL_DISK: &str = "/srv/local";

@@ -5,11 +5,13 @@ mod convert;
 mod copy_to;
 mod keep_file;
 mod leftovers;
+mod make_file;
 mod mount_over;
 mod rehearse;
 mod restore;
 mod retire;
 mod save;
+mod service;
 mod write_file;
 
 use crate::error::Error;
@@ -36,6 +38,12 @@ pub(crate) fn apply(action: &Action, scene: &mut Scene<'_, '_>) -> Result<Kept, 
         }
         Action::TryMount { from, over } => mount_over::attempt(from, over),
         Action::MountOver { from, over } => mount_over::apply(scene, from, over),
+        Action::CheckFree { engine, service } => {
+            service::check_free(scene, *engine, service.as_ref())
+        }
+        Action::MakeFile { file, text } => make_file::apply(scene, file, text),
+        Action::StartService { service } => service::start(scene, service),
+        Action::CheckService { look } => service::look(scene, look),
     }
 }
 
@@ -55,6 +63,11 @@ pub(crate) fn undo(action: &Action, scene: &mut Scene<'_, '_>) -> Result<(), Err
             write_file::undo(scene, &Change { edits, before, after, file: file.as_deref() })
         }
         Action::MountOver { from, over } => mount_over::undo(scene, from, over),
+        Action::CheckFree { service, .. } => service::forget(scene, service.as_ref()),
+        Action::MakeFile { file, text } => make_file::undo(file, text),
+        Action::StartService { service } => service::stop(scene, service),
+        // Before the service is stopped it is known that the files can be taken back.
+        Action::CheckService { .. } => service::check_unedited(scene),
     }
 }
 
@@ -68,6 +81,10 @@ fn is_rehearse(action: &Action) -> bool {
 
 fn is_copy_to(action: &Action) -> bool {
     matches!(action, Action::CopyTo { .. })
+}
+
+fn is_check_free(action: &Action) -> bool {
+    matches!(action, Action::CheckFree { .. })
 }
 
 fn is_keep_file(action: &Action) -> bool {

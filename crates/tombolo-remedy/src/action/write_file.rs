@@ -8,6 +8,7 @@ use crate::config::{self, Edit};
 use crate::copy;
 use crate::error::Error;
 use crate::files::{remove, sync_directory};
+use crate::plan::RemedyName;
 use crate::record::Kept;
 use crate::remedies::of_plan;
 use crate::run::Scene;
@@ -41,13 +42,15 @@ impl Paths {
     fn of(place: &Place, file: Option<&Path>) -> Self {
         match file {
             None => Paths { file: place.target(), partial: place.partial() },
-            Some(file) => {
-                let name = file.file_name().unwrap_or_default().to_string_lossy();
-                let partial = file.with_file_name(format!(".{name}.tombolo-partial"));
-                Paths { file: file.to_owned(), partial }
-            }
+            Some(file) => Paths { file: file.to_owned(), partial: partial_of(file) },
         }
     }
+}
+
+/// Where a file is written that is not beside the directory of the run.
+pub(super) fn partial_of(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}.tombolo-partial"))
 }
 
 /// More than any attribute has: `XATTR_SIZE_MAX` and `XATTR_LIST_MAX` of limits.h.
@@ -94,7 +97,7 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>, change: &Change<'_>) -> Result<(),
         return Ok(());
     }
     if now != change.after {
-        return match without_mount(scene, &bytes) {
+        return match without(scene, change, &bytes) {
             Some(None) => Ok(()),
             Some(Some(text)) => put(&paths, &opened, text.as_bytes(), None),
             None => Err(Error::EditedSince { path, saved }),
@@ -109,6 +112,40 @@ pub(super) fn undo(scene: &mut Scene<'_, '_>, change: &Change<'_>) -> Result<(),
     put(&paths, &opened, &original, modified_ns.map(|file| file.modified_ns))
 }
 
+/// Says what [`undo`] would say of a file that it cannot take back.
+pub(super) fn check_unedited(scene: &Scene<'_, '_>, change: &Change<'_>) -> Result<(), Error> {
+    let path = Paths::of(scene.place, change.file).file;
+    let (_, bytes) = contents(&path)?;
+    let now = copy::digest_of(&bytes);
+    let known = now == change.before || now == change.after;
+    if known || without(scene, change, &bytes).is_some() {
+        return Ok(());
+    }
+    let saved = saved(scene.place, &path);
+    Err(Error::EditedSince { path, saved })
+}
+
+/// A file that was edited since, without what the run has put in; the inner `None` where nothing of
+/// it is left. `None` where that cannot be told.
+fn without(scene: &Scene<'_, '_>, change: &Change<'_>, bytes: &[u8]) -> Option<Option<String>> {
+    match scene.standing.plan.remedy {
+        RemedyName::Serve => without_service(change, bytes).map(Some),
+        _ => without_mount(scene, bytes),
+    }
+}
+
+/// The service that was added stands there once, byte for byte.
+fn without_service(change: &Change<'_>, bytes: &[u8]) -> Option<String> {
+    let [added] = change.edits else { return None };
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (before, after) = text.split_once(&added.text)?;
+    // A line that was written on at either end is another line.
+    let begins = added.text.starts_with(['\r', '\n']) || before.ends_with('\n');
+    let ends = added.text.ends_with('\n') || after.is_empty() || after.starts_with(['\r', '\n']);
+    let once = !added.text.is_empty() && !after.contains(&added.text);
+    (begins && ends && once && added.start == added.end).then(|| format!("{before}{after}"))
+}
+
 /// A table of file systems that was edited since, without the line of the mount that is undone; the
 /// inner `None` where it has none. `None` where that cannot be told.
 fn without_mount(scene: &Scene<'_, '_>, bytes: &[u8]) -> Option<Option<String>> {
@@ -118,7 +155,7 @@ fn without_mount(scene: &Scene<'_, '_>, bytes: &[u8]) -> Option<Option<String>> 
     if edits.is_empty() { Some(None) } else { config::edited(text, &edits).map(Some) }
 }
 
-fn contents(path: &Path) -> Result<(Opened, Vec<u8>), Error> {
+pub(super) fn contents(path: &Path) -> Result<(Opened, Vec<u8>), Error> {
     let opened = read::open(path).map_err(copy::read_error)?;
     // One byte more than is allowed tells a file that is too long.
     let bytes = opened.bytes_at(0, config::TEXT_BYTES_MAX + 1)?;

@@ -73,7 +73,13 @@ fn hunks(text: &str, edits: &[Edit]) -> Vec<Hunk> {
     let mut hunks: Vec<(std::ops::Range<usize>, Vec<Edit>)> = Vec::new();
     for edit in edits {
         let start = lines::whole(text, edit.start).start;
-        let end = lines::whole(text, edit.end.max(edit.start + 1) - 1).end;
+        // Whole lines that are put before a line leave that one as it is.
+        let before_a_line = edit.start == start && edit.end == start && edit.text.ends_with('\n');
+        let end = if before_a_line {
+            start
+        } else {
+            lines::whole(text, edit.end.max(edit.start + 1) - 1).end
+        };
         match hunks.last_mut() {
             Some((range, own)) if start < range.end => {
                 range.end = range.end.max(end);

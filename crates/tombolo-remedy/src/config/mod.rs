@@ -5,6 +5,7 @@
 //! order, quotes and indentation stay byte for byte outside of an edit. What is not understood is
 //! refused with its line, never guessed. A change that is there already yields no edit.
 
+mod add_service;
 mod bind;
 mod change;
 mod compose;
@@ -26,6 +27,7 @@ mod shell;
 mod systemd;
 mod yaml;
 
+pub use add_service::add_service;
 pub(crate) use change::is_plain;
 pub use change::{Change, HostPath, MountOption, VolumeName};
 pub use diff::unified as unified_diff;

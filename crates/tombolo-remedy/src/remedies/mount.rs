@@ -96,9 +96,17 @@ fn edited_file(plan: &Plan) -> Option<(&Path, &[Edit], &str)> {
 }
 
 /// The difference that a plan makes to a configuration file; `None` where it edits none, or where
-/// the file is not what it was made for.
+/// the file is not what it was made for. A file that it makes is all new.
 #[must_use]
 pub fn difference(plan: &Plan) -> Option<String> {
+    let made = plan.steps.iter().find_map(|step| match &step.action {
+        Action::MakeFile { file, text } => Some((file, text)),
+        _ => None,
+    });
+    if let Some((file, text)) = made {
+        let edits = [Edit { start: 0, end: 0, text: text.clone() }];
+        return Some(config::unified_diff(&file.display().to_string(), "", &edits));
+    }
     let (path, edits, before) = edited_file(plan)?;
     let text = configuration_text(&Place::of(path).ok()?).ok()?;
     let same = copy::digest_of(text.as_bytes()) == before;

@@ -8,6 +8,7 @@ use tombolo_core::report::Opener;
 use tombolo_remedy::guard::{Elsewhere, Programs, Watch};
 use tombolo_remedy::plan::Plan;
 use tombolo_remedy::run::{self, Outcome, Tools};
+use tombolo_remedy::service::{Look, Manager, Services};
 use tombolo_remedy::state::Place;
 use tombolo_remedy::{Attend, Error};
 
@@ -47,11 +48,21 @@ pub fn apply_or_finish(
     plan: impl FnOnce() -> Result<Plan, Error>,
     stop_at: Option<usize>,
 ) -> Result<Outcome, Error> {
+    apply_or_finish_by(&mut NoServices, place, plan, stop_at)
+}
+
+/// The same, with something that runs services.
+pub fn apply_or_finish_by(
+    services: &mut dyn Services,
+    place: &Place,
+    plan: impl FnOnce() -> Result<Plan, Error>,
+    stop_at: Option<usize>,
+) -> Result<Outcome, Error> {
     let plan = match run::recorded(place)? {
         Some(standing) if standing.ended.is_none() => standing.plan,
         _ => plan()?,
     };
-    with_tools(stop_at, Vec::new(), |tools| run::apply(place, plan, tools))
+    with_services(stop_at, Vec::new(), services, |tools| run::apply(place, plan, tools))
 }
 
 /// Runs `work` with tools that stop at the n-th question.
@@ -60,14 +71,42 @@ pub fn with_tools<T>(
     openers: Vec<Opener>,
     work: impl FnOnce(&mut Tools<'_>) -> T,
 ) -> T {
+    with_services(stop_at, openers, &mut NoServices, work)
+}
+
+/// The same, with something that runs services.
+pub fn with_services<T>(
+    stop_at: Option<usize>,
+    openers: Vec<Opener>,
+    services: &mut dyn Services,
+    work: impl FnOnce(&mut Tools<'_>) -> T,
+) -> T {
     let (mut attend, mut watch) = (StopAt { left: stop_at }, Openers(openers));
     work(&mut Tools {
         attend: &mut attend,
         watch: &mut watch,
+        services,
         elsewhere: Elsewhere::AssumeUnused,
         on_step: &mut |_, _| {},
         stop_wanted: || false,
     })
+}
+
+/// Where nothing runs services.
+pub struct NoServices;
+
+impl Services for NoServices {
+    fn ask(&mut self, _manager: &Manager, words: &[&str]) -> Result<String, String> {
+        Err(format!("{words:?} was asked"))
+    }
+
+    fn owner(&mut self, _database: &Path) -> Option<String> {
+        None
+    }
+
+    fn look(&mut self, _look: &Look) -> Result<Vec<String>, String> {
+        Err("nobody looks".to_owned())
+    }
 }
 
 pub const ROWS: i64 = 60;

@@ -1,10 +1,13 @@
 //! The arguments of `tombolo fix`.
 
 use super::Format;
+use super::serve::{Listen, listen};
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use tombolo_core::wire::address::Endpoint;
 use tombolo_remedy::config::{HostPath, Kind, MountOption, VolumeName};
 use tombolo_remedy::protocol::Protocol;
+use tombolo_remedy::service::ServiceName;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -60,6 +63,8 @@ pub(crate) enum FixRemedy {
     Mount(MountArguments),
     /// Another protocol for its share: both ends, what gets better and what stays unsafe
     Protocol(ProtocolArguments),
+    /// Its owner as a service of systemd or of a Compose file, looked at from an app's side
+    Serve(ServiceArguments),
     /// Fewer kernels: where the program or its database could go, and what that changes
     Simplify(SimplifyArguments),
 }
@@ -164,6 +169,66 @@ pub(crate) struct ProtocolArguments {
     /// Write each piece to a new file in this directory, which is made where it is missing
     #[arg(long, value_name = "DIR")]
     pub(crate) write_to: Option<PathBuf>,
+}
+
+/// A service that owns a directory of databases.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+It is refused where `tombolo serve` would refuse, and where an owner answers already. Programs \
+that have the database open need not stop where it is on a local file system. Where nothing here \
+runs services, a Compose file is written all the same, and --check looks at the owner later, also \
+from another kernel.")]
+pub(crate) struct ServiceArguments {
+    /// A new unit of systemd (the default), for the machine as root, else for this user
+    #[arg(long, value_enum, value_name = "WHOSE", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "own")]
+    pub(crate) unit: Option<UnitOf>,
+    /// A service in this Compose file, which may be new
+    #[arg(long, value_name = "FILE", conflicts_with = "unit")]
+    pub(crate) compose: Option<PathBuf>,
+    /// The directory that is served: the one that holds the database, or one above it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// The name of the service
+    #[arg(long, value_name = "NAME", default_value = "tombolo")]
+    #[arg(value_parser = str::parse::<ServiceName>)]
+    pub(crate) name: ServiceName,
+    /// Where the owner listens as well, for apps on other kernels: tcp://IP:PORT or
+    /// vsock://CID:PORT; can be given several times
+    #[arg(long, value_name = "ADDRESS", value_parser = endpoint)]
+    pub(crate) listen: Vec<Endpoint>,
+    /// With --listen: the directory of its keys, instead of the one that is served
+    #[arg(long, value_name = "DIR", requires = "listen", value_parser = str::parse::<HostPath>)]
+    pub(crate) keys: Option<HostPath>,
+    /// Only look at the database from an app's side, at the owner that serves it
+    #[arg(long, conflicts_with_all = ["unit", "compose", "directory", "listen"])]
+    pub(crate) check: bool,
+    /// With --check: where that owner is, as TOMBOLO_OWNER has it
+    #[arg(long, value_name = "ADDRESS", requires = "check")]
+    pub(crate) owner: Option<String>,
+    /// With --check: the file that lets in there
+    #[arg(long, value_name = "FILE", requires = "owner")]
+    pub(crate) credentials: Option<PathBuf>,
+}
+
+/// Whose systemd runs a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnitOf {
+    /// The machine's as root, else this user's
+    Own,
+    /// The machine's
+    System,
+    /// This user's
+    User,
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    match listen(text)? {
+        Listen::Network(endpoint) => Ok(endpoint),
+        Listen::Unix(_) => {
+            Err("a service has its Unix socket in the directory that it serves".to_owned())
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -92,7 +92,7 @@ pub(crate) enum Listen {
     Network(Endpoint),
 }
 
-fn listen(text: &str) -> Result<Listen, String> {
+pub(super) fn listen(text: &str) -> Result<Listen, String> {
     // Whether a network is encrypted is for a flag of its own to say.
     match Address::parse(text.as_bytes()).map_err(|refusal| refusal.message)? {
         Address::Unix(path) => Ok(Listen::Unix(path)),

@@ -116,6 +116,7 @@ fn command(remedy: RemedyId, report: &Report, path: &str) -> Option<String> {
             Some(format!("tombolo fix {path} simplify"))
         }
         RemedyId::BlockVolume => Some(format!("tombolo fix {path} protocol --to block")),
+        RemedyId::Serve => Some(format!("tombolo fix {path} serve")),
         RemedyId::ServerDatabase => {
             Some(format!("tombolo migrate {path} --to postgres://USER@HOST/DATABASE"))
         }
@@ -149,6 +150,7 @@ mod tests {
             "nfs4".clone_into(&mut mount.filesystem);
         }
         assert_eq!(of(RemedyId::OtherProtocol, &report), "tombolo fix app.db protocol --to block");
+        assert_eq!(of(RemedyId::Serve, &report), "tombolo fix app.db serve");
         let migrate = "tombolo migrate app.db --to postgres://USER@HOST/DATABASE";
         assert_eq!(of(RemedyId::ServerDatabase, &report), migrate);
         assert_eq!(of(RemedyId::DetailedLogging, &report), "tombolo trace --db app.db -- COMMAND");

@@ -4,6 +4,7 @@ mod facts;
 mod mount;
 mod moves;
 mod protocol;
+mod serve;
 mod simplify;
 pub(crate) mod tools;
 mod tune;
@@ -95,6 +96,7 @@ pub(crate) fn run(arguments: &FixArguments) -> Result<Exit, Failure> {
 fn is_done(place: &Place, standing: &Standing, remedy: &FixRemedy) -> bool {
     match remedy {
         FixRemedy::Move(wanted) => moves::is_done(place, standing, wanted),
+        FixRemedy::Serve(_) => serve::is_done(place, standing),
         _ => false,
     }
 }
@@ -129,6 +131,7 @@ fn show(arguments: &FixArguments, remedy: &FixRemedy) -> Result<Exit, Failure> {
         FixRemedy::Simplify(wanted) => simplify::show(arguments, wanted),
         FixRemedy::Protocol(wanted) => protocol::show(arguments, wanted),
         FixRemedy::Mount(wanted) => tune::show(arguments, wanted),
+        FixRemedy::Serve(wanted) => serve::check(arguments, wanted),
         _ => facts::ways_out(arguments),
     }
 }
@@ -149,6 +152,7 @@ fn planned(arguments: &FixArguments, place: &Place, remedy: &FixRemedy) -> Resul
         },
         FixRemedy::Mount(mount) => mount::planned(arguments, mount, place),
         FixRemedy::Protocol(wanted) => protocol::planned(arguments, wanted, place),
+        FixRemedy::Serve(wanted) => return serve::planned(arguments, place, wanted),
         FixRemedy::Simplify(_) => {
             Err(Error::NotApplicable("it proposes, and changes nothing".to_owned()))
         }
@@ -191,6 +195,7 @@ fn name(remedy: &FixRemedy) -> Option<RemedyName> {
         FixRemedy::Move(_) => Some(RemedyName::Move),
         FixRemedy::Mount(mount) => (!mount.tune).then_some(RemedyName::Mount),
         FixRemedy::Protocol(wanted) => wanted.config.as_ref().map(|_| RemedyName::Protocol),
+        FixRemedy::Serve(wanted) => (!wanted.check).then_some(RemedyName::Serve),
         FixRemedy::Simplify(_) => None,
     }
 }
@@ -220,6 +225,10 @@ fn refused(error: Error) -> Failure {
         | Error::Damaged(_)
         | Error::Config { .. }
         | Error::EditedSince { .. }
+        | Error::MadeEdited { .. }
+        | Error::ServedAlready { .. }
+        | Error::NameTaken { .. }
+        | Error::IsService
         | Error::NotApplicable(_) => Exit::Findings,
         _ => Exit::NotExamined,
     };

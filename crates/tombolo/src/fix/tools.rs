@@ -1,5 +1,6 @@
 //! What a run works with: progress on standard error, the wish to stop, and who has files open.
 
+use super::serve::Live;
 use crate::args::FixRun;
 use crate::progress::ProgressLine;
 use crate::unused::Kernel;
@@ -18,6 +19,7 @@ pub(super) fn with<T>(how: &FixRun, steps: usize, work: impl FnOnce(&mut Tools<'
     work(&mut Tools {
         attend: &mut attend,
         watch: &mut watch,
+        services: &mut Live,
         elsewhere,
         on_step: &mut |number, step| {
             line.borrow_mut().say(&format!("{}/{steps} {}", number + 1, step.title));

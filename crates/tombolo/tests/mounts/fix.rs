@@ -2,6 +2,7 @@
 //! program works, and undone it is as before, byte for byte.
 
 use rustix::io::Errno;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use tombolo_lab::{
@@ -160,5 +161,39 @@ fn a_single_file_that_is_mounted_becomes_its_directory() {
         assert_eq!(std::fs::read_to_string(&file).expect("read"), text("./data", target));
         succeed(seen, &["mount", "--config", config_file, "--undo"]);
         assert_eq!(std::fs::read_to_string(&file).expect("read"), before);
+    });
+}
+
+/// Where maps are refused the owner has the file alone; and where another kernel may see the same
+/// directory, a socket at which nobody answers can be that of an owner there.
+#[test]
+fn no_second_owner_is_set_up_beside_one_that_may_be_on_another_kernel() {
+    Namespace::run(|namespace| {
+        let faults = Faults { maps: Maps::Refused, ..Faults::default() };
+        let mount = FaultyMount::new(namespace, faults).expect("the test's mount");
+        killed_in_wal_mode(mount.behind());
+        let before = Files::of(mount.behind());
+        let compose = tempfile::tempdir().expect("a directory");
+        let compose = compose.path().join("compose.yaml");
+        let plan = |further: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tombolo"));
+            command.arg("fix").arg(mount.path().join("app.db")).args(["serve", "--compose"]);
+            command.arg(&compose).args(further).output().expect("it runs")
+        };
+        let shown = String::from_utf8_lossy(&plan(&[]).stdout).into_owned();
+        assert!(shown.contains("Only the owner may use the files"), "{shown}");
+
+        let own = mount.behind().join(".tombolo");
+        std::fs::create_dir(&own).expect("made");
+        drop(UnixListener::bind(own.join("owner.sock")).expect("bound"));
+        let output = plan(&["--apply"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("an owner on another kernel"), "{said}");
+        assert!(said.contains("--assume-unused"), "{said}");
+        assert!(plan(&["--assume-unused"]).status.success());
+        std::fs::remove_dir_all(&own).expect("removed");
+        Files::of(mount.behind()).assert_same(&before);
+        assert!(!compose.exists());
     });
 }

@@ -109,6 +109,35 @@ pub(super) fn run_where_file_lives(fill: &Fill<'_>) -> Remedy {
     .steps(RemedyId::RunWhereFileLives, vec![step])
 }
 
+pub(super) fn serve(fill: &Fill<'_>) -> Remedy {
+    const ADDRESS: &str = "tcp://ADDRESS:7000";
+    let steps = vec![
+        fill.stop(),
+        Step::code(
+            "On the machine that has the file on a disk of its own, by its path there, set the \
+             owner up. ADDRESS is one of that machine which the others reach:",
+            format!("tombolo fix {} serve --listen {ADDRESS} --apply", fill.quoted("")),
+        ),
+        Step::code(
+            "Run the programs of the other machines at the door:",
+            format!("TOMBOLO_OWNER={ADDRESS} tombolo run -- COMMAND"),
+        ),
+        Step::text("Programs of the owner's own machine may be started as they were."),
+    ];
+    Words {
+        title: "an owner that serves the database to all of them",
+        why: "one process does all that is done to the file, under one kernel and in WAL mode; at \
+              its door a transaction means what it means on a local disk",
+        cost: "a service on the machine that has the file; programs elsewhere load a library, as \
+               `tombolo run` lets those do that are linked dynamically",
+        risk: "a program of another machine that still opens the file itself loses data as before",
+        undo: "stop the programs at the door, then `tombolo fix PATH serve --undo`, which leaves \
+               the database with all that was committed",
+        reach: Reach::SeveralKernels,
+    }
+    .steps(RemedyId::Serve, steps)
+}
+
 pub(super) fn server_database(fill: &Fill<'_>) -> Remedy {
     let mut steps = Vec::new();
     match fill.application() {

@@ -50,6 +50,7 @@ pub(super) fn build(id: RemedyId, fill: &Fill<'_>) -> Remedy {
         RemedyId::OneKernel => kernels::one_kernel(fill),
         RemedyId::DatabasePerKernel => kernels::database_per_kernel(fill),
         RemedyId::RunWhereFileLives => kernels::run_where_file_lives(fill),
+        RemedyId::Serve => kernels::serve(fill),
         RemedyId::ServerDatabase => kernels::server_database(fill),
         RemedyId::NinePCacheMmap => mounts::nine_p_cache_mmap(fill),
         RemedyId::MergerfsCacheFiles => mounts::mergerfs_cache_files(fill),
