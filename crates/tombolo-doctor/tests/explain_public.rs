@@ -16,6 +16,7 @@ const SEEN: &[&str] = &[
     include_str!("public/e.toml"),
     include_str!("public/f.toml"),
     include_str!("public/g.toml"),
+    include_str!("public/i.toml"),
 ];
 const KEPT_APART: &str = include_str!("public/kept_apart.toml");
 /// Collected after the rules were last touched, and not learnt from.
@@ -26,8 +27,8 @@ const FRESH: &str = include_str!("public/h.toml");
 fn nothing_that_was_explained_is_lost() {
     let seen: Vec<Report> = SEEN.iter().flat_map(|file| read(file)).collect();
     Tally::of(&seen).assert_at_least(96, 98);
-    Tally::of(&read(KEPT_APART)).assert_at_least(75, 87);
-    Tally::of(&read(FRESH)).assert_at_least(80, 90);
+    Tally::of(&read(KEPT_APART)).assert_at_least(76, 87);
+    Tally::of(&read(FRESH)).assert_at_least(85, 92);
 }
 
 #[test]

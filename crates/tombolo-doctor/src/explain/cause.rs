@@ -67,11 +67,6 @@ causes! {
 }
 
 impl CauseCode {
-    /// Whether it says that something is wrong, and what.
-    pub(super) const fn is_fault(self) -> bool {
-        !matches!(self, CauseCode::Healthy | CauseCode::NeedsFacts)
-    }
-
     /// What it means, as the opening of a sentence for people.
     #[must_use]
     pub const fn sentence(self) -> &'static str {

@@ -145,6 +145,7 @@ fn of_situation(text: &Text, said: &[Sentence<'_>]) -> Vec<Sign> {
         (Sign::SchemaNotParsed, text.lines().any(schema_not_parsed)),
         (Sign::ReadOnlyPlace, rights::mounted_read_only(said)),
         (Sign::MayOnlyRead, rights::may_only_read(said)),
+        (Sign::LockFileNotMade, rights::lock_file_not_made(said)),
     ];
     found.into_iter().filter(|(_, said)| *said).map(|(sign, _)| sign).collect()
 }

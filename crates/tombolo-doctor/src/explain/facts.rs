@@ -12,7 +12,7 @@ use super::text::{self, Text};
 use super::tone::{self, Tone};
 use super::wording;
 use crate::knowledge::option_holds;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tombolo_core::errno::Errno;
 use tombolo_core::sqlite::result_code::ResultCode;
 
@@ -40,8 +40,8 @@ pub(super) struct Facts {
     /// The application, where a label names it. For the steps of a remedy only: no rule reads it.
     pub(super) application: Option<String>,
     pub(super) tone: Tone,
-    /// The words, and pairs of words that follow each other.
-    pub(super) words: BTreeSet<String>,
+    /// The words, and pairs of words that follow each other: see [`wording::words`].
+    pub(super) words: BTreeMap<String, String>,
     signs: BTreeSet<Sign>,
     denied: BTreeSet<FileSystem>,
     contrasted: BTreeSet<FileSystem>,

@@ -7,7 +7,8 @@
 //! why, and these sentences are the answer's reasons. A text that complains is never called
 //! healthy, whether or not its complaint is understood. Applications are never looked up by name:
 //! what counts is the class of the file system, the error and who opens the file. What the rules
-//! leave open, the wording decides, as it was learnt from labelled reports.
+//! leave open, the wording decides, as it was learnt from labelled reports; it also says what comes
+//! second where the rules know of nothing else.
 
 mod calls;
 mod calm;
@@ -50,6 +51,8 @@ pub use calls::{Call, FailedCall};
 pub use cause::CauseCode;
 pub use openers::Kernels;
 pub use sign::{FileSystem, Sign};
+#[doc(hidden)]
+pub use wording::Wording;
 
 use crate::bundle::Told;
 use facts::Facts;
@@ -124,7 +127,7 @@ pub fn explain(text: &str) -> Explanation {
         return diagnosed::explain(text, &told);
     }
     let facts = Facts::read(text);
-    let causes = rank(&facts);
+    let causes = rank(&facts, wording::learnt());
     let best = causes.first().map_or(CauseCode::NeedsFacts, |cause| cause.code);
     Explanation {
         schema: EXPLAIN_SCHEMA,
@@ -145,14 +148,30 @@ pub fn wording_features(text: &str) -> Vec<String> {
     wording::features(&Facts::read(text)).collect()
 }
 
-fn rank(facts: &Facts) -> Vec<Cause> {
-    let mut cases = rules::weigh(facts);
+/// A word as the features spell it, for the example that leaves names out.
+#[doc(hidden)]
+#[must_use]
+pub fn wording_stem(word: &str) -> &str {
+    wording::stem(word)
+}
+
+/// The causes that [`explain`] would name with another wording, for the example that measures what
+/// reports teach that were left out.
+#[doc(hidden)]
+#[must_use]
+pub fn causes_worded(text: &str, wording: &Wording) -> Vec<CauseCode> {
+    rank(&Facts::read(text), wording).into_iter().map(|cause| cause.code).collect()
+}
+
+fn rank(facts: &Facts, wording: &Wording) -> Vec<Cause> {
+    let mut cases = rules::weigh(facts, wording);
     cases.sort_by_key(|(_, case)| -case.points());
-    // The main alternative is named although little speaks for it.
+    let well = cases.first().is_some_and(|(code, _)| *code == CauseCode::Healthy);
     let mut place = 0;
     cases.retain(|(_, case)| {
         place += 1;
-        place == 1 || case.points() >= POINTS_NAMED || place == 2 && case.points() > 0
+        // The main alternative is named although little speaks for it, of a text that ails.
+        place == 1 || case.points() >= POINTS_NAMED || place == 2 && !well && case.is_weighed()
     });
     let weight = |points: i32| (f64::from(points) / POINTS_PER_NATURAL_STEP).exp();
     let whole: f64 = cases.iter().map(|(_, case)| weight(case.points())).sum();

@@ -41,8 +41,19 @@ pub(super) fn compared(sentences: &[Sentence<'_>]) -> bool {
     ];
     const SAME: &[&str] = &["same", "identical", "compared", "side"];
     const WELL: &[&str] = &["fine", "works", "ok", "passes", "differ*", "right", "clean"];
+    // Another way to the same directory.
+    #[rustfmt::skip]
+    const WAYS: &[&str] = &[
+        "osxfs", "grpc", "virtiofs", "framework", "overlayfs", "backend", "sshfs", "9p",
+    ];
+    const SOUND: &[&str] = &["fine", "right", "clean", "passes", "unaffected", "correct"];
+    const SPARED: &[&str] =
+        &["does not happen", "doesn't happen", "does not have it", "do not have it", "never has"];
     sentences.iter().any(|one| {
-        one.has(MEANS) && one.has(SAME) && one.has(WELL) && !one.denies()
+        let spared =
+            one.has(WAYS) && (one.says(SPARED) || one.near(WAYS, SOUND, 8) && !one.denies());
+        spared
+            || one.has(MEANS) && one.has(SAME) && one.has(WELL) && !one.denies()
             || one.has(&["reproducer", "testcase", "fsx", "xfstests"]) && one.has(&["attached"])
     })
 }
@@ -89,6 +100,9 @@ mod tests {
     #[test]
     fn a_comparison_leaves_the_file_system() {
         assert!(finds(compared, "The same binary on xfs passes."));
+        assert!(finds(compared, "With gRPC FUSE it does not happen."));
+        assert!(finds(compared, "With osxfs (legacy) the size is right."));
+        assert!(!finds(compared, "With virtiofs it is not right either."));
         assert!(!finds(compared, "The same binary is deployed everywhere."));
     }
 }

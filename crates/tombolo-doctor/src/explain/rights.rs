@@ -63,6 +63,18 @@ pub(super) fn are_wrong(sentences: &[Sentence<'_>]) -> bool {
     })
 }
 
+/// "could not open lockfile", "failed to write .lock file": a file is refused, and no lock.
+pub(super) fn lock_file_not_made(sentences: &[Sentence<'_>]) -> bool {
+    const FILES: &[&str] = &["lockfile", "lock"];
+    const MADE: &[&str] =
+        &["open", "opened", "write", "written", "create", "created", "make", "made", "touch"];
+    sentences.iter().any(|one| {
+        let named = one.has(&["lockfile"]) || one.says(&["lock file", ".lock "]);
+        let failed = one.denies() || one.has(&["fail*", "unable", "refused", "denied"]);
+        named && failed && one.follows(MADE, FILES, 3)
+    })
+}
+
 /// "read-only container image", "the account of the NAS was set up read-only".
 pub(super) fn may_only_read(sentences: &[Sentence<'_>]) -> bool {
     const READ_ONLY: &[&str] = &["read-only", "readonly"];
@@ -148,6 +160,15 @@ pub(super) fn not_writable(sentences: &[Sentence<'_>]) -> bool {
 mod tests {
     use super::super::sentence::testing::finds;
     use super::*;
+
+    #[test]
+    fn a_lock_file_is_no_lock() {
+        for report in ["error: Could not open lockfile", "Failed to write .lock file in envs"] {
+            assert!(finds(lock_file_not_made, report), "{report}");
+        }
+        assert!(!finds(lock_file_not_made, "unable to lock file, errno = 524"));
+        assert!(!finds(lock_file_not_made, "the lock file is made first"));
+    }
 
     #[test]
     fn rights_that_were_looked_at() {

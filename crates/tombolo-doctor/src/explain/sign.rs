@@ -423,6 +423,8 @@ pub enum Sign {
     SyncRefused,
     /// Lock requests are answered with success, and nothing is locked.
     LocksIgnored,
+    /// A file that stands for a lock could not be made, which is no lock call.
+    LockFileNotMade,
     /// A host that runs Windows.
     WindowsHost,
 }

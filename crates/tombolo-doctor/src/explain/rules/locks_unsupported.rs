@@ -40,6 +40,10 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         // Another file of the same place is free: there are locks.
         case.against(50);
     }
+    if facts.says(Sign::LockFileNotMade) {
+        // No lock was asked for yet.
+        case.against(40);
+    }
     let io = facts.bare_io_error() && !facts.corrupt();
     if facts.on(FileSystem::GvisorGofer) && (io || facts.says(Sign::LocksRefused)) {
         case.speaks(58, "sandbox kernels have lacked lock commands that SQLite and drivers use");

@@ -44,6 +44,11 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
     if facts.bare_io_error() && facts.wal() && facts.on(FileSystem::Nfs) {
         case.against(18);
     }
+    let harmed = facts.corrupt() || facts.says_any(&[Sign::LostData, Sign::StaleContent]);
+    if facts.on(FileSystem::Nfs) && facts.says(Sign::Hang) && facts.codes.is_empty() && !harmed {
+        // Whoever waits for another client's lock is let in when that client is done.
+        case.against(30);
+    }
     let redirected = facts.on(FileSystem::WslFromWindows) && !facts.corrupt();
     if facts.says(Sign::LockService) || redirected {
         case.against(30);

@@ -29,6 +29,9 @@ pub(super) fn weigh(facts: &Facts, case: &mut Case) {
         case.speaks(70, "the data went with the container: the file lay in its own layer");
     }
     wrong_path(facts, case);
+    if facts.says(Sign::LockFileNotMade) && !facts.on(FileSystem::Nfs) {
+        case.speaks(52, "a file that stands for a lock could not be made where it has to be");
+    }
     if facts.says(Sign::PermissionDenied) {
         case.speaks(if elsewhere { 12 } else { 45 }, "the kernel denied permission");
     }
