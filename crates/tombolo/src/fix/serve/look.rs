@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use tombolo_core::facade::waiting::Waited;
 use tombolo_core::facade::{Lock, Refusal, Unlock};
 use tombolo_core::owner::status::{EngineName, Status};
 use tombolo_core::sqlite::header::HEADER_BYTES;
@@ -27,7 +28,7 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(40);
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long the turn to write is waited for.
-const TURN_WAIT_MS: u32 = 20_000;
+const TURN_WAIT: Duration = Duration::from_secs(20);
 /// What is written to the scratch database, and counted.
 const COUNTED: &str = "CREATE TABLE IF NOT EXISTS seen(at INTEGER PRIMARY KEY);\n\
                        INSERT INTO seen DEFAULT VALUES;\nSELECT count(*) FROM seen;\n";
@@ -235,8 +236,13 @@ impl<'a> App<'a> {
         door.lock(Lock::Shared).map_err(failed)?;
         door.read(0, &mut [0; HEADER_BYTES]).map_err(failed)?;
         let turn = match door.lock(Lock::Reserved) {
-            Err(_) if door.may_wait_for_turn() && door.wait_for_turn(TURN_WAIT_MS) => {
-                door.lock(Lock::Reserved)
+            Err(busy) if door.begin_waiting() => {
+                let waited = door.wait(TURN_WAIT);
+                door.stop_waiting().map_err(failed)?;
+                match waited.map_err(failed)? {
+                    Waited::Granted | Waited::Offered => Ok(()),
+                    Waited::InVain => Err(busy),
+                }
             }
             other => other,
         };
@@ -275,7 +281,8 @@ fn run(library: Option<&Path>, database: &str, statements: &str) -> Result<Strin
         Some(library) => format!(".load '{}'\n.open '{database}'", library.display()),
         None => format!(".open --nofollow '{database}'"),
     };
-    let script = format!("{open}\n.timeout {TURN_WAIT_MS}\n.mode list\n{statements}");
+    let wait_ms = TURN_WAIT.as_millis();
+    let script = format!("{open}\n.timeout {wait_ms}\n.mode list\n{statements}");
     if let Some(mut input) = child.stdin.take() {
         // A shell that ended before has said why.
         let _ = input.write_all(script.as_bytes());
