@@ -143,6 +143,11 @@ impl Facade {
         let (page, is_shown) = match written {
             // What SQLite wrote itself it reads as it wrote it.
             Place::Here(page) => (page, false),
+            // A hole, as in a file: SQLite writes no page that it has freed again, and may read it.
+            Place::NotWritten if part.number > self.shape.size_pages => {
+                into.fill(0);
+                return true;
+            }
             Place::WithOwner | Place::NotWritten => match self.cache.get(part.number) {
                 Some(page) => (page, part.number == 1),
                 None => return false,

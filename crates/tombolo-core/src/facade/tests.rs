@@ -246,6 +246,21 @@ fn a_large_transaction_is_sent_ahead_and_read_back_from_the_owner() {
 }
 
 #[test]
+fn a_new_page_that_was_never_written_reads_as_a_hole_in_a_file_does() {
+    let mut facade = facade(Access::Write);
+    writing(&mut facade, 5);
+    write_page(&mut facade, SIZE_PAGES + 3, 9);
+    let offset = u64::from(SIZE_PAGES) * u64::from(PAGE_BYTES);
+    let mut page = [1; PAGE_BYTES as usize];
+    assert_eq!(facade.read(offset, &mut page), Ok(Read::Whole), "the owner has no such page");
+    assert!(page.iter().all(|byte| *byte == 0));
+    assert!(!facade.send_ahead().is_empty());
+    let missing = Read::Missing { first: SIZE_PAGES + 3, count: 1 };
+    assert_eq!(facade.read(offset + 2 * u64::from(PAGE_BYTES), &mut page), Ok(missing));
+    assert_eq!(facade.read(offset, &mut page), Ok(Read::Whole));
+}
+
+#[test]
 fn a_lost_connection_fails_until_the_locks_are_given_back() {
     let mut facade = facade(Access::Write);
     writing(&mut facade, 5);
