@@ -181,6 +181,11 @@ fn who_is_told_busy_by_a_begin_does_not_ask_at_once_again() {
     asks(&mut facade);
     assert_eq!(code(facade.reserved(Reservation::Busy)), ResultCode::BUSY);
     facade.unlock(Unlock::ToNone);
+    // Who is not told busy by it asks.
+    facade.lock(Lock::Shared).expect("nothing is in the way");
+    facade.begun(&Begun { turn: Turn::HeldBack, ..begun(5) }).expect("asked for");
+    asks(&mut facade);
+    facade.unlock(Unlock::ToNone);
     // After other pages were read, some time may have passed.
     reading(&mut facade, 5);
     facade.pages_arrived(9, &[1; PAGE_BYTES as usize]).expect("a page");

@@ -28,8 +28,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.follow_the_path(Access::Write, now_ms)?;
         let has_turn = self.turn.is_held_by(session)
             || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
-        if wish == TurnWish::IfFree && !has_turn && self.turn.queue_length() < self.limits.queue_max
-        {
+        let is_free = self.turn.held().is_none() && self.turn.is_next(session);
+        let is_held_back = wish == TurnWish::IfFree && is_free && self.rests(now_ms);
+        let is_told_busy = wish == TurnWish::IfFree && !has_turn && !is_held_back;
+        if is_told_busy && self.turn.queue_length() < self.limits.queue_max {
             // The door takes this for an answer, as if it had asked for the turn by itself.
             self.turn.enqueue(session, 0, now_ms);
         }
@@ -45,7 +47,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let shape = self.engine.shape(version)?;
         let changes = self.changes_since(seen, version);
         let pages = self.prefetch(version, &changes, shape.page_size_bytes)?;
-        let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
+        let turn = match (has_turn, is_held_back) {
+            (true, _) => Turn::Granted,
+            (false, true) => Turn::HeldBack,
+            (false, false) => Turn::NotGranted,
+        };
         let state = if self.shown.is_settled(version) { Settled::Yes } else { Settled::No };
         Ok(Reply::Begun(Begun {
             incarnation: self.incarnation,

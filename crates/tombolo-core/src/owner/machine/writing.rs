@@ -14,9 +14,9 @@ use crate::wire::request::{Access, Commit, CommitId, Durability, Pages, Seen};
 
 /// How soon the write lock is asked for again that a stock app has.
 const RETRY_MS: u64 = 1;
-/// How long a session waits for the turn, though it did not ask for that, while it is held back for
-/// a checkpoint.
-const HELD_BACK_MS: u32 = 1_000;
+/// How long a session waits at most for the turn, though it did not ask for that, while it is held
+/// back for a checkpoint: a slow disk takes seconds for a long log.
+const HELD_BACK_MS: u32 = 10_000;
 
 impl<E: Engine, S: Store> Machine<E, S> {
     pub(super) fn reserve(
