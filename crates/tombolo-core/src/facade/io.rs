@@ -1,7 +1,7 @@
 //! Bytes of the file.
 
 use super::ladder::State;
-use super::written::{Fit, Place};
+use super::written::{Fit, Place, UnderLock};
 use super::{Facade, Refusal, page_one};
 use crate::owner::engine::PageNumber;
 use crate::sqlite::result_code::ResultCode;
@@ -284,6 +284,10 @@ impl Facade {
             .map_err(|_| Refusal::new(ResultCode::IOERR, "the file would have too many pages"))?;
         match &mut self.state {
             State::Writing(_, written) => {
+                // SQLite rolls back what is committed, and its cache with it.
+                if written.under_lock == UnderLock::Committed && pages != self.shape.size_pages {
+                    self.counter.advance();
+                }
                 written.file_pages = Some(pages);
                 Ok(())
             }

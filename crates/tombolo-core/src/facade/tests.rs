@@ -120,6 +120,25 @@ fn its_own_commit_shows_the_counter_that_sqlite_wrote() {
 }
 
 #[test]
+fn who_takes_a_commit_for_failed_and_cuts_the_file_looks_at_it_anew() {
+    for (size_pages, is_rollback) in [(4, false), (0, true)] {
+        let mut facade = facade(Access::Write);
+        writing(&mut facade, 5);
+        let written = counter(&mut facade) + 1;
+        facade.write(0, &page_one(written, 4)).expect("the lock is held");
+        let commit = facade.sync().expect("it fits").expect("the counter moved");
+        let committed = facade.committed(Outcome::Committed(Version(6)), commit.size_pages);
+        committed.expect("it is");
+        facade.truncate(size_pages * u64::from(PAGE_BYTES)).expect("the lock is held");
+        assert_eq!(facade.sync(), Ok(None));
+        facade.unlock(Unlock::ToNone);
+        facade.lock(Lock::Shared).expect("nothing is in the way");
+        facade.begun(&begun(6)).expect("asked for");
+        assert_eq!(counter(&mut facade) != written, is_rollback);
+    }
+}
+
+#[test]
 fn a_rollback_after_a_spill_is_no_commit() {
     let mut facade = facade(Access::Write);
     writing(&mut facade, 5);
