@@ -29,9 +29,10 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let has_turn = self.turn.is_held_by(session)
             || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
         let is_free = self.turn.held().is_none() && self.turn.is_next(session);
-        let is_held_back = wish == TurnWish::IfFree && is_free && self.rests(now_ms);
-        let is_told_busy = wish == TurnWish::IfFree && !has_turn && !is_held_back;
-        if is_told_busy && self.turn.queue_length() < self.limits.queue_max {
+        let is_held_back = wish == TurnWish::IfFree
+            && ((is_free && self.rests(now_ms)) || self.unused_left_ms(session).is_some());
+        if wish == TurnWish::IfFree && !has_turn && self.turn.queue_length() < self.limits.queue_max
+        {
             // The door takes this for an answer, as if it had asked for the turn by itself.
             self.turn.enqueue(session, 0, now_ms);
         }
