@@ -9,7 +9,7 @@
 #![allow(unsafe_code)]
 
 use rusqlite::ffi::{self, sqlite3, sqlite3_file, sqlite3_stmt};
-use std::ffi::{CStr, CString, OsStr, c_int, c_void};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::ptr::{self, NonNull};
@@ -181,6 +181,18 @@ impl Connection {
         // SAFETY: each of these switches takes an int and a place for an int (`sqlite3.h`).
         let code = unsafe {
             ffi::sqlite3_db_config(self.raw(), switch as c_int, c_int::from(on), &raw mut after)
+        };
+        self.check(code)
+    }
+
+    /// Leaves free pages where they are when a transaction ends, in a database with
+    /// `auto_vacuum=FULL` as well (`sqlite3_autovacuum_pages`).
+    pub(crate) fn keep_free_pages(&mut self) -> Result<(), Failure> {
+        // SAFETY: the handle is open; the function is there as long as the process, and is given
+        // nothing of ours.
+        let code = unsafe {
+            let none = ptr::null_mut();
+            ffi::sqlite3_autovacuum_pages(self.raw(), Some(no_free_pages), none, None)
         };
         self.check(code)
     }
@@ -487,6 +499,17 @@ impl Drop for Connection {
             ffi::sqlite3_close(self.raw());
         }
     }
+}
+
+/// How many of the free pages SQLite takes out of the file when it commits.
+unsafe extern "C" fn no_free_pages(
+    _argument: *mut c_void,
+    _schema: *const c_char,
+    _size_pages: c_uint,
+    _free_pages: c_uint,
+    _page_size_bytes: c_uint,
+) -> c_uint {
+    0
 }
 
 /// Whether the library was built with an option, such as `ENABLE_SNAPSHOT`.

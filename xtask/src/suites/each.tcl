@@ -22,6 +22,14 @@ proc run_each {path} {
   }
 }
 
+# The command of this name writes past the end of a database by the default VFS, without a lock.
+proc fake_big_file {megabytes path} {
+  set channel [open $path {RDWR CREAT}]
+  seek $channel [expr {$megabytes * 1024 * 1024}]
+  puts -nonewline $channel "Hello, world!\0"
+  close $channel
+}
+
 set argv0 [lindex $argv 0]
 set argv [lrange $argv 1 end]
 run_each $argv0

@@ -22,9 +22,17 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let program = programs.testfixture()?;
     check_default(&program, &programs.source, tombolo)?;
+    let expected = Expected::read()?;
     let mut bad = Vec::new();
+    if wanted.is_empty() {
+        bad = expected.unaccounted(&all_names(&programs.source.join("test"))?);
+        for apart in &expected.apart {
+            println!("{} not run: {}", apart.files.join(" "), apart.because);
+        }
+    }
     let mut passed = 0;
-    let files = Expected::read()?.files(wanted);
+    let apart_count: usize = expected.apart.iter().map(|apart| apart.files.len()).sum();
+    let files = expected.files(wanted);
     let count = files.len();
     for file in files {
         let test = programs.source.join(format!("test/{}.test", file.name));
@@ -38,8 +46,18 @@ pub(super) fn run(
         passed += door.passed();
         bad.extend(complaints.into_iter().map(|complaint| format!("{}: {complaint}", file.name)));
     }
-    println!("{count} files, {passed} tests passed through the door");
+    println!(
+        "{count} files, {passed} tests passed through the door; {apart_count} are listed apart"
+    );
     if bad.is_empty() { Ok(()) } else { Err(Failure::Check(bad.join("\n"))) }
+}
+
+/// The names of all files of tests in a directory, without their ending.
+fn all_names(directory: &Path) -> Result<Vec<String>, Failure> {
+    let entries = std::fs::read_dir(directory).map_err(Failure::file(directory))?;
+    let names = entries.filter_map(Result::ok).map(|entry| entry.file_name());
+    let names = names.filter_map(|name| name.into_string().ok());
+    Ok(names.filter_map(|name| name.strip_suffix(".test").map(str::to_owned)).collect())
 }
 
 /// Whether the tests go through the door at all: `tester.tcl` shuts SQLite down and starts it anew.

@@ -1,7 +1,7 @@
 //! Bytes of the file.
 
 use super::ladder::State;
-use super::written::{Fit, Place};
+use super::written::{Fit, Place, UnderLock};
 use super::{Facade, Refusal, page_one};
 use crate::owner::engine::PageNumber;
 use crate::sqlite::result_code::ResultCode;
@@ -144,6 +144,11 @@ impl Facade {
         let (page, is_shown) = match written {
             // What SQLite wrote itself it reads as it wrote it.
             Place::Here(page) => (page, false),
+            // A hole, as in a file: SQLite writes no page that it has freed again, and may read it.
+            Place::NotWritten if part.number > self.shape.size_pages => {
+                into.fill(0);
+                return true;
+            }
             Place::WithOwner | Place::NotWritten => match self.cache.get(part.number) {
                 Some(page) => (page, part.number == 1),
                 None => return false,
@@ -286,6 +291,10 @@ impl Facade {
             .map_err(|_| Refusal::new(ResultCode::IOERR, "the file would have too many pages"))?;
         match &mut self.state {
             State::Writing(_, written) => {
+                // SQLite rolls back what is committed, and its cache with it.
+                if written.under_lock == UnderLock::Committed && pages != self.shape.size_pages {
+                    self.counter.advance();
+                }
                 written.file_pages = Some(pages);
                 Ok(())
             }

@@ -120,6 +120,25 @@ fn its_own_commit_shows_the_counter_that_sqlite_wrote() {
 }
 
 #[test]
+fn who_takes_a_commit_for_failed_and_cuts_the_file_looks_at_it_anew() {
+    for (size_pages, is_rollback) in [(4, false), (0, true)] {
+        let mut facade = facade(Access::Write);
+        writing(&mut facade, 5);
+        let written = counter(&mut facade) + 1;
+        facade.write(0, &page_one(written, 4)).expect("the lock is held");
+        let commit = facade.sync().expect("it fits").expect("the counter moved");
+        let committed = facade.committed(Outcome::Committed(Version(6)), commit.size_pages);
+        committed.expect("it is");
+        facade.truncate(size_pages * u64::from(PAGE_BYTES)).expect("the lock is held");
+        assert_eq!(facade.sync(), Ok(None));
+        facade.unlock(Unlock::ToNone);
+        facade.lock(Lock::Shared).expect("nothing is in the way");
+        facade.begun(&begun(6)).expect("asked for");
+        assert_eq!(counter(&mut facade) != written, is_rollback);
+    }
+}
+
+#[test]
 fn a_rollback_after_a_spill_is_no_commit() {
     let mut facade = facade(Access::Write);
     writing(&mut facade, 5);
@@ -180,6 +199,11 @@ fn who_is_told_busy_by_a_begin_does_not_ask_at_once_again() {
     };
     asks(&mut facade);
     assert_eq!(code(facade.reserved(Reservation::Busy)), ResultCode::BUSY);
+    facade.unlock(Unlock::ToNone);
+    // Who is not told busy by it asks.
+    facade.lock(Lock::Shared).expect("nothing is in the way");
+    facade.begun(&Begun { turn: Turn::HeldBack, ..begun(5) }).expect("asked for");
+    asks(&mut facade);
     facade.unlock(Unlock::ToNone);
     // After other pages were read, some time may have passed.
     reading(&mut facade, 5);
@@ -243,6 +267,21 @@ fn a_large_transaction_is_sent_ahead_and_read_back_from_the_owner() {
     facade.unlock(Unlock::ToNone);
     reading(&mut facade, 5);
     assert_eq!(facade.read(offset, &mut byte), Ok(Read::Missing { first: 5, count: 1 }));
+}
+
+#[test]
+fn a_new_page_that_was_never_written_reads_as_a_hole_in_a_file_does() {
+    let mut facade = facade(Access::Write);
+    writing(&mut facade, 5);
+    write_page(&mut facade, SIZE_PAGES + 3, 9);
+    let offset = u64::from(SIZE_PAGES) * u64::from(PAGE_BYTES);
+    let mut page = [1; PAGE_BYTES as usize];
+    assert_eq!(facade.read(offset, &mut page), Ok(Read::Whole), "the owner has no such page");
+    assert!(page.iter().all(|byte| *byte == 0));
+    assert!(!facade.send_ahead().is_empty());
+    let missing = Read::Missing { first: SIZE_PAGES + 3, count: 1 };
+    assert_eq!(facade.read(offset + 2 * u64::from(PAGE_BYTES), &mut page), Ok(missing));
+    assert_eq!(facade.read(offset, &mut page), Ok(Read::Whole));
 }
 
 #[test]

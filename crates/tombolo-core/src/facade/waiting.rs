@@ -37,7 +37,7 @@ impl Facade {
     pub fn may_wait(&self) -> bool {
         let may = match &self.state {
             State::Idle => self.habit == Habit::Writes,
-            State::Reading(snapshot) => snapshot.turn == Turn::NotGranted,
+            State::Reading(snapshot) => snapshot.turn != Turn::Granted,
             State::Writing(..) | State::Broken => false,
         };
         may && self.access != Access::Read

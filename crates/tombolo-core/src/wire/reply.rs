@@ -34,6 +34,8 @@ pub enum Turn {
     Granted,
     /// It has not.
     NotGranted,
+    /// Nobody has, and it is not to be had for a moment: who asks for it waits.
+    HeldBack,
 }
 
 /// Whether a version may be shown to whoever does not write.
@@ -237,7 +239,12 @@ fn read_shape(reader: &mut Reader<'_>) -> Result<Shape, Malformed> {
 
 fn write_begun(writer: &mut Writer<'_>, begun: &Begun) {
     writer.u64(begun.incarnation.0).u64(begun.version.0);
-    write_shape(writer, begun.shape).byte((begun.turn == Turn::Granted).into());
+    let turn = match begun.turn {
+        Turn::NotGranted => 0,
+        Turn::Granted => 1,
+        Turn::HeldBack => 2,
+    };
+    write_shape(writer, begun.shape).byte(turn);
     writer.byte((begun.state == Settled::Yes).into());
     match &begun.changes {
         Changes::Pages(pages) if pages.len() <= CHANGES_MAX => {
@@ -257,7 +264,12 @@ fn read_begun(reader: &mut Reader<'_>) -> Result<Begun, Malformed> {
     let incarnation = Incarnation(reader.u64()?);
     let version = Version(reader.u64()?);
     let shape = read_shape(reader)?;
-    let turn = if reader.flag()? { Turn::Granted } else { Turn::NotGranted };
+    let turn = match reader.byte()? {
+        0 => Turn::NotGranted,
+        1 => Turn::Granted,
+        2 => Turn::HeldBack,
+        _ => return Err(reader.invalid()),
+    };
     let state = if reader.flag()? { Settled::Yes } else { Settled::No };
     let changes = match reader.u32()? {
         u32::MAX => Changes::All,
@@ -339,7 +351,7 @@ mod tests {
             version: Version(6),
             shape: Shape { page_size_bytes: 4096, size_pages: 3 },
             changes: Changes::Pages(vec![2; CHANGES_MAX + 1]),
-            turn: Turn::NotGranted,
+            turn: Turn::HeldBack,
             state: Settled::Yes,
             pages: Vec::new(),
         };

@@ -206,8 +206,7 @@ impl<'a> Writing<'a> {
             return Err(error(ResultCode::READONLY, message));
         }
         if number != 1 {
-            self.check_size_stays()?;
-            return page_one::check_free_pages(&self.current, &self.current).map_err(refused);
+            return self.check_size_stays();
         }
         page_one::check(bytes, &self.current, self.size_after).map_err(refused)?;
         let mut page = bytes.to_vec();

@@ -10,10 +10,6 @@ const VERSIONS: Range<usize> = 18..20;
 /// library has another number than the owner's, which would overwrite it, so that a difference in
 /// it alone is no reason to write the page.
 const SET_BY_THE_PAGER: [Range<usize>; 2] = [24..28, 92..100];
-/// The root page of the largest tree; not 0 in a database with `auto_vacuum`.
-const LARGEST_ROOT: usize = 52;
-/// Not 0 where `auto_vacuum` waits to be told.
-const INCREMENTAL: usize = 64;
 
 /// Why a page 1 is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,9 +26,6 @@ pub(super) enum PageOneFault {
     Size { named: u32, size_pages: u32 },
     #[error("page 1 names text encoding {new}, and the database {current}")]
     TextEncoding { new: u32, current: u32 },
-    /// SQLite would move pages when it commits, and the session would not know.
-    #[error("page 1 leaves {0} free pages to a database with auto_vacuum=FULL")]
-    FreePages(u32),
 }
 
 /// Whether a page 1 can take the place of the current one, with a new size of the database.
@@ -65,16 +58,7 @@ pub(super) fn check(new: &[u8], current: &[u8], size_pages: u32) -> Result<(), P
         let (new, current) = (fields.text_encoding, old.text_encoding);
         return Err(PageOneFault::TextEncoding { new, current });
     }
-    check_free_pages(new, current)
-}
-
-/// Whether SQLite would leave the pages alone when it commits over `current`. It vacuums by what
-/// page 1 says of `auto_vacuum` when the transaction begins, and of free pages when it ends
-/// (`autoVacuumCommit` in btree.c). A session's own SQLite has done so before it commits.
-pub(super) fn check_free_pages(new: &[u8], current: &[u8]) -> Result<(), PageOneFault> {
-    let vacuums = word(current, LARGEST_ROOT) != 0 && word(current, INCREMENTAL) == 0;
-    let free = ParsedHeader::parse(new)?.freelist_pages;
-    if vacuums && free != 0 { Err(PageOneFault::FreePages(free)) } else { Ok(()) }
+    Ok(())
 }
 
 /// Puts back what belongs on disk: a session is shown versions and counters of its own.
@@ -133,11 +117,6 @@ pub(super) fn schema_cookie(page: &[u8]) -> Option<u32> {
     ParsedHeader::parse(page).ok().map(|fields| fields.schema_cookie)
 }
 
-fn word(page: &[u8], offset: usize) -> u32 {
-    let bytes = page.get(offset..).and_then(<[u8]>::first_chunk::<4>);
-    bytes.map_or(0, |bytes| u32::from_be_bytes(*bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -188,18 +167,6 @@ mod tests {
         assert_eq!(with(59, 2), Err(PageOneFault::TextEncoding { new: 2, current: 1 }));
         assert_eq!(with(59, 4), Err(PageOneFault::TextEncoding { new: 4, current: 0 }));
         assert!(check(&good[..50], &current, 7).is_err());
-    }
-
-    #[test]
-    fn free_pages_are_for_databases_that_do_not_vacuum_by_themselves() {
-        let mut current = used();
-        let mut new = used();
-        new[39] = 3;
-        assert_eq!(check(&new, &current, 7), Ok(()));
-        current[55] = 5;
-        assert_eq!(check(&new, &current, 7), Err(PageOneFault::FreePages(3)));
-        current[67] = 1;
-        assert_eq!(check(&new, &current, 7), Ok(()));
     }
 
     #[test]

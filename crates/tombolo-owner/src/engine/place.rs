@@ -233,7 +233,8 @@ fn moved() -> EngineError {
 
 /// As every connection is: the checkpoint is the owner's to make, never SQLite's on commit or
 /// close; nothing that the file's schema says is run; a schema that cannot be read does not stop
-/// the service of pages.
+/// the service of pages. Free pages stay: a session's own SQLite has moved those that it wanted to,
+/// and would not know of more.
 fn configure(connection: &mut Connection) -> Result<(), Failure> {
     for (switch, on) in [
         (Switch::Defensive, false),
@@ -245,6 +246,7 @@ fn configure(connection: &mut Connection) -> Result<(), Failure> {
     ] {
         connection.switch(switch, on)?;
     }
+    connection.keep_free_pages()?;
     for pragma in ["wal_autocheckpoint=0", "synchronous=NORMAL", "mmap_size=0", "busy_timeout=0"] {
         connection.once(&format!("PRAGMA {pragma}"))?;
     }

@@ -176,11 +176,13 @@ fn is_only_restarted(old: &WalIndexHeader, new: &WalIndexHeader) -> bool {
         && new.size_pages == old.size_pages
 }
 
-/// Exactly one commit was made, of the size that ours had.
+/// Exactly one commit was made, of the size that ours had. The first frame of a log gets any salts
+/// from a connection that has never restarted one (`walFrames`).
 fn is_next_commit(before: &WalIndexHeader, after: &WalIndexHeader, size_pages: u32) -> bool {
+    let is_first = before.max_frame == 0;
     after.change_counter == before.change_counter.wrapping_add(1)
         && after.size_pages == size_pages
-        && (after.salts == before.salts || is_next_generation(before, after))
+        && (after.salts == before.salts || is_first || is_next_generation(before, after))
 }
 
 fn is_next_generation(old: &WalIndexHeader, new: &WalIndexHeader) -> bool {

@@ -263,6 +263,41 @@ fn a_new_database_has_no_pages_until_a_session_writes() {
 }
 
 #[test]
+fn a_session_may_leave_free_pages_in_a_database_that_vacuums_by_itself() {
+    let scene = Scene::new();
+    scene.stock("PRAGMA auto_vacuum=FULL; PRAGMA journal_mode=WAL;");
+    scene.stock("CREATE TABLE t(id INTEGER PRIMARY KEY, x)");
+    scene.stock(&rows(1, 2000));
+    let mut engine = scene.open();
+    // As a program does by `sqlite3_autovacuum_pages`: the last transaction leaves them.
+    let (mut sent, _) =
+        session(&scene.image(), "PRAGMA auto_vacuum=INCREMENTAL; DELETE FROM t WHERE id > 1000;");
+    sent.pages.get_mut(&1).unwrap()[64..68].fill(0);
+    engine.reserve().unwrap();
+    engine.commit(&mut sent).unwrap();
+    assert_newest(&mut engine, &scene);
+    let said = scene.stock("PRAGMA auto_vacuum; PRAGMA page_count; PRAGMA freelist_count;");
+    let size_pages = sent.size_pages.to_string();
+    let said: Vec<_> = said.split_whitespace().collect();
+    assert!(said[..2] == ["1", &size_pages] && said[2] != "0", "{said:?}");
+    // One that changes no page 1 leaves them as well.
+    let (mut sent, _) = session(
+        &scene.image(),
+        "PRAGMA auto_vacuum=INCREMENTAL; UPDATE t SET x = 'y' WHERE id = 1",
+    );
+    sent.pages.remove(&1);
+    engine.reserve().unwrap();
+    engine.commit(&mut sent).unwrap();
+    assert_newest(&mut engine, &scene);
+    scene.assert_sound();
+    // The next transaction of stock SQLite cuts them off.
+    scene.stock("DELETE FROM t WHERE id = 2");
+    assert_eq!(scene.stock("PRAGMA freelist_count").trim(), "0");
+    assert_newest(&mut engine, &scene);
+    scene.assert_sound();
+}
+
+#[test]
 fn an_encoding_that_a_stock_app_chooses_later_is_served() {
     let scene = Scene::new();
     let mut engine = scene.open();

@@ -166,6 +166,24 @@ fn an_own_commit_that_restarts_the_log_changes_what_was_sent() {
 }
 
 #[test]
+fn an_own_commit_that_begins_a_log_which_was_cut_can_be_read() {
+    let scene = Scene::with_rows(4096);
+    let mut engine = scene.open();
+    for id in 1..=3 {
+        let cut = engine.checkpoint(CheckpointMode::Truncate).unwrap();
+        assert!(!cut.busy);
+        let base = engine.newest().unwrap();
+        // A connection that has never restarted a log begins this one with salts of its own.
+        let own = commit(&mut engine, &scene, &rows(id, id + 20));
+        engine.pin(own).unwrap();
+        assert_eq!(engine.newest(), Ok(own), "nobody else committed");
+        read_all(&mut engine, own).assert_same(&scene.image());
+        assert!(matches!(engine.changes(base, own), Changes::Pages(_)));
+        engine.unpin(own);
+    }
+}
+
+#[test]
 fn a_reader_of_the_file_alone_does_not_stop_a_restart_and_keeps_its_version() {
     let scene = Scene::with_rows(4096);
     let mut engine = scene.open();

@@ -66,9 +66,11 @@ enum Came {
 }
 
 impl Checkpoints {
-    /// Whether nobody is to have the turn, for a moment.
+    /// Whether nobody is to have the turn, for a moment: all but passive checkpoints take SQLite's
+    /// write lock (`sqlite3WalCheckpoint` in wal.c).
     pub(super) fn hold_the_turn_back(&self) -> bool {
-        self.forcing != Forcing::No
+        let locks = |running: Running| running.mode != CheckpointMode::Passive;
+        self.forcing != Forcing::No || self.running.is_some_and(locks)
     }
 
     pub(super) fn committed(&mut self, now_ms: u64) {
@@ -259,7 +261,7 @@ fn age_max_ms(bytes: u64, limits: &Limits) -> Option<u64> {
 mod tests {
     use super::super::super::model::{Buffers, ModelEngine, PAGE_BYTES};
     use super::*;
-    use crate::wire::reply::{Outcome, Reservation};
+    use crate::wire::reply::{Outcome, Reservation, Turn};
     use crate::wire::request::{
         Access, Commit, CommitId, Durability, Incarnation, Pages, Request, TurnWish,
     };
@@ -365,6 +367,27 @@ mod tests {
         machine.checkpoints.attempted_bytes = 1_001;
         machine.checkpoints.committed(500);
         assert_eq!(machine.next_checkpoint(600), Some(CheckpointMode::Truncate), "it is long");
+    }
+
+    #[test]
+    fn nobody_is_told_busy_because_of_a_checkpoint_in_quiet_times() {
+        let mut machine = machine();
+        machine.engine_mut().log_bytes = 10;
+        machine.checkpoints.committed(0);
+        assert_eq!(machine.next_checkpoint(60), Some(CheckpointMode::Restart));
+        // As a stock app does, it has the write lock.
+        machine.engine_mut().stock_writes = true;
+        let begin = Request::Begin { seen: None, wish: TurnWish::IfFree };
+        machine.request(A, &begin, 61);
+        let replies = machine.take_replies();
+        let Some((_, Reply::Begun(begun))) = replies.first() else { panic!("{replies:?}") };
+        assert_eq!(begun.turn, Turn::HeldBack);
+        machine.request(A, &Request::Reserve { wait_ms: 0 }, 61);
+        machine.tick(3_000);
+        assert_eq!(machine.take_replies(), [], "it waits");
+        machine.engine_mut().stock_writes = false;
+        machine.checkpointed(done(), 3_000);
+        assert_eq!(machine.take_replies(), [(A, Reply::Reserved(Reservation::Granted))]);
     }
 
     #[test]

@@ -29,6 +29,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
         self.follow_the_path(Access::Write, now_ms)?;
         let has_turn = self.turn.is_held_by(session)
             || (wish == TurnWish::IfFree && self.take_turn_along(session, now_ms)?);
+        let is_free = self.turn.held().is_none() && self.turn.is_next(session);
+        let is_held_back = wish == TurnWish::IfFree
+            && ((is_free && self.rests(now_ms)) || self.unused_left_ms(session).is_some());
         if wish == TurnWish::IfFree && !has_turn && self.turn.queue_length() < self.limits.queue_max
         {
             // The door takes this for an answer, as if it had asked for the turn by itself.
@@ -42,7 +45,11 @@ impl<E: Engine, S: Store> Machine<E, S> {
             _ => self.pin_shown()?,
         };
         self.set_stage(session, Stage::Reading { version, since_ms: now_ms });
-        let turn = if has_turn { Turn::Granted } else { Turn::NotGranted };
+        let turn = match (has_turn, is_held_back) {
+            (true, _) => Turn::Granted,
+            (false, true) => Turn::HeldBack,
+            (false, false) => Turn::NotGranted,
+        };
         self.begun(version, seen, turn)
     }
 

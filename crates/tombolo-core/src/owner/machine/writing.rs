@@ -14,9 +14,9 @@ use crate::wire::request::{Access, Commit, CommitId, Durability, Pages, Seen};
 
 /// How soon the write lock is asked for again that a stock app has.
 const RETRY_MS: u64 = 1;
-/// How long a session waits for the turn, though it did not ask for that, while it is held back for
-/// a checkpoint.
-const HELD_BACK_MS: u32 = 1_000;
+/// How long a session waits at most for the turn, though it did not ask for that, while it is held
+/// back for a checkpoint: a slow disk takes seconds for a long log.
+const HELD_BACK_MS: u32 = 10_000;
 
 impl<E: Engine, S: Store> Machine<E, S> {
     pub(super) fn reserve(
@@ -36,8 +36,9 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return answer(Reservation::Granted);
         }
         let is_free = self.turn.held().is_none() && self.turn.is_next(session);
-        let rest_ms = if is_free { self.rest_left_ms(now_ms) } else { None };
-        // The lock is free, though not to be had yet: nobody is told busy for that.
+        let rest_ms =
+            if is_free { self.rest_left_ms(now_ms) } else { self.unused_left_ms(session) };
+        // Nobody writes, though the lock is not to be had yet: nobody is told busy for that.
         let wait_ms = rest_ms.map_or(wait_ms, |rest_ms| wait_ms.max(rest_ms));
         if is_free && rest_ms.is_none() {
             match self.engine.reserve()? {
@@ -71,6 +72,16 @@ impl<E: Engine, S: Store> Machine<E, S> {
     /// Whether the write lock, which is free, is left to stock apps for a while.
     pub(super) fn rests(&mut self, now_ms: u64) -> bool {
         self.rest_left_ms(now_ms).is_some()
+    }
+
+    /// For how long it is waited at most for a turn that another took along with a begin: it may
+    /// only read, and then gives the turn back or loses it soon.
+    pub(super) fn unused_left_ms(&self, session: SessionId) -> Option<u32> {
+        let held = self.turn.held()?;
+        let is_unused = held.by == By::Begin && held.session != session;
+        let wait_ms = self.limits.turn_unused_ms.saturating_mul(2);
+        (is_unused && self.turn.is_next(session))
+            .then(|| u32::try_from(wait_ms).unwrap_or(u32::MAX).max(1))
     }
 
     /// For how long it is left to them, or held back for a checkpoint, at most.
@@ -411,5 +422,54 @@ impl<E: Engine, S: Store> Machine<E, S> {
             return None;
         }
         Some(Reply::Outcome(self.outcomes.settle(id, seen.version)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::limits::Limits;
+    use super::super::super::model::{Buffers, ModelEngine, PAGE_BYTES};
+    use super::*;
+    use crate::wire::reply::Turn;
+    use crate::wire::request::{Ending, Incarnation, Request, TurnWish};
+
+    const A: SessionId = SessionId(1);
+    const B: SessionId = SessionId(2);
+
+    #[test]
+    fn nobody_is_told_busy_by_one_that_took_the_turn_along_and_only_reads() {
+        let engine = ModelEngine::new([(1, vec![0; PAGE_BYTES])].into());
+        let mut machine = Machine::new(engine, Buffers, Incarnation(1), Limits::default());
+        for session in [A, B] {
+            machine.open(session, Access::Write, 0);
+        }
+        let begin = Request::Begin { seen: None, wish: TurnWish::IfFree };
+        let begun = |machine: &mut Machine<ModelEngine, Buffers>, session, now_ms| {
+            machine.request(session, &begin, now_ms);
+            match machine.take_replies().pop() {
+                Some((_, Reply::Begun(begun))) => begun.turn,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(begun(&mut machine, A, 0), Turn::Granted);
+        assert_eq!(begun(&mut machine, B, 10), Turn::HeldBack);
+        let reserve = Request::Reserve { wait_ms: 0 };
+        machine.request(B, &reserve, 10);
+        machine.tick(99);
+        assert_eq!(machine.take_replies(), [], "it waits");
+        machine.tick(100);
+        let answer = |reservation| (B, Reply::Reserved(reservation));
+        assert_eq!(machine.take_replies(), [answer(Reservation::Granted)]);
+        machine.request(B, &Request::End(Ending::Transaction), 101);
+        // One that does write is in the way.
+        assert_eq!(begun(&mut machine, A, 102), Turn::Granted);
+        assert_eq!(begun(&mut machine, B, 102), Turn::HeldBack);
+        machine.request(B, &reserve, 102);
+        machine.request(A, &Request::Use, 103);
+        machine.tick(301);
+        assert_eq!(machine.take_replies(), []);
+        machine.tick(302);
+        assert_eq!(machine.take_replies(), [answer(Reservation::Busy)]);
+        assert_eq!(begun(&mut machine, B, 303), Turn::NotGranted);
     }
 }
