@@ -30,10 +30,9 @@ fn file() -> Facade {
     Facade::new(Access::Write, shape, Box::new(header), 1 << 20)
 }
 
-/// A transaction begins at this version of this owner.
-fn begin(file: &mut Facade, (incarnation, version): (u64, u64), changes: Changes) {
-    assert!(matches!(file.lock(Lock::Shared), Ok(Some(Request::Begin { .. }))));
-    let begun = Begun {
+/// What this owner answers to a begin.
+fn begun((incarnation, version): (u64, u64), changes: Changes) -> Begun {
+    Begun {
         incarnation: Incarnation(incarnation),
         version: Version(version),
         shape: Shape { page_size_bytes: PAGE_BYTES, size_pages: SIZE_PAGES },
@@ -41,8 +40,17 @@ fn begin(file: &mut Facade, (incarnation, version): (u64, u64), changes: Changes
         turn: Turn::NotGranted,
         state: Settled::Yes,
         pages: Vec::new(),
-    };
-    file.begun(&begun).expect("asked for");
+    }
+}
+
+/// A transaction begins at this version of this owner.
+fn begin(file: &mut Facade, version: (u64, u64), changes: Changes) {
+    begin_as(file, &begun(version, changes));
+}
+
+fn begin_as(file: &mut Facade, begun: &Begun) {
+    assert!(matches!(file.lock(Lock::Shared), Ok(Some(Request::Begin { .. }))));
+    file.begun(begun).expect("asked for");
 }
 
 /// The same, with page 1 and others at hand that are full of 1.
@@ -156,20 +164,25 @@ fn a_second_commit_under_one_lock_needs_no_counter() {
     file.committed(Outcome::Committed(Version(7)), SIZE_PAGES).expect("committed");
     file.unlock(Unlock::ToNone);
     // Under another lock the same is a rollback.
-    assert!(matches!(file.lock(Lock::Shared), Ok(Some(Request::Begin { .. }))));
-    let begun = Begun {
-        incarnation: Incarnation(1),
-        version: Version(7),
-        shape: Shape { page_size_bytes: PAGE_BYTES, size_pages: SIZE_PAGES },
-        changes: AS_BEFORE,
-        turn: Turn::Granted,
-        state: Settled::Yes,
-        pages: Vec::new(),
-    };
-    file.begun(&begun).expect("asked for");
+    begin_as(&mut file, &Begun { turn: Turn::Granted, ..begun((1, 7), AS_BEFORE) });
     assert_eq!(file.lock(Lock::Reserved), Ok(Some(Request::Use)));
     write(&mut file, 3, &[8; PAGE_BYTES as usize]);
     assert_eq!(file.sync(), Ok(None));
+}
+
+#[test]
+fn what_is_not_durable_is_withheld_from_who_reads_on() {
+    let mut file = file();
+    begin_with(&mut file, &[2]);
+    take_turn(&mut file);
+    file.unlock(Unlock::ToNone);
+    let unsettled = Begun { turn: Turn::Granted, state: Settled::No, ..begun((1, 6), AS_BEFORE) };
+    begin_as(&mut file, &unsettled);
+    assert_eq!(file.read(offset(2), &mut [0]), Ok(Read::TurnUnused));
+    assert_eq!(file.give_turn_back(), Some(Request::End(Ending::Writing)));
+    assert_eq!(file.read(offset(2), &mut [0]), Ok(Read::Unsettled));
+    file.settled();
+    assert_eq!(byte(&mut file, 2), Some(1));
 }
 
 #[test]

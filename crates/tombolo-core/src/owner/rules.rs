@@ -311,6 +311,24 @@ fn a_file_that_was_put_in_its_place_ends_what_was_open_and_makes_every_cache_voi
     assert_eq!(rig.begin(A, None, TurnWish::None).incarnation, begun.incarnation);
 }
 
+/// A door asks for no turn then, but whoever speaks the protocol can send what it likes.
+#[test]
+fn who_has_opened_for_reading_only_cannot_write_whatever_it_sends() {
+    let mut rig = Rig::new();
+    let reader = SessionId(4);
+    rig.machine.open(reader, Access::Read, 0);
+    rig.machine.take_replies();
+    let begun = rig.begin(reader, None, TurnWish::IfFree);
+    assert_eq!(begun.turn, Turn::NotGranted);
+    let asked = rig.ask(reader, &Request::Reserve { wait_ms: 9_000 });
+    assert_eq!(code(&asked), ResultCode::READONLY);
+    rig.ask(reader, &Request::Use);
+    let replies = rig.commit_on(reader, begun.version, (2, 9), Durability::Process);
+    assert_eq!(code(&replies), ResultCode::READONLY);
+    assert_eq!(rig.value(2), 0);
+    assert!(!rig.machine.engine_mut().is_held());
+}
+
 #[test]
 fn ends_and_pieces_are_told_without_an_answer() {
     let pages = Pages::new(512, &[]).expect("none");
