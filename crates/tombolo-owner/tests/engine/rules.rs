@@ -62,8 +62,20 @@ fn a_commit_does_not_wait_for_the_disk_and_the_sync_does() {
         let (scene, mut engine) = on(&mount);
         let (mut sent, _) = session(&scene.image(), &rows(5, 9));
         mount.hang(&[Operation::Syncs]);
-        engine.reserve().expect("free");
-        engine.commit(&mut sent).expect("committed");
+        let committing = std::thread::spawn(move || {
+            engine.reserve().expect("free");
+            engine.commit(&mut sent).expect("committed");
+            engine
+        });
+        while !committing.is_finished() {
+            let waits = mount.hanging() > 0;
+            if waits {
+                mount.answer();
+            }
+            assert!(!waits, "a commit waits for the disk");
+            std::thread::yield_now();
+        }
+        let mut engine = committing.join().expect("no panic");
         assert_newest(&mut engine, &scene);
         let log = engine.log_file();
         let sync = std::thread::spawn(move || log.sync());
