@@ -46,6 +46,13 @@ impl Failure {
     }
 }
 
+/// The code of a read that the disk has refused. What SQLite has for it, it shows to programs as
+/// `SQLITE_CORRUPT` (`unixRead` in os_unix.c, `abort_due_to_error` in vdbe.c), which nobody has
+/// found out.
+fn of_reading(code: c_int) -> c_int {
+    if code == ffi::SQLITE_IOERR_CORRUPTFS { ffi::SQLITE_IOERR_READ } else { code }
+}
+
 /// Whether a file is made that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Creation {
@@ -156,6 +163,12 @@ impl Connection {
         self.database.as_ptr()
     }
 
+    /// What [`Self::failure`] finds as the last error number is of what is done from here on.
+    fn forget_errno() {
+        // SAFETY: always a valid pointer of this thread (errno(3)).
+        unsafe { *libc::__errno_location() = 0 };
+    }
+
     fn check(&self, code: c_int) -> Result<(), Failure> {
         match code {
             ffi::SQLITE_OK | ffi::SQLITE_ROW | ffi::SQLITE_DONE => Ok(()),
@@ -170,6 +183,11 @@ impl Connection {
             let message = CStr::from_ptr(ffi::sqlite3_errmsg(self.raw()));
             (message.to_string_lossy().into_owned(), ffi::sqlite3_system_errno(self.raw()))
         };
+        let last = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        if code & 0xff == ffi::SQLITE_CORRUPT && matches!(last, libc::EIO | libc::ENXIO) {
+            return Failure { code: ffi::SQLITE_IOERR_READ, errno: Some(last), message };
+        }
+        let code = of_reading(code);
         // It is set by these two families only, and old otherwise (`sqlite3SystemError` in util.c).
         let set = matches!(code & 0xff, ffi::SQLITE_IOERR | ffi::SQLITE_CANTOPEN) && errno != 0;
         Failure { code, errno: set.then_some(errno), message }
@@ -205,6 +223,7 @@ impl Connection {
             errno: None,
             message: "a null byte in a statement".into(),
         })?;
+        Self::forget_errno();
         let prepared = match self.prepare(&sql) {
             Err(failure) if failure.is_about_schema() => self.prepare(&sql),
             other => other,
@@ -256,6 +275,7 @@ impl Connection {
         values: &[Value<'_>],
         show: impl FnOnce(&[u8]) -> T,
     ) -> Result<Option<T>, Failure> {
+        Self::forget_errno();
         let index = sql as usize;
         if self.statements[index].is_null() {
             self.statements[index] = self.prepare(SQL[index])?;
@@ -436,7 +456,7 @@ impl Connection {
         match code {
             ffi::SQLITE_OK | ffi::SQLITE_IOERR_SHORT_READ => Ok(()),
             code => Err(Failure {
-                code,
+                code: of_reading(code),
                 errno: (errno != 0).then_some(errno),
                 message: format!("{} bytes at {offset} cannot be read", into.len()),
             }),

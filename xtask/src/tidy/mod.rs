@@ -14,6 +14,7 @@ mod lock_file;
 mod markdown;
 mod media;
 mod output;
+mod promises;
 mod pure_core;
 mod sizes;
 mod source;
@@ -54,6 +55,7 @@ const RULES: &[Rule] = &[
     markdown::check,
     media::check,
     output::check,
+    promises::check,
     pure_core::check,
     sizes::check,
     text::check,

@@ -22,6 +22,8 @@ pub mod page_one;
 pub mod pragma;
 mod refusal;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod tests;
 pub mod waiting;
 pub mod written;

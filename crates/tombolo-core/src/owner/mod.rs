@@ -14,6 +14,8 @@ pub mod machine;
 #[cfg(test)]
 mod model;
 mod outcomes;
+#[cfg(test)]
+mod rules;
 mod shown;
 #[cfg(test)]
 mod simulation;

@@ -35,6 +35,8 @@ pub(crate) struct ModelEngine {
     /// Whether the next commit fails.
     pub(crate) commit_fails: bool,
     pub(crate) replaced: bool,
+    /// The number of the first version of the file that is open.
+    first: u64,
     pub(crate) log_bytes: u64,
     pub(crate) renewals: u32,
     /// Versions that sessions have committed.
@@ -112,6 +114,9 @@ impl Engine for ModelEngine {
     }
 
     fn changes(&self, since: Version, until: Version) -> Changes {
+        if since.0 < self.first {
+            return Changes::All;
+        }
         let mut changed = Vec::new();
         for version in since.0..until.0 {
             let (old, new) = (&self.states[version as usize], &self.states[version as usize + 1]);
@@ -188,6 +193,8 @@ impl Engine for ModelEngine {
         self.replaced = false;
         self.held = false;
         self.pins.clear();
+        self.states.push(self.latest().clone());
+        self.first = self.latest_version().0;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tombolo_core::locktable::Lock;
 use tombolo_core::owner::engine::EngineError;
 use tombolo_core::sqlite::result_code::ResultCode;
 
@@ -131,14 +132,14 @@ impl Place {
     }
 
     /// Whether another process holds a lock on the file, as every connection in WAL mode does
-    /// (`pager.c`). The device is not compared: it is another in `stat` on some file systems.
+    /// (`pager.c`).
     pub(super) fn has_company(&self) -> bool {
         if self.kind == EngineKind::Sole {
             return false;
         }
         let own = i32::try_from(std::process::id()).ok();
         let Ok(locks) = tombolo_os::process::locks(Path::new("/proc")) else { return true };
-        locks.iter().any(|lock| lock.inode == self.identity.inode && lock.pid != own)
+        others_lock(&locks, self.identity.inode, own)
     }
 
     /// Whether the path still names the file that is open.
@@ -227,6 +228,16 @@ fn begin_once(connection: &mut Connection, sql: Sql) -> Result<Vec<u8>, Failure>
     Ok(page?.unwrap_or_default())
 }
 
+/// Whether others than `own` have locks on the file with this inode. Inodes of two file systems may
+/// have one number, and what the table calls the device is another in `stat` on some of them; so it
+/// is taken from the locks that this process has itself. Where it has none, all devices count.
+fn others_lock(locks: &[Lock], inode: u64, own: Option<i32>) -> bool {
+    let on_it = || locks.iter().filter(|lock| lock.inode == inode);
+    let devices: Vec<_> = on_it().filter(|lock| lock.pid == own).map(|lock| lock.device).collect();
+    let mut others = on_it().filter(|lock| lock.pid != own);
+    others.any(|lock| devices.is_empty() || devices.contains(&lock.device))
+}
+
 fn moved() -> EngineError {
     error(ResultCode::READONLY_DBMOVED, "another file was put in the place of the database")
 }
@@ -251,4 +262,36 @@ fn configure(connection: &mut Connection) -> Result<(), Failure> {
         connection.once(&format!("PRAGMA {pragma}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tombolo_core::locktable::{Family, Strength};
+
+    const OWN: Option<i32> = Some(1);
+    const INODE: u64 = 12;
+
+    fn lock(pid: Option<i32>, minor: u32, inode: u64) -> Lock {
+        Lock {
+            family: Family::Posix,
+            strength: Strength::Shared,
+            pid,
+            device: (0, minor),
+            inode,
+            first: 0,
+            last: 0,
+        }
+    }
+
+    #[test]
+    fn a_file_of_the_same_number_on_another_device_is_no_company() {
+        let own = lock(OWN, 5, INODE);
+        let elsewhere = lock(Some(2), 6, INODE);
+        assert!(!others_lock(&[own, elsewhere, lock(Some(2), 5, 13)], INODE, OWN));
+        assert!(others_lock(&[own, elsewhere, lock(Some(2), 5, INODE)], INODE, OWN));
+        assert!(others_lock(&[own, lock(None, 5, INODE)], INODE, OWN), "whoever that is");
+        assert!(others_lock(&[elsewhere], INODE, OWN), "nothing says which device it is");
+        assert!(!others_lock(&[own], INODE, OWN));
+    }
 }

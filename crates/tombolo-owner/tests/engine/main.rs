@@ -6,6 +6,8 @@ mod commits;
 mod image;
 mod mixed;
 mod model;
+mod nth_error;
+mod rules;
 mod sole;
 mod trouble;
 mod versions;

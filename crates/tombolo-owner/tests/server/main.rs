@@ -3,6 +3,7 @@
 mod ending;
 mod harness;
 mod limits;
+mod rules;
 mod slow;
 mod strangers;
 mod told;

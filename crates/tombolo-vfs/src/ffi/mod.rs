@@ -164,3 +164,14 @@ fn register(routines: Routines) -> Result<(), &'static CStr> {
     let host = Box::leak(Box::new(Host { routines, stock, guests: Mutex::default() }));
     put(Box::leak(Box::new(vfs::new(host))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error_of_sqlites_and_does_not_reach_c() {
+        assert_eq!(guarded(|| panic!("on purpose")), INTERNAL);
+        assert_eq!(guarded(|| NOTFOUND), NOTFOUND);
+    }
+}

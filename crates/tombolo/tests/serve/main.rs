@@ -15,4 +15,5 @@ mod sessions;
 mod several;
 mod shipped;
 mod told;
+mod traps;
 mod waiting;

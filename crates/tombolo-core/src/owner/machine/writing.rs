@@ -218,6 +218,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         commit: &Commit<'_>,
         now_ms: u64,
     ) -> Result<Option<Outcome>, EngineError> {
+        self.refuse_readers(session)?;
         if let Some(outcome) = self.outcomes.get(commit.id) {
             return Ok(Some(outcome));
         }
