@@ -31,8 +31,8 @@ pub struct Limits {
     pub idle_database_ms: u64,
     /// Sessions that wait for the turn; a further one is told busy at once.
     pub queue_max: usize,
-    /// Longest time that a session may keep the turn, in milliseconds. A commit after it is a
-    /// conflict.
+    /// Longest time that a session which has the turn may say nothing, in milliseconds; then it
+    /// loses it. Who writes much keeps it for as long as that takes.
     pub turn_hold_ms: u64,
     /// Longest time that a session may keep the turn that it got along with a begin and does not
     /// use, in milliseconds: most that have written write again, but some only read. A door that

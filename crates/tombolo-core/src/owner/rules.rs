@@ -236,6 +236,21 @@ fn the_turn_ends_with_the_lock_the_connection_or_the_limit() {
 }
 
 #[test]
+fn who_writes_for_long_keeps_the_turn() {
+    let mut rig = Rig::new();
+    let base = rig.begin(A, None, TurnWish::IfFree).version;
+    rig.ask(A, &Request::Use);
+    for round in 1..=5 {
+        rig.tick(round * (HOLD_MS - 1));
+        rig.ask(A, &Request::Read { first: 3, count: 1 });
+    }
+    let replies = rig.commit_on(A, base, (2, 1), Durability::Process);
+    let outcome = replies.iter().find(|(to, _)| *to == A).map(|(_, reply)| reply);
+    assert!(matches!(outcome, Some(Reply::Outcome(Outcome::Committed(_)))), "{replies:?}");
+    assert_eq!(rig.machine.counts().lost_turns, 0);
+}
+
+#[test]
 fn who_had_the_turn_for_too_long_cannot_commit_over_another() {
     let mut rig = Rig::new();
     let slow = rig.begin(A, None, TurnWish::IfFree);

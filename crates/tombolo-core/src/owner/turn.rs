@@ -13,6 +13,8 @@ const ABSENCE_MS: u64 = 1_000;
 pub(super) struct Held {
     pub(super) session: SessionId,
     pub(super) since_ms: u64,
+    /// When it last said something.
+    pub(super) heard_ms: u64,
     /// The newest version; nobody commits while the turn is held.
     pub(super) at: Version,
     pub(super) by: By,
@@ -80,13 +82,20 @@ impl Turn {
     /// Gives the turn, which is free.
     pub(super) fn grant(&mut self, session: SessionId, at: Version, by: By, now_ms: u64) {
         self.leave(session);
-        self.held = Some(Held { session, since_ms: now_ms, at, by });
+        self.held = Some(Held { session, since_ms: now_ms, heard_ms: now_ms, at, by });
     }
 
     /// A session that has the turn uses it.
     pub(super) fn used_by(&mut self, session: SessionId) {
         if let Some(held) = self.held.as_mut().filter(|held| held.session == session) {
             held.by = By::Wish;
+        }
+    }
+
+    /// A session says something; if it has the turn, it is at work.
+    pub(super) fn heard(&mut self, session: SessionId, now_ms: u64) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.session == session) {
+            held.heard_ms = now_ms;
         }
     }
 
@@ -99,7 +108,7 @@ impl Turn {
     /// Lets who has the turn keep it for as long again.
     pub(super) fn extend(&mut self, now_ms: u64) {
         if let Some(held) = &mut self.held {
-            held.since_ms = now_ms;
+            held.heard_ms = now_ms;
         }
     }
 

@@ -221,7 +221,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let limits = &self.limits;
         let held = self.turn.held().map(|held| match held.by {
             By::Begin => held.since_ms + limits.turn_hold_ms.min(limits.turn_unused_ms),
-            By::Wish => held.since_ms + limits.turn_hold_ms,
+            By::Wish => held.heard_ms + limits.turn_hold_ms,
         });
         // One that is due and cannot be made yet waits for whoever prevents it.
         let quiet = self.checkpoints.quiet_from_ms(&self.limits);
@@ -285,6 +285,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         if !self.sessions.contains_key(&session) || self.postpones(session, request) {
             return;
         }
+        self.turn.heard(session, now_ms);
         let answered = match request {
             Request::Begin { seen, wish } => self.begin(session, *seen, *wish, now_ms).map(Some),
             Request::Read { first, count } => self.read(session, *first, *count).map(Some),
@@ -353,7 +354,7 @@ impl<E: Engine, S: Store> Machine<E, S> {
         let expired = self
             .turn
             .held()
-            .filter(|held| held.since_ms + self.limits.turn_hold_ms <= now_ms)
+            .filter(|held| held.heard_ms + self.limits.turn_hold_ms <= now_ms)
             .map(|held| (held.session, now_ms.saturating_sub(held.since_ms)));
         if let Some((session, held_ms)) = expired {
             let has_sent = self.sessions.get(&session).is_some_and(|state| state.pieces > 0);
