@@ -3,6 +3,7 @@
 //! SQLite names its log and its journal by the path of the database, so a mount of the single file
 //! would leave them on the old file system. It is the directory that is mounted.
 
+use super::keep;
 use super::relocate::{Behind, destination, steps};
 use crate::config::{self, BindMount, TablePath, Waits};
 use crate::copy;
@@ -66,13 +67,7 @@ pub fn relocate_under_mount(
             could_break: "Nothing of yours. Without the right to mount, the run ends here."
                 .to_owned(),
         },
-        Step {
-            title: format!("Copy {}, as it is", path.display()),
-            action: Action::KeepFile { before: before.clone(), file: Some(path.clone()) },
-            reads: vec![path.clone()],
-            writes: vec![place.state()],
-            could_break: "Nothing of yours.".to_owned(),
-        },
+        keep(place, &path, &before),
     ];
     all.extend(steps(place, &to, Behind::Link));
     if !edits.is_empty() {

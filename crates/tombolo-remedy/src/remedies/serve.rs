@@ -1,5 +1,6 @@
 //! `serve`: an owner as a service.
 
+use super::keep;
 use super::mount::configuration_text;
 use crate::config::{self, Edit, Edited};
 use crate::copy;
@@ -142,13 +143,7 @@ fn edited(place: &Place, file: &Path, text: &str, edits: Vec<Edit>) -> Vec<Step>
     let [before, after] = [text, &after].map(|text| copy::digest_of(text.as_bytes()));
     let path = file.to_owned();
     vec![
-        Step {
-            title: format!("Copy {}, as it is", file.display()),
-            action: Action::KeepFile { before: before.clone(), file: Some(path.clone()) },
-            reads: vec![path.clone()],
-            writes: vec![place.state()],
-            could_break: "Nothing of yours.".to_owned(),
-        },
+        keep(place, file, &before),
         Step {
             title: format!("Add the service to {}", file.display()),
             action: Action::WriteFile { edits, before, after, file: Some(path.clone()) },
